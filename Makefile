@@ -1,0 +1,86 @@
+# azpg.migrate: everything that a developer runs. `make help` lists it.
+#
+# All that is made lies below .cache/; `make clean` removes it.
+# PYTHON=/path/to/python3.12 chooses the Python; PYTEST_ARGS="-k name" goes to pytest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+ROOT := $(CURDIR)
+CACHE := $(ROOT)/.cache
+
+SYSTEM_PATH := $(subst $(CACHE)/venv/bin:,,$(PATH))
+
+# The environment of every recipe: the project's programs first, and Ansible kept to the checkout.
+export PATH := $(CACHE)/venv/bin:$(SYSTEM_PATH)
+export PYTHONPATH := $(ROOT)
+export PYTHONDONTWRITEBYTECODE := 1
+export ANSIBLE_HOME := $(CACHE)/ansible
+export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/ansible/collections
+export ANSIBLE_CONFIG ?= $(CACHE)/ansible/ansible.cfg
+
+RUN := "$(CACHE)/venv/bin/python"
+PARTS := $(RUN) -m tools.house.run_tests
+
+.PHONY: help
+help: ## list the targets
+	@printf 'azpg.migrate: make <target>\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' "$(firstword $(MAKEFILE_LIST))" | \
+		while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
+
+# Some machines have pythonX.Y on PATH that is a stub for a version that is not installed:
+# a candidate counts only if it runs, is new enough and can make a venv.
+.PHONY: setup
+setup: ## make the project's environment in .cache (done by every other target)
+	@export PATH="$(SYSTEM_PATH)"; \
+	works='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python3.14); do \
+		if "$$python" -c "$$works" >/dev/null 2>&1; then \
+			exec "$$python" tools/house/environment.py; \
+		fi; \
+	done; \
+	echo 'error: no Python 3.11 or newer with the venv module found$(if $(PYTHON), at $(PYTHON)).' \
+		'Install python3 and python3-venv, or name one: make PYTHON=/path/to/python3.12' >&2; \
+	exit 1
+
+.PHONY: demo
+demo: setup ## migrate a whole sample application between two real servers, from nothing
+	@$(RUN) -m tools.demo
+
+.PHONY: test
+test: setup ## everything below, timed, with a summary
+	@$(PARTS) lint sanity unit integration molecule
+
+.PHONY: lint
+lint: setup ## ruff, ansible-lint (production), changelog, contents of the artefact
+	@$(PARTS) lint
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity, no ignore entries
+	@$(PARTS) sanity
+
+.PHONY: unit
+unit: setup ## unit tests
+	@$(PARTS) unit
+
+.PHONY: integration
+integration: setup ## tests against real PostgreSQL servers
+	@$(PARTS) integration
+
+.PHONY: molecule
+molecule: setup ## the site playbook as a molecule scenario, with its idempotence step
+	@$(PARTS) molecule
+
+.PHONY: build
+build: setup ## build the collection artefact into .cache/build
+	@$(RUN) -m tools.house.check_artifact --keep
+
+.PHONY: clean
+clean: ## stop servers that were started from here, remove .cache and stray outputs
+	@if [ -x "$(CACHE)/venv/bin/python" ] && [ -f tools/lab/cluster.py ]; then \
+		$(RUN) -m tools.lab.cluster stop-all .cache || exit 1; \
+	fi
+	@rm -rf .cache .ansible .pytest_cache .ruff_cache tests/output collections
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

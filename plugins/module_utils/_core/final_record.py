@@ -1,0 +1,46 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The final record: written once by cleanup, outside what cleanup deletes, and read first by every phase."""
+
+from __future__ import annotations
+
+from .canonical import digest
+from .errors import PreconditionFailed
+from .files import make_private_directory, read_json, write_json
+from .layout import Layout
+from .request import Request
+
+FORMAT = "azpg.migrate/final-record/1"
+
+
+def read_final_record(layout: Layout, request: Request) -> dict | None:
+    """Return the final record of this very request, or None when there is none or it is of another request.
+
+    :raises PreconditionFailed: when the file is there but was edited or cannot be read as a final record
+    """
+    path = layout.final_record_file
+    try:
+        record = read_json(path)
+    except ValueError as error:
+        raise PreconditionFailed(
+            f"The final record {path} is not JSON ({error}).", "Restore it from a backup, or move it away."
+        ) from error
+    if record is None:
+        return None
+    content = {key: value for key, value in record.items() if key != "sha256"}
+    if record.get("format") != FORMAT or record.get("sha256") != digest(content):
+        raise PreconditionFailed(
+            f"The final record {path} does not match its own digest, or has an unknown format.",
+            "Restore it from a backup, or move it away to start a new migration under this name.",
+        )
+    return record if record["request_hash"] == request.hash else None
+
+
+def write_final_record(layout: Layout, request: Request, content: dict) -> dict:
+    """Write I(content) with identity and digest as the final record and return the whole record."""
+    record = {"format": FORMAT, "request_hash": request.hash, "request": request.identity, **content}
+    record["sha256"] = digest(record)
+    make_private_directory(layout.archive)
+    write_json(layout.final_record_file, record)
+    return record

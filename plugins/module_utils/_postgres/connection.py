@@ -1,0 +1,122 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connecting to a server, and telling the ways apart in which that can fail."""
+
+from __future__ import annotations
+
+import re
+
+from .._core.errors import ConnectionFailed
+from .._core.redaction import redact
+from .._core.request import Endpoint
+from .driver import psycopg2, require_driver
+
+# libpq gives no error code for a failed connection, so its message (or the server's) is all there is to tell causes
+# apart. Order matters: the first pattern that fits wins.
+CAUSES = (
+    ("name", r"could not translate host name|Name or service not known|nodename nor servname", "The name does not resolve from the host that executes this task: correct the host name, or link the private DNS zone to its network."),
+    ("refused", r"Connection refused", "The address answers but nothing listens on the port: check port, listen_addresses and that the server runs."),
+    ("timeout", r"timeout expired|timed out|No route to host|Network is unreachable", "Nothing answers: check firewall, network security group, peering and routes between the host that executes this task and the server."),
+    ("password", r"password authentication failed|no password supplied|SCRAM|SASL", "Check user and password of this side."),
+    ("database", r"database \".*\" does not exist", "Correct the name in 'databases' (or 'dbname')."),
+    ("role", r"role \".*\" does not exist", "Check the user of this side."),
+    ("hba", r"no pg_hba\.conf entry|pg_hba\.conf rejects", "Allow the host that executes this task, this user and database in pg_hba.conf (or the firewall rules) of the server."),
+    ("tls", r"SSL|certificate|TLS", "Check sslmode and sslrootcert of this side against the server's certificate."),
+    ("connect-privilege", r"permission denied for database", "Grant CONNECT on the database to the user."),
+    ("slots", r"too many (clients|connections)|remaining connection slots", "Free connections on the server, or raise max_connections."),
+    ("starting", r"the database system is (starting up|shutting down|not yet accepting)", "Wait until the server accepts connections, then run again."),
+)
+
+
+def connection_words(endpoint: Endpoint, dbname: str | None, application_name: str) -> dict:
+    """Return the libpq keywords for psycopg2; the keepalives let a dead network path be noticed within two minutes."""
+    words = endpoint.as_dict(secrets=True)
+    words["dbname"] = dbname or endpoint.dbname or "postgres"
+    words.setdefault("connect_timeout", 15)
+    words["application_name"] = application_name
+    words.update(keepalives=1, keepalives_idle=30, keepalives_interval=10, keepalives_count=6)
+    return words
+
+
+def failure(endpoint: Endpoint, side: str, dbname: str, text: str) -> ConnectionFailed:
+    """Turn libpq's message into an error that names side, server, user, database and the likely remedy."""
+    text = redact(" ".join(text.split()), [endpoint.password])
+    cause, hint = next(
+        ((cause, hint) for cause, pattern, hint in CAUSES if re.search(pattern, text)),
+        ("other", "Read the server's own message above."),
+    )
+    what = f"{side} {endpoint.address}, database {dbname}, user {endpoint.user or '(default)'}"
+    return ConnectionFailed(
+        f"Cannot connect to the {what}: {text}",
+        hint,
+        {"side": side, "cause": cause, "server": endpoint.address, "database": dbname, "user": endpoint.user},
+    )
+
+
+def connect(endpoint: Endpoint, side: str, dbname: str | None = None, *, settings: dict | None = None, autocommit: bool = True):
+    """Open a session and return the psycopg2 connection.
+
+    :param side: C(source) or C(target), for messages and the application name
+    :param dbname: the database; None takes the endpoint's own, else C(postgres)
+    :param settings: session settings to apply, C({name: value})
+    :param autocommit: False leaves transactions to the caller
+    :raises ConnectionFailed: C(details.cause) is one of name, refused, timeout, password, database, role, hba, tls,
+        connect-privilege, slots, starting, other
+    :raises DependencyMissing: without psycopg2
+    """
+    require_driver()
+    words = connection_words(endpoint, dbname, f"azpg.migrate {side}")
+    try:
+        connection = psycopg2.connect(**words)
+    except psycopg2.OperationalError as error:
+        raise failure(endpoint, side, words["dbname"], str(error)) from None
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for name, value in {"client_encoding": "UTF8", **(settings or {})}.items():
+            cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, str(value)))
+    connection.autocommit = autocommit
+    return connection
+
+
+def rows(connection, sql: str, parameters=None) -> list:
+    """Run I(sql) and return its rows as dictionaries keyed by column name."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def value(connection, sql: str, parameters=None):
+    """Run I(sql) and return the first column of its first row, or None without rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def major(connection) -> int:
+    """Return the server's major version, for example 17; 9.5 and 9.6 give 9."""
+    return connection.server_version // 10000
+
+
+def quiet_settings() -> dict:
+    """Return session settings under which values print and compare alike on every server.
+
+    They are those of the fingerprint rules: no dependence on locale, time zone or search path, and a filtered read of
+    a table with row-level security is an error rather than a silent subset.
+    """
+    return {
+        "search_path": "",
+        "DateStyle": "ISO,YMD",
+        "IntervalStyle": "iso_8601",
+        "TimeZone": "UTC",
+        "extra_float_digits": "3",
+        "bytea_output": "hex",
+        "xmloption": "content",
+        "lc_monetary": "C",
+        "row_security": "off",
+        "statement_timeout": "0",
+        "lock_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    }
