@@ -2,6 +2,7 @@
 #
 # All that is made lies below .cache/; `make clean` removes it.
 # PYTHON=/path/to/python3.12 chooses the Python; PYTEST_ARGS="-k name" goes to pytest.
+# An Ansible configuration of your own counts only if ANSIBLE_CONFIG names it.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -19,6 +20,7 @@ export PYTHONPATH := $(ROOT)
 export PYTHONDONTWRITEBYTECODE := 1
 export ANSIBLE_HOME := $(CACHE)/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/ansible/collections
+export ANSIBLE_REMOTE_TMP := $(CACHE)/ansible/remote
 export ANSIBLE_CONFIG ?= $(CACHE)/ansible/ansible.cfg
 
 RUN := "$(CACHE)/venv/bin/python"
@@ -57,6 +59,11 @@ test: setup ## everything below, timed, with a summary
 lint: setup ## ruff, ansible-lint (production), changelog, contents of the artefact
 	@$(PARTS) lint
 
+.PHONY: format
+format: setup ## rewrite the Python files the way lint wants them
+	@ruff check --cache-dir "$(CACHE)/ruff" --fix-only --quiet .
+	@ruff format --cache-dir "$(CACHE)/ruff" --quiet .
+
 .PHONY: sanity
 sanity: setup ## ansible-test sanity, no ignore entries
 	@$(PARTS) sanity
@@ -82,5 +89,5 @@ clean: ## stop servers that were started from here, remove .cache and stray outp
 	@if [ -x "$(CACHE)/venv/bin/python" ] && [ -f tools/lab/cluster.py ]; then \
 		$(RUN) -m tools.lab.cluster stop-all .cache || exit 1; \
 	fi
-	@rm -rf .cache .ansible .pytest_cache .ruff_cache tests/output collections
+	@rm -rf .cache .ansible .pytest_cache .ruff_cache tests/output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all rules of one run share: the request, one session per server and database, and what has been read."""
+
+from __future__ import annotations
+
+from .._core.errors import ConnectionFailed
+from .._core.layout import Layout
+from .._core.request import Endpoint, Request
+from .._postgres import connection as postgres
+from . import catalogue
+from .session import Session
+
+SOURCE = "source"
+TARGET = "target"
+MEBIBYTE = 1024 * 1024
+
+# Failures that concern the server or the user as such, so that trying another database would be of no use.
+SERVER_CAUSES = ("name", "refused", "timeout", "password", "role", "tls", "slots", "starting", "other")
+
+
+class Context:
+    """Opens sessions lazily and at most one per side and database; remembers failures, caches catalogue reads.
+
+    :param bin_directory: where the client programs are; None looks in the usual places
+    :param own_databases: databases on the target that this very migration has created before
+    :param resuming: True when the migration has begun before
+    :param jobs: how many sessions per side the transfer will use
+    :param minimum_free_bytes: room that the state directory needs at least
+    :param free_share: room that it needs as a share of the source's bytes
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        layout: Layout,
+        *,
+        bin_directory: str | None = None,
+        own_databases=frozenset(),
+        resuming: bool = False,
+        jobs: int = 4,
+        minimum_free_bytes: int = 200 * MEBIBYTE,
+        free_share: float = 0.01,
+    ):
+        self.request = request
+        self.layout = layout
+        self.bin_directory = bin_directory
+        self.own_databases = frozenset(own_databases)
+        self.resuming = resuming
+        self.jobs = jobs
+        self.minimum_free_bytes = minimum_free_bytes
+        self.free_share = free_share
+        self._sessions: dict = {}
+        self._cache: dict = {}
+
+    def endpoint(self, side: str) -> Endpoint:
+        """Return how the request says to connect to I(side)."""
+        return self.request.source if side == SOURCE else self.request.target
+
+    def address(self, side: str) -> str:
+        """Return the server of I(side) as people name it."""
+        return self.endpoint(side).address
+
+    def user(self, side: str) -> str:
+        """Return the name of the user that is logged in on I(side)."""
+        return self.identity(side)["user_name"]
+
+    def session(self, side: str, database: str) -> Session:
+        """Return the session in I(database); a failure is remembered and raised again, never tried again.
+
+        :raises ConnectionFailed: what C(_postgres.connection.connect) said
+        """
+        for key in (side, (side, database)):
+            if isinstance(self._sessions.get(key), ConnectionFailed):
+                raise self._sessions[key]
+        session = self._sessions.get((side, database))
+        if session is not None and not session.closed:
+            return session
+        try:
+            session = Session(
+                postgres.connect(self.endpoint(side), side, database, settings=catalogue.SETTINGS), side, database
+            )
+        except ConnectionFailed as error:
+            proven = any(isinstance(known, Session) and known.side == side for known in self._sessions.values())
+            if error.details["cause"] in SERVER_CAUSES and not proven:
+                self._sessions[side] = error
+            self._sessions[(side, database)] = error
+            raise
+        self._sessions[(side, database)] = session
+        return session
+
+    def server(self, side: str) -> Session:
+        """Return a session for what concerns the whole server, in whichever of the known databases lets it in.
+
+        :raises ConnectionFailed: the first failure, when none does
+        """
+        first = None
+        for database in dict.fromkeys((self.endpoint(side).dbname or "postgres", *self.request.databases)):
+            try:
+                return self.session(side, database)
+            except ConnectionFailed as error:
+                first = first or error
+                if error.details["cause"] in SERVER_CAUSES:
+                    break
+        raise first
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self._sessions.values():
+            if isinstance(session, Session):
+                session.close()
+        self._sessions.clear()
+
+    def cached(self, key, read):
+        """Return what I(read()) gave the first time that I(key) was asked for."""
+        if key not in self._cache:
+            self._cache[key] = read()
+        return self._cache[key]
+
+    def identity(self, side: str) -> dict:
+        """Return version, user and state of the server, see C(catalogue.IDENTITY)."""
+        return self.cached(("identity", side), lambda: self.server(side).rows(catalogue.IDENTITY)[0])
+
+    def major(self, side: str) -> int:
+        """Return the major version; 9.5 and 9.6 give 9."""
+        return self.identity(side)["version_number"] // 10000
+
+    def version(self, side: str) -> str:
+        """Return the version as people write it, for example C(17.11)."""
+        return self.identity(side)["version"].split(" ")[0]
+
+    def databases(self, side: str) -> dict:
+        """Return every database of the server by name, see C(catalogue.databases)."""
+        return self.cached(
+            ("databases", side),
+            lambda: {row["name"]: row for row in self.server(side).rows(catalogue.databases(self.major(side)))},
+        )
+
+    def roles(self, side: str) -> dict:
+        """Return every role of the server by name, see C(catalogue.ROLES)."""
+        return self.cached(
+            ("roles", side), lambda: {row["name"]: row for row in self.server(side).rows(catalogue.ROLES)}
+        )
+
+    def relations(self, database: str) -> list:
+        """Return the user's tables, sequences, views and so on of a source database, see C(catalogue.RELATIONS)."""
+        return self.cached(("relations", database), lambda: self.session(SOURCE, database).rows(catalogue.RELATIONS))
+
+    def rows(self, side: str, database: str, sql: str, parameters=None) -> list:
+        """Run I(sql) in I(database) of I(side)."""
+        return self.session(side, database).rows(sql, parameters)
+
+    def cached_rows(self, side: str, database: str, sql: str) -> list:
+        """Run I(sql) in I(database) of I(side) once; later calls get the same list."""
+        return self.cached((side, database, sql), lambda: self.rows(side, database, sql))
+
+    def is_superuser(self, side: str) -> bool:
+        """Tell whether the user of I(side) is a superuser."""
+        return self.identity(side)["superuser"]
+
+    def on_target(self, database: str) -> bool:
+        """Tell whether I(database) exists on the target."""
+        return database in self.databases(TARGET)

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The result of a run of checks as data."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+from .._core.findings import FAILED, WARNING, Finding, count, worst
+from .._core.request import Request
+
+FORMAT = "azpg.migrate/checks/1"
+
+
+def summary(findings: Iterable[Finding]) -> dict:
+    """Return C({verdict, total, counts, by_side, rules}); C(rules) lists the ids with failures and with warnings."""
+    findings = list(findings)
+    sides = sorted({finding.side for finding in findings})
+    return {
+        "verdict": worst(findings),
+        "total": len(findings),
+        "counts": count(findings),
+        "by_side": {side: count(finding for finding in findings if finding.side == side) for side in sides},
+        "rules": {
+            status: sorted({finding.rule for finding in findings if finding.status == status})
+            for status in (FAILED, WARNING)
+        },
+    }
+
+
+def to_json(request: Request, findings: Iterable[Finding]) -> dict:
+    """Return the report as a JSON-serialisable dictionary, without secrets."""
+    findings = list(findings)
+    return {
+        "format": FORMAT,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "request": request.identity,
+        "request_hash": request.hash,
+        "summary": summary(findings),
+        "findings": [finding.as_dict() for finding in findings],
+    }

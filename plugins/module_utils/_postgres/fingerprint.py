@@ -1,0 +1,297 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fingerprints of tables: a row count and a sum of row hashes that are equal on every server from 11 to 18.
+
+A row is hashed through the binary send images of its columns, not through text: the images do not depend on settings,
+collations, the database's encoding (with client_encoding UTF8) or the major version. The outer hash makes the sum
+sensitive to values that were swapped between rows. The sum does not depend on the order of the rows, adds up over
+parts of a table, and, unlike an exclusive or, sees rows that are there twice. It detects errors, not forgery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._core.errors import MigrationError
+from .connection import value
+from .driver import psycopg2
+from .quoting import qualified, quote_identifier
+
+SEED = 4611686018427387905
+
+# How a column becomes bytes. The last one is what every type can do.
+SEND, ARRAY_SEND, RECORD_SEND, TEXT = "send", "array_send", "record_send", "text"
+
+# Object identifiers below this one are the same on every server (FirstGenbkiObjectId, src/include/access/transam.h).
+FIRST_VARIABLE_OID = 10000
+
+# Types whose send image is an object identifier, which no dump keeps; their name is what is kept.
+NAME_TYPES = frozenset(
+    "regproc regprocedure regoper regoperator regclass regcollation regconfig regdictionary regnamespace regrole "
+    "regtype regdatabase".split()
+)
+
+# The functions are not documented, so each end has to show that it computes what the others do. Values measured on
+# 11 to 18, x86-64; machines of the other byte order give other ones and must not be trusted.
+CANARIES = (
+    ("pg_catalog.hashtextextended('probe', 0)", -3024164691344751044),
+    ("pg_catalog.hash_array_extended(ARRAY[pg_catalog.decode('0102', 'hex')], 0)", 8025542428437421091),
+    ("pg_catalog.hashint8extended(42, 1)", 3812564155960986560),
+)
+LITERAL_ROW = (
+    'SELECT 7::pg_catalog.int8 AS "id", \'Zoe\'::pg_catalog.text AS "the ""name""", NULL::pg_catalog.text AS "n", '
+    'ARRAY[1.50, NULL]::pg_catalog.numeric[] AS "a"'
+)
+LITERAL_ROW_HASH = -6738261886462298724
+
+COLUMNS = """
+SELECT a.attname, a.atttypid, {generated} AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+
+# Every type that the given ones are made of: base types of domains, elements, range subtypes, fields.
+TYPES = """
+WITH RECURSIVE needed(oid) AS (
+    SELECT pg_catalog.unnest(%(types)s::pg_catalog.oid[])
+    UNION
+    SELECT part.oid FROM needed n CROSS JOIN LATERAL (
+        SELECT t.typbasetype AS oid FROM pg_catalog.pg_type t WHERE t.oid = n.oid AND t.typbasetype <> 0
+        UNION ALL
+        SELECT t.typelem FROM pg_catalog.pg_type t WHERE t.oid = n.oid AND t.typelem <> 0
+        UNION ALL
+        SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = n.oid {part}
+        UNION ALL
+        SELECT a.atttypid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid
+        WHERE t.oid = n.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+    ) part
+)
+SELECT t.oid::pg_catalog.int8, n.nspname, t.typname, t.typtype::pg_catalog.text,
+       t.typbasetype::pg_catalog.int8, t.typelem::pg_catalog.int8,
+       (SELECT r.rngsubtype::pg_catalog.int8 FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid {whole}),
+       CASE WHEN t.typtype = 'c' THEN ARRAY(
+           SELECT a.atttypid::pg_catalog.int8 FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) END,
+       pn.nspname, p.proname
+FROM needed
+JOIN pg_catalog.pg_type t ON t.oid = needed.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.typsend
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
+"""
+
+
+class ColumnsDiffer(MigrationError):
+    """The two ends of a table do not have the same columns; C(details) is C({missing, unexpected, changed})."""
+
+    code = "columns-differ"
+
+
+class RowTooLarge(MigrationError):
+    """A row's image passes the server's limit of 1 GB: repeat the table on both ends with C(prehash=True)."""
+
+    code = "row-too-large"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of one end.
+
+    I(type_schema) and I(type_name) name the base type (domains are flattened); I(send) is the quoted, qualified send
+    function or None; I(form) is the best form that this end can offer; I(type_text) is the type as people write it;
+    I(domain) says that the value has to be cast to the base type; I(generated) that it is computed on load.
+    """
+
+    name: str
+    type_schema: str
+    type_name: str
+    send: str | None
+    form: str
+    type_text: str
+    domain: bool
+    generated: bool
+
+
+@dataclass(frozen=True)
+class _Type:
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    base: int
+    element: int
+    subtype: int | None
+    fields: list | None
+    send_schema: str | None
+    send_name: str | None
+
+
+def types_query(version: int) -> str:
+    """Return the query for types; a multirange (14 and newer) has its range's subtype."""
+    part, whole = ("OR r.rngmultitypid = n.oid", "OR r.rngmultitypid = t.oid") if version >= 140000 else ("", "")
+    return TYPES.format(part=part, whole=whole)
+
+
+def check_canaries(connection) -> bool:
+    """Return whether this server computes the hashes, and this file the expressions, that all others do."""
+    tests = [(f"SELECT {expression}", expected) for expression, expected in CANARIES]
+    columns = [
+        Column("id", "pg_catalog", "int8", '"pg_catalog"."int8send"', SEND, "bigint", False, False),
+        Column('the "name"', "pg_catalog", "text", '"pg_catalog"."textsend"', SEND, "text", False, False),
+        Column("n", "pg_catalog", "text", '"pg_catalog"."textsend"', TEXT, "text", False, False),
+        Column("a", "pg_catalog", "_numeric", '"pg_catalog"."array_send"', ARRAY_SEND, "numeric[]", False, False),
+    ]
+    expression = row_hash([(column.name, column.form) for column in columns], columns)
+    tests.append((f"SELECT {expression} FROM ({LITERAL_ROW}) t", LITERAL_ROW_HASH))
+    return all(value(connection, sql) == expected for sql, expected in tests)
+
+
+def _natural_form(oid: int, types: dict) -> str:
+    """Return the form for type I(oid): images that hold object identifiers of user types are no good."""
+    item = types[oid]
+    if item.kind == "d":
+        return _natural_form(item.base, types)
+    if item.send_name is None or (item.schema == "pg_catalog" and item.name in NAME_TYPES):
+        return TEXT
+    if item.send_name == "array_send" and item.element:
+        plain = item.element < FIRST_VARIABLE_OID and _natural_form(item.element, types) == SEND
+        return ARRAY_SEND if plain else TEXT
+    if item.kind == "c":
+        plain = all(
+            field < FIRST_VARIABLE_OID and _natural_form(field, types) in (SEND, ARRAY_SEND) for field in item.fields
+        )
+        return RECORD_SEND if plain else TEXT
+    if item.subtype:
+        return SEND if _natural_form(item.subtype, types) in (SEND, ARRAY_SEND) else TEXT
+    return SEND
+
+
+def read_columns(connection, schema: str, table: str) -> list:
+    """Return the M(Column)s of a table in the order of the table; virtual generated columns are left out.
+
+    An unknown table gives an empty list, as does one without columns.
+    """
+    version = connection.server_version
+    generated = "a.attgenerated::pg_catalog.text" if version >= 120000 else "''::pg_catalog.text"
+    with connection.cursor() as cursor:
+        cursor.execute(COLUMNS.format(generated=generated), {"schema": schema, "table": table})
+        found = [row for row in cursor.fetchall() if row[2] != "v"]
+        cursor.execute(
+            types_query(version),
+            {"types": sorted({row[1] for row in found})},
+        )
+        types = {row[0]: _Type(*row) for row in cursor.fetchall()}
+    columns = []
+    for name, oid, is_generated, type_text in found:
+        base = types[oid]
+        while base.kind == "d":
+            base = types[base.base]
+        send = qualified(base.send_schema, base.send_name) if base.send_name else None
+        columns.append(
+            Column(
+                name, base.schema, base.name, send, _natural_form(oid, types), type_text,
+                types[oid].kind == "d", bool(is_generated),
+            )
+        )
+    return columns
+
+
+def choose_forms(source_columns: list, target_columns: list) -> list:
+    """Return C([(column name, form)]) in the source's order, a form that both ends can produce alike.
+
+    :raises ColumnsDiffer: when names or base types are not the same on both ends
+    """
+    source = {column.name: column for column in source_columns}
+    target = {column.name: column for column in target_columns}
+    missing = [name for name in source if name not in target]
+    unexpected = [name for name in target if name not in source]
+    changed = [
+        name
+        for name, column in source.items()
+        if name in target
+        and (column.type_schema, column.type_name) != (target[name].type_schema, target[name].type_name)
+    ]
+    if missing or unexpected or changed:
+        said = [f"{word} {', '.join(names)}" for word, names in
+                (("missing on the target:", missing), ("only on the target:", unexpected), ("of another type:", changed))
+                if names]
+        raise ColumnsDiffer(
+            f"The columns differ ({'; '.join(said)}).",
+            "Make the table's definition on the target that of the source, then copy it again.",
+            {"missing": missing, "unexpected": unexpected, "changed": changed},
+        )
+    return [(name, column.form if column.form == target[name].form else TEXT) for name, column in source.items()]
+
+
+def _image(form: str, column: Column) -> str:
+    """Return the SQL that turns I(column) of alias C(t) into bytes."""
+    operand = f"t.{quote_identifier(column.name)}"
+    if column.domain:
+        # The send functions of enums and other polymorphic ones do not take a domain.
+        operand = f"{operand}::{qualified(column.type_schema, column.type_name)}"
+    if form == TEXT:
+        return f"pg_catalog.textsend({operand}::pg_catalog.text)"
+    function = {ARRAY_SEND: "pg_catalog.array_send", RECORD_SEND: "pg_catalog.record_send"}.get(form, column.send)
+    return f"{function}({operand})"
+
+
+def row_hash(forms: list, columns: list, prehash: bool = False) -> str | None:
+    """Return the SQL expression that hashes one row of alias C(t), or None for a table without columns.
+
+    :param forms: what M(choose_forms) returned; its order counts, that of I(columns) does not
+    :param columns: the columns of the end on which the expression will run
+    :param prehash: hash each column by itself first, for rows whose image would pass 1 GB; both ends must agree
+    """
+    if not forms:
+        return None
+    known = {column.name: column for column in columns}
+    images = [_image(form, known[name]) for name, form in forms]
+    if prehash:
+        images = [
+            f"pg_catalog.int8send(pg_catalog.hash_array_extended(ARRAY[{image}], {SEED}))" for image in images
+        ]
+    array = f"ARRAY[{', '.join(images)}]"
+    return f"pg_catalog.hashint8extended(pg_catalog.hash_array_extended({array}, {SEED}), 1)"
+
+
+def table_fingerprint(
+    connection, schema: str, table: str, expression: str | None, only: bool = True, condition: str = ""
+) -> tuple:
+    """Return C((count, sum)) of a table: an integer, and the sum of I(expression) as a decimal string.
+
+    It reads in the caller's transaction and snapshot; inside a transaction an error leaves it usable.
+
+    :param expression: of M(row_hash); None counts only and gives the sum C(0), as does an empty table
+    :param only: leave out child tables and partitions
+    :param condition: a C(WHERE) clause, for configuration tables of extensions
+    :raises RowTooLarge: when a row passes the limit of 1 GB
+    :raises psycopg2.Error: for everything else, such as a missing right
+    """
+    total = f"coalesce(pg_catalog.sum({expression}), 0)::pg_catalog.text" if expression else "'0'::pg_catalog.text"
+    sql = (
+        f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
+    )
+    idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    guarded = not (connection.autocommit and idle)
+    with connection.cursor() as cursor:
+        if guarded:
+            cursor.execute("SAVEPOINT azpg_fingerprint")
+        try:
+            cursor.execute(sql)
+            count, total = cursor.fetchone()
+        except psycopg2.Error as error:
+            if guarded and not connection.closed:
+                cursor.execute("ROLLBACK TO SAVEPOINT azpg_fingerprint")
+            # 54000 program_limit_exceeded; XX000 "invalid memory alloc request size" of palloc.
+            if error.pgcode == "54000" or "invalid memory alloc request size" in str(error):
+                raise RowTooLarge(
+                    f"A row of {schema}.{table} passes 1 GB.", "Repeat the table on both ends with prehash."
+                ) from error
+            raise
+        if guarded:
+            cursor.execute("RELEASE SAVEPOINT azpg_fingerprint")
+    return count, total

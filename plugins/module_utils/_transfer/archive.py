@@ -1,0 +1,141 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The schema as pg_dump describes it, cut into the entries of the archive's table of contents.
+
+pg_dump knows every kind of object of every server version, so it writes the schema; pg_restore renders the archive as
+SQL text, which is then run in our own sessions entry by entry. In its verbose form the text names before each entry the
+entry's number and the numbers of those it depends on; that is the graph the transfer is planned by.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+
+from .._core.errors import TransferFailed
+from .._core.redaction import redact
+from .._core.request import Endpoint
+from .._postgres.environment import client_environment
+from .._postgres.programs import ClientPrograms
+
+HEADER = re.compile(
+    r"^--\n-- TOC entry (?P<number>\d+) \(class (?P<catalogue>\d+) OID (?P<oid>\d+)\)\n"
+    r"(?:-- Dependencies:(?P<dependencies>[ \d]*)\n)?"
+    r"-- (?:Data for )?Name: (?P<name>[^\n]*); Type: (?P<type>[^\n;]*); Schema: (?P<schema>[^\n]*?);"
+    r" Owner: (?P<owner>[^\n]*?)(?:; Tablespace: [^\n]*)?\n--\n\n",
+    re.MULTILINE,
+)
+CLOSING = re.compile(
+    r"(?:^-- Completed on [^\n]*\n+)?^--\n-- PostgreSQL database dump complete\n--\n+(?:^\\unrestrict [^\n]*\n+)?\Z",
+    re.MULTILINE,
+)
+LISTED = re.compile(r"^(\d+); ", re.MULTILINE)
+STRINGS = re.compile(r"^SET standard_conforming_strings = (on|off);$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the table of contents; I(oid) is that of the source's row in the catalogue I(catalogue)."""
+
+    number: int
+    catalogue: int
+    oid: int
+    dependencies: tuple
+    name: str
+    type: str
+    schema: str
+    owner: str
+    text: str
+
+    @property
+    def unit(self) -> str:
+        """The entry's name in journal and markers: stable over two dumps of an unchanged source, unlike the number."""
+        return f"{self.type}:{self.schema}:{self.name}:{self.owner}:{self.oid}"
+
+    @property
+    def label(self) -> str:
+        """The entry as people name it."""
+        place = "" if self.schema in ("-", "") else f"{self.schema}."
+        return f"{self.type.lower()} {place}{self.name}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """The entries of one section in the order in which they must be created."""
+
+    entries: tuple
+    standard_conforming_strings: str
+
+
+def run_program(command: list, environment: dict, pass_fds: tuple, secrets: list) -> str:
+    """Run a client program and return its standard output.
+
+    :raises TransferFailed: with the program's own words when its exit status is not zero
+    """
+    process = subprocess.run(
+        command, env=environment, pass_fds=pass_fds, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    if process.returncode:
+        words = redact(process.stderr.strip()[-2000:], secrets)
+        raise TransferFailed(
+            f"{command[0]} ended with status {process.returncode}: {words}",
+            "Put right what it names on the source, then run the migration again.",
+        )
+    return process.stdout
+
+
+def dump_schema(programs: ClientPrograms, source: Endpoint, database: str, snapshot: str, path: str) -> None:
+    """Write the schema of I(database) as seen by the exported I(snapshot) to the archive I(path).
+
+    :raises TransferFailed: with pg_dump's own words
+    """
+    command = [
+        programs.path("pg_dump"), "--format=custom", "--schema-only", "--no-subscriptions", "--no-tablespaces",
+        "--no-security-labels", f"--snapshot={snapshot}", "--lock-wait-timeout=60s", f"--file={path}",
+    ]  # fmt: skip
+    with client_environment(source, database, "azpg.migrate schema") as (environment, pass_fds):
+        run_program(command, environment, pass_fds, [source.password])
+
+
+def split(text: str) -> list:
+    """Cut the verbose text of pg_restore into entries."""
+    body = CLOSING.sub("", text)
+    headers = list(HEADER.finditer(body))
+    ends = [header.start() for header in headers[1:]] + [len(body)]
+    return [
+        Entry(
+            number=int(header["number"]),
+            catalogue=int(header["catalogue"]),
+            oid=int(header["oid"]),
+            dependencies=tuple(int(number) for number in (header["dependencies"] or "").split()),
+            name=header["name"],
+            type=header["type"],
+            schema=header["schema"],
+            owner=header["owner"],
+            text=body[header.end() : end],
+        )
+        for header, end in zip(headers, ends)
+    ]
+
+
+def read_section(programs: ClientPrograms, path: str, section: str) -> Section:
+    """Return the entries of section I(section), C(pre-data) or C(post-data), of the archive I(path).
+
+    :raises TransferFailed: when the text does not fall into exactly the entries that the archive lists, which would
+        mean that an object's own text imitates an entry's heading
+    """
+    base = [programs.path("pg_restore"), "--create", "--no-tablespaces", f"--section={section}"]
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    text = run_program([*base, "--verbose", "--file=-", path], environment, (), [])
+    listed = run_program([*base, "--list", path], environment, (), [])
+    entries = split(text)
+    expected = sorted(int(number) for number in LISTED.findall(listed))
+    if sorted(entry.number for entry in entries) != expected:
+        raise TransferFailed(
+            f"The {section} section of {path} lists {len(expected)} entries, its text falls into {len(entries)}.",
+            "An object's definition contains text that looks like a heading of pg_dump; remove that comment on the source.",
+        )
+    strings = STRINGS.search(text)
+    return Section(tuple(entries), strings[1] if strings else "on")

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host provider behind the five verbs that every provider answers to."""
+
+from __future__ import annotations
+
+import sys
+
+from .._core import status
+from .._core.errors import PreconditionFailed
+from .._core.files import make_private_directory, read_json, write_json
+from .._core.layout import Layout
+from .._core.request import Request
+from . import process
+from .progress import read_progress
+
+IDENTITY_WORDS = ("provider", "mode", "source", "target", "databases", "role_map")
+
+
+class HostBackend:
+    """One migration on the host that executes the task."""
+
+    def __init__(self, request: Request, layout: Layout, options: dict):
+        self.request = request
+        self.layout = layout
+        self.options = options
+
+    def stored(self) -> dict | None:
+        """Return what was stored when the migration was started first, or None."""
+        return read_json(self.layout.request_file)
+
+    def check_identity(self) -> None:
+        """Make sure that a migration of this name is the one that is asked for.
+
+        :raises PreconditionFailed: naming what differs
+        """
+        stored = self.stored()
+        if stored is None or stored["request"]["hash"] == self.request.hash:
+            return
+        known, asked = Request.from_dict(stored["request"]).identity, self.request.identity
+        differing = "; ".join(
+            f"{word} is {known[word]!r} there and {asked[word]!r} here" for word in IDENTITY_WORDS if known[word] != asked[word]
+        )
+        running = process.living(self.layout)
+        raise PreconditionFailed(
+            f"Migration {self.request.name} {'is running' if running else 'exists'} on this host with another request: "
+            f"{differing}.",
+            "Repeat the request as it was, or choose another 'name'; module cleanup takes a finished one away.",
+            {"running": bool(running)},
+        )
+
+    def status(self) -> dict:
+        """Return the progress (see M(progress.read_progress)) with the state as it really is."""
+        found = read_progress(self.layout.journal_file)
+        if found is None:
+            return {"state": status.RUNNING if process.living(self.layout) else status.ABSENT}
+        living = process.living(self.layout)
+        if living:
+            found["state"] = status.RUNNING
+            found["engine"] = living
+        elif found["state"] == status.RUNNING:
+            found["state"] = status.INTERRUPTED
+        return found
+
+    def start(self) -> None:
+        """Start the engine, or resume what died.
+
+        :raises PreconditionFailed: when the runtime server has not been provisioned
+        :raises TransferFailed: when the engine does not start
+        """
+        runtime = read_json(self.layout.runtime_file)
+        if runtime is None:
+            raise PreconditionFailed(
+                f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
+                "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
+            )
+        make_private_directory(self.layout.directory)
+        write_json(
+            self.layout.request_file,
+            {
+                "request": self.request.as_dict(),
+                "options": self.options,
+                "state_directory": self.layout.state_directory,
+                "archive_directory": self.layout.archive_directory,
+            },
+        )
+        interpreter = runtime.get("python") or sys.executable
+        process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
+
+    def cancel(self) -> bool:
+        """Stop the engine; return False when none was running. What has arrived on the target stays there."""
+        return process.stop(self.layout)

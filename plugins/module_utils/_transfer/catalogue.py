@@ -1,0 +1,227 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the source database holds, as far as the transfer of data needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._postgres.connection import rows, value
+from .._postgres.quoting import qualified, quote_identifier
+
+USER_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+NOT_OF_EXTENSION = (
+    "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::regclass"
+    " AND x.objid = c.oid AND x.deptype = 'e')"
+)
+
+# Binary COPY is safe where the image means the same on both servers: built-in types other than those that carry
+# object numbers (reg*, aclitem), and enums, whose image is the label. Arrays and composites of user types carry the
+# number of the type, which differs on the target.
+TABLES = f"""
+SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
+       pg_catalog.pg_indexes_size(c.oid) AS index_bytes, c.relispartition AS is_partition,
+       array(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = ''
+              ORDER BY a.attnum) AS columns,
+       NOT EXISTS (
+         WITH RECURSIVE base AS (
+           SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = ''
+           UNION SELECT t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd')
+         SELECT 1 FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid
+          WHERE t.typtype <> 'd'
+            AND (t.typname ~ '^_?(reg|aclitem|xml|money)' OR t.typsend = 0 OR t.typreceive = 0
+                 OR (t.oid >= 10000 AND t.typtype <> 'e'))) AS binary
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE (c.relkind = 'r' OR c.oid = ANY (%s)) AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
+ ORDER BY c.oid
+"""
+
+# Rows of a hash partition by an enum sit where the enum's object number sent them, and that differs on the target:
+# such a tree is carried as one table, through its root, which sends each row where it belongs now.
+LOAD_VIA_ROOT = """
+WITH RECURSIVE up AS (
+  SELECT i.inhrelid AS leaf, i.inhparent AS parent FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind = 'r'
+  UNION ALL
+  SELECT up.leaf, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent),
+suspect AS (
+  SELECT DISTINCT up.leaf FROM up JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = up.parent AND p.partstrat = 'h'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype = 'e')
+SELECT DISTINCT r.oid AS root, every.leaf
+  FROM suspect s JOIN up ON up.leaf = s.leaf
+  JOIN pg_catalog.pg_class r ON r.oid = up.parent AND NOT r.relispartition
+  JOIN up AS every ON every.parent = r.oid
+"""
+
+SEQUENCES = f"""
+SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION} ORDER BY 1, 2
+"""
+
+MATERIALIZED_VIEWS = f"""
+SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
+       array(SELECT DISTINCT d.refobjid::bigint FROM pg_catalog.pg_rewrite w
+               JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+                AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> c.oid
+              WHERE w.ev_class = c.oid) AS reads
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'm' AND c.relispopulated AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION} ORDER BY c.oid
+"""
+
+VIEWS_READ = """
+SELECT w.ev_class AS oid, array_agg(DISTINCT d.refobjid::bigint) AS reads
+  FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class AND c.relkind = 'v'
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+   AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> w.ev_class
+ GROUP BY 1
+"""
+
+# Partitions are analysed by their root, which the autovacuum daemon never analyses by itself.
+ANALYZED = f"""
+SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
+   AND (c.relkind <> 'm' OR c.relispopulated) AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
+ ORDER BY pg_catalog.pg_table_size(c.oid) DESC
+"""
+
+DATABASE = """
+SELECT d.datname AS name, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collate,
+       d.datctype AS ctype, pg_catalog.pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit
+  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
+"""
+
+DATABASE_LOCALE = {
+    15: "CASE d.datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END AS provider, d.daticulocale AS locale",
+    17: "CASE d.datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider,"
+    " d.datlocale AS locale",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows are carried; sizes in bytes.
+
+    I(tree) marks the root of a partitioned table whose leaves are carried through it; I(leaves) are their numbers.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    bytes: int
+    index_bytes: int
+    columns: tuple
+    binary: bool
+    tree: bool = False
+    leaves: tuple = ()
+
+    @property
+    def label(self) -> str:
+        """The table as people name it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def column_list(self) -> str:
+        """The parenthesised column list of COPY; empty for a table whose columns are all generated, or that has none."""
+        return "(" + ", ".join(map(quote_identifier, self.columns)) + ")" if self.columns else ""
+
+
+def read_tables(connection) -> list:
+    """Return every ordinary table with rows of its own that is not part of an extension."""
+    generated = "a.attgenerated" if connection.server_version >= 120000 else "''::text"
+    trees: dict = {}
+    if connection.server_version >= 110000:
+        for row in rows(connection, LOAD_VIA_ROOT):
+            trees.setdefault(row["root"], []).append(row["leaf"])
+    inside = {leaf for leaves in trees.values() for leaf in leaves}
+    found = rows(connection, TABLES.format(generated=generated), (list(trees),))
+    sizes = {row["oid"]: (row["bytes"], row["index_bytes"]) for row in found}
+    tables = []
+    for row in found:
+        if row["oid"] in inside:
+            continue
+        leaves = tuple(leaf for leaf in trees.get(row["oid"], ()) if leaf in sizes)
+        parts = [sizes[oid] for oid in (row["oid"], *leaves)]
+        # An empty column list cannot be spelled in binary form by every major.
+        binary = row["binary"] and bool(row["columns"])
+        size, index_size = (sum(column) for column in zip(*parts))
+        columns = tuple(row["columns"])
+        tables.append(
+            Table(row["oid"], row["schema"], row["name"], size, index_size, columns, binary, bool(leaves), leaves)
+        )
+    return tables
+
+
+def read_sequences(connection) -> list:
+    """Return C([(schema, name, last_value, is_called)]) of every sequence that is not part of an extension."""
+    names = [(row["schema"], row["name"]) for row in rows(connection, SEQUENCES)]
+    found = []
+    for schema, name in names:
+        state = rows(connection, f"SELECT last_value, is_called FROM {qualified(schema, name)}")[0]
+        found.append((schema, name, state["last_value"], state["is_called"]))
+    return found
+
+
+def read_materialized_views(connection) -> list:
+    """Return the populated materialised views as C([(schema, name, bytes)]), each after those that it reads."""
+    views = {row["oid"]: row for row in rows(connection, MATERIALIZED_VIEWS)}
+    reads = {row["oid"]: row["reads"] for row in rows(connection, VIEWS_READ)} if views else {}
+    reads.update({oid: row["reads"] for oid, row in views.items()})
+    ordered, seen = [], set()
+
+    def visit(oid: int) -> None:
+        if oid in seen:
+            return
+        seen.add(oid)
+        for read in reads.get(oid, ()):
+            visit(read)
+        if oid in views:
+            ordered.append(views[oid])
+
+    for oid in views:
+        visit(oid)
+    return [(row["schema"], row["name"], row["bytes"]) for row in ordered]
+
+
+def read_analyzed(connection) -> list:
+    """Return C([(schema, name)]) of the relations to analyse, largest first."""
+    return [(row["schema"], row["name"]) for row in rows(connection, ANALYZED)]
+
+
+def read_large_objects(connection) -> list:
+    """Return the numbers of all large objects, ascending."""
+    return [row["oid"] for row in rows(connection, "SELECT oid FROM pg_catalog.pg_largeobject_metadata ORDER BY oid")]
+
+
+def read_database(connection) -> dict:
+    """Return C({name, encoding, collate, ctype, owner, connection_limit, provider, locale}) of the current database."""
+    found = rows(connection, DATABASE)[0]
+    found.update(provider="libc", locale=None)
+    wanted = [query for version, query in DATABASE_LOCALE.items() if connection.server_version // 10000 >= version]
+    if wanted:
+        name = "pg_catalog.current_database()"
+        found.update(rows(connection, f"SELECT {wanted[-1]} FROM pg_catalog.pg_database d WHERE datname = {name}")[0])
+    return found
+
+
+def user_objects(connection) -> int:
+    """Return how many relations, functions and types of users the current database holds, the helper schema aside."""
+    return value(
+        connection,
+        """
+        SELECT (SELECT count(*) FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
+                 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'azpg_migrate')
+                   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.objid = o.oid AND x.deptype = 'e'))
+             + (SELECT count(*) FROM pg_catalog.pg_proc o JOIN pg_catalog.pg_namespace n ON n.oid = o.pronamespace
+                 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.objid = o.oid AND x.deptype = 'e'))
+             + (SELECT count(*) FROM pg_catalog.pg_namespace n
+                 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'azpg_migrate', 'public')
+                   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.objid = n.oid AND x.deptype = 'e'))
+        """,
+    )

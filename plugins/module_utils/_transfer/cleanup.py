@@ -1,0 +1,66 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking back what the host provider made outside its own directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .._core.files import make_private_directory
+from .._core.layout import Layout
+from .._core.request import Request
+from .._postgres.connection import connect
+from . import marker, roles
+from .progress import inventory
+from .target_database import databases_of
+
+
+def planned(layout: Layout, request: Request) -> dict:
+    """Return C({remove: [...], keep: [...]}) of the target, from the inventory of created things."""
+    created = inventory(layout.journal_file)
+    remove = [f"target: schema {marker.SCHEMA} in database {database}" for database in request.databases]
+    remove += [f"target: membership of the migration user in {thing['name']}" for thing in created if thing["kind"] == "membership"]
+    keep = [
+        f"target: {thing['kind']} {thing['name']}" for thing in reversed(created) if thing["kind"] in ("database", "role")
+    ]
+    return {"remove": remove, "keep": keep}
+
+
+def clean_target(layout: Layout, request: Request) -> list:
+    """Remove the helper schema from every database and give the borrowed memberships back; return what went."""
+    removed = []
+    administration = connect(request.target, "target")
+    try:
+        present = databases_of(administration)
+        for database in request.databases:
+            if database not in present:
+                continue
+            session = connect(request.target, "target", database)
+            try:
+                with session.cursor() as cursor:
+                    if marker.owner_of(cursor) == (request.name, request.hash):
+                        cursor.execute(f"DROP SCHEMA {marker.SCHEMA} CASCADE")
+                        removed.append(f"target: schema {marker.SCHEMA} in database {database}")
+            finally:
+                session.close()
+        borrowed = [thing["name"] for thing in inventory(layout.journal_file) if thing["kind"] == "membership"]
+        left = roles.leave_owners(administration, borrowed)
+        removed += [f"target: membership of the migration user in {role}" for role in left]
+    finally:
+        administration.close()
+    return removed
+
+
+def archive(layout: Layout) -> list:
+    """Copy reports and journal to the archive; return the paths there."""
+    make_private_directory(layout.archive)
+    copied = []
+    if os.path.isdir(layout.report_directory):
+        for name in sorted(os.listdir(layout.report_directory)):
+            copied.append(shutil.copy2(os.path.join(layout.report_directory, name), layout.archive))
+    for path in (layout.journal_file, layout.log_file):
+        if os.path.exists(path):
+            copied.append(shutil.copy2(path, layout.archive))
+    return copied

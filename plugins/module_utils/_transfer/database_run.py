@@ -1,0 +1,281 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One database from its snapshot to its statistics."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .._core.errors import TransferFailed
+from .._core.units import human_bytes
+from .._postgres.connection import connect, quiet_settings, value
+from .._postgres.quoting import qualified, quote_literal
+from . import catalogue, marker, plan, schema, target_database
+from .archive import dump_schema, read_section
+from .large_objects import property_statements
+from .pool import Pool
+
+KEEP_ALIVE_SECONDS = 30
+STEP_UNITS = ("schema", "large object properties", "sequences", "other objects", "settings")
+FINISHED = "database"
+
+
+class DatabaseRun:
+    """Carries one database; every step looks at the target's markers first, so it can be run again after any crash."""
+
+    def __init__(self, context, database: str, number: int):
+        self.context = context
+        self.request = context.request
+        self.journal = context.journal
+        self.roles = context.roles
+        self.database = database
+        self.archive_file = os.path.join(context.layout.directory, f"schema-{number}.dump")
+        self.last_sign = time.monotonic()
+        self.pool = None
+        self.source = self.target = None
+        self.done: dict = {}
+
+    def run(self) -> None:
+        """Carry the database.
+
+        :raises MigrationError: with what stands in the way
+        :raises psycopg2.Error: when a connection is lost; a new run goes on from there
+        """
+        try:
+            self.open()
+            if FINISHED not in self.done:
+                self.carry()
+            self.journal.database(self.database, "done")
+        finally:
+            for closing in (self.pool, self.source, self.target):
+                if closing is not None:
+                    closing.close()
+            if os.path.exists(self.archive_file):
+                os.unlink(self.archive_file)
+
+    def open(self) -> None:
+        """Open both control sessions, export the snapshot and make the target database this migration's own."""
+        self.source = connect(self.request.source, "source", self.database, settings=quiet_settings())
+        with self.source.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.snapshot = value(self.source, "SELECT pg_catalog.pg_export_snapshot()")
+        properties = catalogue.read_database(self.source)
+        self.journal.database(self.database, "running", self.snapshot)
+        administration = connect(self.request.target, "target")
+        try:
+            target_database.ensure_database(administration, properties, self.roles, self.journal)
+        finally:
+            administration.close()
+        self.target = connect(self.request.target, "target", self.database, settings=quiet_settings())
+        self.done = target_database.claim(
+            self.target, self.database, self.request.name, self.request.hash, self.journal
+        )
+
+    def tick(self) -> None:
+        """Keep the snapshot's session alive through firewalls that forget silent connections, and hear the engine."""
+        self.context.tick()
+        if time.monotonic() - self.last_sign > KEEP_ALIVE_SECONDS:
+            self.last_sign = time.monotonic()
+            value(self.source, "SELECT 1")
+            value(self.target, "SELECT 1")
+
+    def carry(self) -> None:
+        """Do everything that has no marker yet."""
+        dump_schema(self.context.programs, self.request.source, self.database, self.snapshot, self.archive_file)
+        self.pre_data = read_section(self.context.programs, self.archive_file, "pre-data")
+        self.post_data = read_section(self.context.programs, self.archive_file, "post-data")
+        self.tables = catalogue.read_tables(self.source)
+        keys, foreign_keys, rest = plan.split_post_data(self.pre_data.entries, self.post_data.entries)
+        texts = {entry.number: schema.target_text(entry, self.roles) for entry in self.post_data.entries}
+        self.tick()
+        units = plan.table_units(self.tables)
+        units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        key_units = plan.key_units(keys, self.pre_data.entries, self.tables, texts)
+        foreign_key_units = plan.foreign_key_units(foreign_keys, self.pre_data.entries, self.tables, texts)
+        refresh_units = self.refresh_units()
+        analyze_units = self.analyze_units()
+        everything = [*units, *key_units, *foreign_key_units, *refresh_units, *analyze_units]
+        self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
+        self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in everything])
+        self.journal.event(
+            f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
+            f"{len(self.pre_data.entries) + len(self.post_data.entries)} schema entries.",
+            database=self.database,
+        )
+
+        writer = self.create_schema()
+        self.start_pool()
+        self.keep_what_is_proven(units, [*foreign_keys, *rest], [*refresh_units, *analyze_units])
+        self.work([*units, *key_units])
+        self.step("large object properties", self.set_large_object_properties)
+        self.step("sequences", self.set_sequences)
+        self.work(foreign_key_units)
+        self.step("other objects", lambda: writer.run(rest, keep_going=True))
+        self.work(refresh_units)
+        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
+        self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
+        self.work(analyze_units)
+        schema.revoke_helper_grants(self.target, self.journal, self.database)
+        self.report_refusals(writer)
+        self.mark(FINISHED)
+
+    def create_schema(self) -> schema.SchemaWriter:
+        """Create what must be there before the data."""
+        self.journal.started(self.database, "schema")
+        for name, content in schema.session_settings(self.pre_data).items():
+            with self.target.cursor() as cursor:
+                cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, content))
+        writer = schema.SchemaWriter(self.target, self.request.name, self.roles, self.done)
+        entries = [entry for entry in self.pre_data.entries if not schema.is_about_database(entry)]
+        writer.run([entry for entry in entries if entry.type == "SCHEMA"])
+        schema.helper_grants(
+            self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
+        )
+        writer.run([entry for entry in entries if entry.type != "SCHEMA"])
+        self.journal.finished(self.database, "schema", rows=len(entries))
+        return writer
+
+    def start_pool(self) -> None:
+        """Start the workers; they connect after the schema is there, so that none has to digest its creation."""
+        strings = self.post_data.standard_conforming_strings
+        options = self.context.options
+        rate = options.get("max_bytes_per_second")
+        order = {
+            "request": self.request.as_dict(),
+            "secrets": self.request.secrets,
+            "database": self.database,
+            "snapshot": self.snapshot,
+            "settings": {
+                "synchronous_commit": "off",
+                "maintenance_work_mem": options["maintenance_work_mem"],
+                "standard_conforming_strings": strings,
+                "check_function_bodies": "off",
+            },
+            "rate": rate / options["jobs"] if rate else None,
+        }
+        self.pool = Pool(self.context.engine, options["jobs"], order, self.journal, self.tick)
+
+    def work(self, units: list) -> None:
+        """Let the workers do the units that have no marker yet."""
+        for unit in units:
+            if unit.name in self.done:
+                self.journal.finished(self.database, unit.name, self.done[unit.name], unit.bytes_total)
+        self.pool.run([unit for unit in units if unit.name not in self.done])
+
+    def keep_what_is_proven(self, units: list, late: list, repeated: list) -> None:
+        """After a crash the snapshot is another one: what the old one brought is kept only where it is proven equal.
+
+        :raises TransferFailed: when rows changed on the source although keys and triggers are already in place
+        """
+        brought = [unit for unit in units if unit.name in self.done]
+        if not brought:
+            return
+        self.journal.event(f"Resumed: {len(brought)} finished copies are compared with the source.", database=self.database)
+        proofs = [
+            plan.Unit(unit.name, "prove", unit.label, unit.weight, {**unit.task, "kind": "prove " + unit.kind.replace("_", " ")})
+            for unit in brought
+        ]
+        answers = self.pool.run(proofs)
+        changed = [unit for unit in brought if not answers[unit.name]["equal"]]
+        if not changed:
+            return
+        labels = ", ".join(unit.label for unit in changed[:10])
+        if any(entry.unit in self.done for entry in late):
+            raise TransferFailed(
+                f"Database {self.database}: the source changed while the migration was interrupted ({labels}), and the "
+                "target already has foreign keys or triggers that a second copy would run into.",
+                "Stop the application, drop the target's database that this migration created, and run it again.",
+                {"database": self.database, "changed": [unit.label for unit in changed]},
+            )
+        self.journal.event(f"Changed on the source since, copied again: {labels}.", "warning", self.database)
+        again = [unit.name for unit in [*changed, *repeated]] + ["large object properties"]
+        with self.target.cursor() as cursor:
+            cursor.execute("BEGIN")
+            for unit in changed:
+                if unit.kind == "large_objects":
+                    cursor.execute(
+                        "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])",
+                        (unit.task["numbers"],),
+                    )
+            marker.remove_markers(cursor, self.request.name, again)
+            cursor.execute("COMMIT")
+        for name in again:
+            self.done.pop(name, None)
+
+    def step(self, name: str, action) -> None:
+        """Run one step of the control session; steps are cheap and may be repeated."""
+        self.journal.started(self.database, name)
+        action()
+        self.journal.finished(self.database, name)
+        self.tick()
+
+    def mark(self, unit: str) -> None:
+        """Set a marker of the control session."""
+        with self.target.cursor() as cursor:
+            marker.set_marker(cursor, self.request.name, unit)
+
+    def in_transaction(self, statements: list) -> None:
+        """Run statements in one transaction of the control session."""
+        with self.target.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                for statement in statements:
+                    cursor.execute(statement)
+                cursor.execute("COMMIT")
+            except BaseException:
+                if not self.target.closed:
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def set_large_object_properties(self) -> None:
+        """Give the large objects their owners, privileges and comments."""
+        self.in_transaction(property_statements(self.source, self.roles))
+
+    def set_sequences(self) -> None:
+        """Put every sequence where the source's stands."""
+        self.in_transaction(
+            [
+                f"SELECT pg_catalog.setval({quote_literal(qualified(space, name))}::regclass, {last}, {str(called).lower()})"
+                for space, name, last, called in catalogue.read_sequences(self.source)
+            ]
+        )
+
+    def refresh_units(self) -> list:
+        """Return the units that fill the materialised views, each after those that it reads."""
+        return plan.statement_units(
+            "materialized_view",
+            [
+                (f"refresh:{space}.{name}", f"{space}.{name}", size, f"REFRESH MATERIALIZED VIEW {qualified(space, name)}")
+                for space, name, size in catalogue.read_materialized_views(self.source)
+            ],
+            chained=True,
+        )
+
+    def analyze_units(self) -> list:
+        """Return the units that gather statistics."""
+        relations = catalogue.read_analyzed(self.source)
+        return plan.statement_units(
+            "statistics",
+            [
+                (f"analyze:{space}.{name}", f"{space}.{name}", len(relations) - index, f"ANALYZE {qualified(space, name)}")
+                for index, (space, name) in enumerate(relations)
+            ],
+        )
+
+    def report_refusals(self, writer: schema.SchemaWriter) -> None:
+        """Say which objects the target refused after all the rest has been brought.
+
+        :raises TransferFailed: unless every refusal is harmless
+        """
+        for entry, message in writer.refused:
+            self.journal.event(f"The target refused {entry.label}: {message}", "warning", self.database)
+        serious = [(entry, message) for entry, message in writer.refused if not schema.is_tolerated(entry)]
+        if serious:
+            raise TransferFailed(
+                f"Database {self.database}: data and keys have arrived, but the target refused {len(serious)} objects: "
+                + "; ".join(f"{entry.label}: {message}" for entry, message in serious[:5]),
+                "Put the causes right and run the migration again: only these objects are tried again.",
+                {"database": self.database, "refused": [entry.label for entry, _message in serious]},
+            )

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine: one process per migration, detached from whoever started it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from .._core import status
+from .._core.errors import MigrationError, TransferFailed
+from .._core.files import read_json
+from .._core.layout import Layout
+from .._core.redaction import redact
+from .._core.request import Request
+from .._postgres.connection import connect
+from .._postgres.driver import psycopg2
+from .._postgres.programs import choose_programs
+from . import roles, worker
+from .database_run import DatabaseRun
+from .journal import Journal, utc_now
+from .process import Lock, record_self
+
+RECONNECTIONS = 5
+RECONNECT_SECONDS = (5, 15, 30, 60, 120)
+
+
+class Cancelled(Exception):
+    """Somebody asked the engine to stop."""
+
+
+@dataclass
+class Context:
+    """What every step needs to know."""
+
+    request: Request
+    layout: Layout
+    journal: Journal
+    options: dict
+    engine: str
+    programs: object = None
+    roles: roles.RolePlan | None = None
+    stopping: list = field(default_factory=list)
+
+    def tick(self) -> None:
+        """Called about once a second by whatever takes long.
+
+        :raises Cancelled: when the engine was asked to stop
+        """
+        if self.stopping:
+            raise Cancelled
+
+
+def prepare(context: Context) -> None:
+    """Look at both servers once: versions, client programs, roles."""
+    request = context.request
+    source = connect(request.source, "source", request.databases[0])
+    target = connect(request.target, "target")
+    try:
+        majors = [session.server_version // 10000 for session in (source, target)]
+        context.programs = choose_programs(*majors, context.options.get("bin_directory"))
+        context.journal.set(source_version=source.server_version, target_version=target.server_version,
+                            client_version=context.programs.version)  # fmt: skip
+        context.roles = roles.read_plan(source, list(request.databases), dict(request.role_map))
+        for warning in roles.create_roles(target, context.roles, context.journal):
+            context.journal.event(warning, "warning")
+        roles.join_owners(target, context.roles, context.journal)
+    finally:
+        source.close()
+        target.close()
+
+
+def carry_databases(context: Context) -> None:
+    """Carry one database after the other; a lost connection is no reason to give up at once."""
+    for number, database in enumerate(context.request.databases, 1):
+        for attempt in range(RECONNECTIONS + 1):
+            try:
+                DatabaseRun(context, database, number).run()
+                break
+            except (psycopg2.OperationalError, psycopg2.InterfaceError, MigrationError) as error:
+                lost = not isinstance(error, MigrationError) or error.code == "connection-failed"
+                if not lost or attempt == RECONNECTIONS:
+                    raise
+                pause = RECONNECT_SECONDS[attempt]
+                words = redact(" ".join(str(error).split()), context.request.secret_values)
+                context.journal.event(f"Connection lost ({words}); tried again in {pause} s.", "warning", database)
+                for _second in range(pause):
+                    time.sleep(1)
+                    context.tick()
+
+
+def run(directory: str) -> int:
+    """Run the migration whose private directory is I(directory); secrets come on standard input; return the exit status."""
+    secrets = json.load(sys.stdin)
+    stored = read_json(os.path.join(directory, "request.json"))
+    request = Request.from_dict(stored["request"], secrets)
+    layout = Layout.create(request.name, stored["state_directory"], stored["archive_directory"])
+    lock = Lock(layout)
+    if not lock.acquire():
+        print(f"{utc_now()} Another engine runs migration {request.name}: {read_json(layout.process_file)}.", flush=True)
+        return 3
+    journal = Journal(layout.journal_file)
+    context = Context(request, layout, journal, stored["options"], os.path.abspath(sys.argv[0]))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_arguments: context.stopping.append(True))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    journal.set(state=status.RUNNING, started_at=journal.get("started_at") or utc_now(), error=None, finished_at=None)
+    for database in request.databases:
+        if journal.database_state(database) is None:
+            journal.database(database, "pending")
+    record_self(layout)
+    try:
+        prepare(context)
+        carry_databases(context)
+        journal.set(state=status.COMPLETED, finished_at=utc_now())
+        journal.event("The transfer is complete.")
+        return 0
+    except Cancelled:
+        journal.set(state=status.CANCELLED, finished_at=utc_now())
+        journal.event("Cancelled on request.", "warning")
+        return 4
+    except Exception as error:
+        problem = error if isinstance(error, MigrationError) else unexpected(error)
+        failure = problem.as_dict()
+        failure["msg"] = redact(failure["msg"], request.secret_values)
+        journal.set(state=status.FAILED, finished_at=utc_now(), error=failure)
+        journal.event(failure["msg"], "error")
+        print(utc_now(), redact(traceback.format_exc(), request.secret_values), flush=True)
+        return 1
+    finally:
+        journal.close()
+        lock.release()
+
+
+def unexpected(error: Exception) -> TransferFailed:
+    """Give an error that nobody foresaw the shape of those that were."""
+    words = " ".join(str(error).split())
+    return TransferFailed(
+        f"{type(error).__name__}: {words}",
+        "Run the migration again to go on from here; the engine's log has the particulars.",
+    )
+
+
+def main(arguments: list | None = None) -> int:
+    """Entry of the installed engine: C(run --directory DIRECTORY), or C(worker), which the engine itself starts."""
+    parser = argparse.ArgumentParser(prog="azpg-migrate-engine", description="Transfer engine of azpg.migrate.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run or resume a migration").add_argument("--directory", required=True)
+    commands.add_parser("worker", help="serve an engine")
+    chosen = parser.parse_args(arguments)
+    return run(chosen.directory) if chosen.command == "run" else worker.main()

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of work: which unit waits for which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .archive import Entry
+from .catalogue import Table
+
+CLASS_RELATION = 1259  # pg_class
+KEY_TYPES = ("INDEX", "CONSTRAINT", "INDEX ATTACH")
+FOREIGN_KEY = "FK CONSTRAINT"
+LARGE_OBJECTS_PER_UNIT = 500
+
+
+@dataclass
+class Unit:
+    """A piece of work for one worker.
+
+    I(weight) is the work expected in bytes, for the order; I(locks) are numbers of tables that no other unit with
+    locks may hold at the same time; I(task) is what the worker is sent.
+    """
+
+    name: str
+    kind: str
+    label: str
+    weight: int
+    task: dict
+    waits_for: set = field(default_factory=set)
+    locks: frozenset = frozenset()
+    bytes_total: int = 0
+
+
+def table_unit_name(table: Table) -> str:
+    """Return the name of the unit that copies a table."""
+    return f"table:{table.schema}.{table.name}:{table.oid}"
+
+
+def table_units(tables: list) -> list:
+    """Return one unit per table; its weight counts the indexes too, since they wait for it."""
+    return [
+        Unit(
+            name=table_unit_name(table),
+            kind="table",
+            label=table.label,
+            weight=table.bytes + table.index_bytes,
+            bytes_total=table.bytes,
+            task={"kind": "table", "table": vars(table)},
+        )
+        for table in tables
+    ]
+
+
+def large_object_units(numbers: list) -> list:
+    """Return units of at most 500 large objects each."""
+    units = []
+    for start in range(0, len(numbers), LARGE_OBJECTS_PER_UNIT):
+        part = numbers[start : start + LARGE_OBJECTS_PER_UNIT]
+        name = f"large objects:{part[0]}-{part[-1]}"
+        units.append(Unit(name, "large_objects", f"large objects {part[0]} to {part[-1]}", 1 << 20,
+                          {"kind": "large_objects", "numbers": part}))  # fmt: skip
+    return units
+
+
+def split_post_data(pre_data: tuple, post_data: tuple) -> tuple:
+    """Divide the post-data entries into C((keys, foreign keys, the rest)), each in archive order.
+
+    An index that waits for something of the rest (a view that needs a primary key, say) belongs to the rest too.
+    """
+    keys, foreign_keys, rest = [], [], []
+    late = set()
+    for entry in post_data:
+        if entry.type in KEY_TYPES and not late.intersection(entry.dependencies):
+            keys.append(entry)
+            continue
+        late.add(entry.number)
+        (foreign_keys if entry.type == FOREIGN_KEY else rest).append(entry)
+    return keys, foreign_keys, rest
+
+
+def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
+    """Return one unit per index or key; each waits for the copy of its table and for the entries it depends on.
+
+    :param texts: C({entry number: SQL}) as it is to be run on the target
+    """
+    copies = {}
+    for table in tables:
+        for oid in (table.oid, *table.leaves):
+            copies[oid] = table
+    table_of_entry = {entry.number: entry.oid for entry in pre_data if entry.catalogue == CLASS_RELATION}
+    name_of_entry = {entry.number: entry.unit for entry in keys}
+    units = []
+    for entry in keys:
+        waits_for, weight = set(), 0
+        for number in entry.dependencies:
+            if number in name_of_entry:
+                waits_for.add(name_of_entry[number])
+            table = copies.get(table_of_entry.get(number))
+            if table:
+                waits_for.add(table_unit_name(table))
+                weight = max(weight, table.bytes // 2)
+        units.append(Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for))
+    return units
+
+
+def foreign_key_units(foreign_keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
+    """Return one unit per foreign key; two that touch the same table never run at once, for they would block or deadlock.
+
+    A foreign key of or to a partitioned table locks partitions too; such units exclude every other one.
+    """
+    sizes = {table.oid: table.bytes for table in tables}
+    relation = {entry.number: entry.oid for entry in pre_data if entry.catalogue == CLASS_RELATION}
+    units = []
+    for entry in foreign_keys:
+        touched = {relation[number] for number in entry.dependencies if number in relation}
+        plain = touched and all(oid in sizes for oid in touched)
+        locks = frozenset(touched) if plain else frozenset(["everything"])
+        weight = sum(sizes.get(oid, 0) for oid in touched)
+        units.append(
+            Unit(entry.unit, "foreign_key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, locks=locks)
+        )
+    return units
+
+
+def conflicts(locks: frozenset, held: list) -> bool:
+    """Return whether I(locks) clash with one of the lock sets that are I(held)."""
+    return any(
+        locks and other and ("everything" in locks or "everything" in other or locks & other) for other in held
+    )
+
+
+def statement_units(kind: str, statements: list, chained: bool = False) -> list:
+    """Return units from C([(name, label, weight, SQL)]); I(chained) makes each wait for the one before it."""
+    units: list = []
+    for name, label, weight, text in statements:
+        waits_for = {units[-1].name} if chained and units else set()
+        units.append(Unit(name, kind, label, weight, {"kind": "sql", "text": text}, waits_for))
+    return units

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's workers, and the loop that keeps them busy."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from typing import Callable
+
+from .._core.errors import TransferFailed
+from .plan import Unit, conflicts
+
+ATTEMPTS = 4
+RETRY_SECONDS = (1, 5, 15)
+
+
+class WorkerProcess:
+    """One worker process and the thread that listens to it."""
+
+    def __init__(self, number: int, command: list, order: dict, answers: queue.Queue):
+        self.number = number
+        self.unit: Unit | None = None
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.send(order)
+        threading.Thread(target=self.listen, args=(answers,), daemon=True).start()
+
+    def send(self, message: dict) -> None:
+        """Write one line to the worker."""
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its end is noticed by the thread that listens
+
+    def listen(self, answers: queue.Queue) -> None:
+        """Pass on what the worker says, and its end."""
+        for line in self.process.stdout:
+            answers.put((self, json.loads(line)))
+        answers.put((self, {"event": "ended"}))
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Pool:
+    """Runs units on I(jobs) workers.
+
+    :param engine: path of the installed engine, run by this very interpreter
+    :param order: the first line for each worker: request, secrets, database, snapshot, settings, rate
+    :param tick: called about once a second; it may raise to stop everything
+    """
+
+    def __init__(self, engine: str, jobs: int, order: dict, journal, tick: Callable[[], None]):
+        self.journal = journal
+        self.database = order["database"]
+        self.tick = tick
+        self.answers: queue.Queue = queue.Queue()
+        self.command = [sys.executable, engine, "worker"]
+        self.order = order
+        self.workers = [WorkerProcess(number, self.command, order, self.answers) for number in range(jobs)]
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.stop()
+
+    def run(self, units: list) -> dict:
+        """Do all units in an order that respects what they wait for, heaviest first; return C({name: answer}).
+
+        :raises TransferFailed: when a unit has failed for good; the others in flight are ended then
+        """
+        waiting = {unit.name: unit for unit in units}
+        blocked = {unit.name: {name for name in unit.waits_for if name in waiting} for unit in units}
+        followers: dict = {}
+        for unit in units:
+            for name in blocked[unit.name]:
+                followers.setdefault(name, []).append(unit)
+        ready = [(-unit.weight, index, unit) for index, unit in enumerate(units) if not blocked[unit.name]]
+        heapq.heapify(ready)
+        later: list = []
+        attempts = dict.fromkeys(waiting, 0)
+        results: dict = {}
+        counter = len(units)
+        while len(results) < len(units):
+            now = time.monotonic()
+            for item in [item for item in later if item[0] <= now]:
+                later.remove(item)
+                counter += 1
+                heapq.heappush(ready, (-item[1].weight, counter, item[1]))
+            self.dispatch(ready, attempts)
+            if not any(worker.unit for worker in self.workers) and not ready and not later:
+                raise TransferFailed(
+                    f"Units wait for each other in a circle: {', '.join(sorted(set(waiting) - set(results))[:5])}."
+                )
+            try:
+                worker, answer = self.answers.get(timeout=1)
+            except queue.Empty:
+                self.tick()
+                continue
+            self.tick()
+            unit = worker.unit
+            if answer["event"] == "progress" and unit:
+                self.journal.progress(self.database, answer["unit"], answer["bytes"])
+            elif answer["event"] == "done":
+                worker.unit = None
+                results[unit.name] = answer
+                if unit.kind != "prove":
+                    self.journal.finished(self.database, unit.name, answer.get("rows"), answer.get("bytes"))
+                for follower in followers.get(unit.name, ()):
+                    blocked[follower.name].discard(unit.name)
+                    if not blocked[follower.name]:
+                        counter += 1
+                        heapq.heappush(ready, (-follower.weight, counter, follower))
+            elif answer["event"] in ("failed", "ended"):
+                worker.unit = None
+                if answer["event"] == "ended":
+                    worker.process.wait()
+                    self.workers[self.workers.index(worker)] = WorkerProcess(
+                        worker.number, self.command, self.order, self.answers
+                    )
+                    answer = {"message": f"its worker ended with status {worker.process.returncode}", "transient": True}
+                if unit is None:
+                    attempts.setdefault("", 0)
+                    attempts[""] += 1
+                    if attempts[""] > ATTEMPTS:
+                        raise TransferFailed(f"Workers do not start: {answer['message']}.", "Read the engine's log.")
+                    continue
+                self.retry(unit, answer, attempts[unit.name], later)
+        return results
+
+    def dispatch(self, ready: list, attempts: dict) -> None:
+        """Give ready units to idle workers; units whose locks clash with one in flight are put back."""
+        put_back = []
+        for worker in self.workers:
+            while worker.unit is None and ready:
+                item = heapq.heappop(ready)
+                unit = item[2]
+                if conflicts(unit.locks, [other.unit.locks for other in self.workers if other.unit]):
+                    put_back.append(item)
+                    continue
+                worker.unit = unit
+                attempts[unit.name] += 1
+                if unit.kind != "prove":
+                    self.journal.started(self.database, unit.name)
+                worker.send({"unit": unit.name, "task": unit.task})
+        for item in put_back:
+            heapq.heappush(ready, item)
+
+    def retry(self, unit: Unit, answer: dict, attempt: int, later: list) -> None:
+        """Put a unit that failed for a passing reason aside for a while, or give up.
+
+        :raises TransferFailed: naming the unit and giving the server's own message
+        """
+        if answer["transient"] and attempt < ATTEMPTS:
+            self.journal.event(
+                f"{unit.label}: {answer['message']}; tried again in {RETRY_SECONDS[attempt - 1]} s.",
+                "warning",
+                self.database,
+            )
+            later.append((time.monotonic() + RETRY_SECONDS[attempt - 1], unit))
+            return
+        self.journal.failed(self.database, unit.name, answer["message"])
+        raise TransferFailed(
+            f"Database {self.database}, {unit.label}: {answer['message']}",
+            "Put the cause right, then run the migration again: what is done stays done.",
+            {"database": self.database, "unit": unit.label, "sqlstate": answer.get("sqlstate")},
+        )

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles: what the databases refer to, brought to the target as far as its administrator may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._core.errors import PrivilegeMissing
+from .._postgres.connection import rows, value
+from .._postgres.driver import psycopg2
+from .._postgres.quoting import quote_identifier, quote_literal
+
+# Roles that own something in the databases or are named in a privilege, a policy or a setting there (direct); the
+# groups these belong to, and the members who come by their rights through them.
+REFERENCED = """
+WITH RECURSIVE
+wanted AS (SELECT oid, datdba FROM pg_catalog.pg_database WHERE datname = ANY (%s)),
+direct AS (
+  SELECT refobjid AS oid, deptype = 'o' AS owns FROM pg_catalog.pg_shdepend
+   WHERE refclassid = 'pg_catalog.pg_authid'::regclass
+     AND (dbid IN (SELECT oid FROM wanted)
+          OR (classid = 'pg_catalog.pg_database'::regclass AND objid IN (SELECT oid FROM wanted)))
+  UNION SELECT datdba, true FROM wanted
+  UNION SELECT setrole, false FROM pg_catalog.pg_db_role_setting
+         WHERE setrole <> 0 AND setdatabase IN (SELECT oid FROM wanted)),
+up AS (SELECT oid FROM direct UNION
+       SELECT m.roleid FROM up JOIN pg_catalog.pg_auth_members m ON m.member = up.oid),
+down AS (SELECT oid FROM direct UNION
+         SELECT m.member FROM down JOIN pg_catalog.pg_auth_members m ON m.roleid = down.oid)
+SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinherit AS inherit, r.rolcreaterole AS createrole,
+       r.rolcreatedb AS createdb, r.rolcanlogin AS login, r.rolreplication AS replication,
+       r.rolbypassrls AS bypassrls, r.rolconnlimit AS connection_limit, r.rolvaliduntil::text AS valid_until,
+       pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment,
+       COALESCE((SELECT bool_or(d.owns) FROM direct d WHERE d.oid = r.oid), false) AS owns,
+       (SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings
+  FROM pg_catalog.pg_roles r
+ WHERE r.oid IN (SELECT oid FROM up UNION SELECT oid FROM down)
+ ORDER BY r.rolname
+"""
+
+MEMBERSHIPS = """
+SELECT g.rolname AS role, u.rolname AS member, m.admin_option AS admin
+  FROM pg_catalog.pg_auth_members m
+  JOIN pg_catalog.pg_roles g ON g.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
+ ORDER BY 1, 2
+"""
+
+# Roles that belong to PostgreSQL or to a cloud provider and cannot be created elsewhere.
+SYSTEM_PREFIXES = ("pg_", "rds", "azure", "cloudsql", "alloydb")
+
+
+@dataclass(frozen=True)
+class RolePlan:
+    """The roles of the source as they are to be on the target.
+
+    I(roles): attributes by name; I(memberships): C((role, member, admin)); I(names): C({source role: target role}),
+    with None for a superuser of the source that is not mapped, whose objects will belong to the migration's own user.
+    """
+
+    roles: dict
+    memberships: tuple
+    names: dict
+
+    @property
+    def owners(self) -> list:
+        """The target's names of the roles that own objects."""
+        return sorted({self.names[name] for name, role in self.roles.items() if role["owns"] and self.names[name]})
+
+
+def is_system(name: str) -> bool:
+    """Return whether a role belongs to the server or its provider."""
+    return name.startswith(SYSTEM_PREFIXES)
+
+
+def read_plan(source, databases: list, role_map: dict) -> RolePlan:
+    """Read from the source which roles the databases need.
+
+    The source's migration user is left out unless it owns objects there: it exists for the migration only.
+    """
+    user = value(source, "SELECT current_user")
+    found = {row["name"]: row for row in rows(source, REFERENCED, (list(databases),))}
+    roles = {
+        name: row for name, row in found.items() if not is_system(name) and not (name == user and not row["owns"])
+    }
+    names = {
+        name: role_map.get(name, None if row["superuser"] else name) for name, row in found.items() if not is_system(name)
+    }
+    memberships = tuple(
+        (row["role"], row["member"], row["admin"])
+        for row in rows(source, MEMBERSHIPS)
+        if row["member"] in roles
+        and not roles[row["member"]]["superuser"]
+        and (row["role"] in roles or row["role"].startswith("pg_"))
+    )
+    return RolePlan(roles, memberships, names)
+
+
+def attempt(target, statement: str) -> str | None:
+    """Run one statement; return the server's complaint when a right is missing or a setting is refused, else None."""
+    try:
+        with target.cursor() as cursor:
+            cursor.execute(statement)
+    except psycopg2.Error as error:
+        if error.pgcode and error.pgcode[:2] in ("42", "22", "0L"):
+            return " ".join(str(error).split())
+        raise
+    return None
+
+
+def attributes(role: dict) -> list:
+    """Return C((plain attributes, attributes that the server may refuse)) of CREATE ROLE."""
+    plain = ["LOGIN" if role["login"] else "NOLOGIN", "INHERIT" if role["inherit"] else "NOINHERIT"]
+    if role["connection_limit"] != -1:
+        plain.append(f"CONNECTION LIMIT {role['connection_limit']}")
+    if role["valid_until"]:
+        plain.append(f"VALID UNTIL {quote_literal(role['valid_until'])}")
+    special = [word.upper() for word in ("createdb", "createrole", "replication", "bypassrls") if role[word]]
+    return [plain, special]
+
+
+def create_roles(target, plan: RolePlan, journal) -> list:
+    """Create the roles that the target lacks, with memberships, settings and comments; return warnings for people.
+
+    Roles that are there already keep their attributes. Passwords cannot be read by an ordinary user of the source,
+    so they are not carried.
+    """
+    warnings = []
+    existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
+    for name, role in plan.roles.items():
+        final = plan.names[name]
+        if final is None or final in existing:
+            continue
+        identifier = quote_identifier(final)
+        journal.creating("target", None, "role", final)
+        plain, special = attributes(role)
+        with target.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {identifier} {' '.join(plain)}")
+        journal.created("target", None, "role", final)
+        statements = [f"ALTER ROLE {identifier} {attribute}" for attribute in special]
+        if role["comment"]:
+            statements.append(f"COMMENT ON ROLE {identifier} IS {quote_literal(role['comment'])}")
+        for setting in role["settings"] or ():
+            parameter, _equals, content = setting.partition("=")
+            statements.append(f"ALTER ROLE {identifier} SET {parameter} TO {setting_value(parameter, content)}")
+        for statement in statements:
+            complaint = attempt(target, statement)
+            if complaint:
+                warnings.append(f"Role {final}: '{statement}' was refused: {complaint}")
+        if role["login"]:
+            warnings.append(f"Role {final} was created without a password: set one on the target before it logs in.")
+    warnings += grant_memberships(target, plan)
+    return warnings
+
+
+def setting_value(parameter: str, content: str) -> str:
+    """Return a stored setting as ALTER ... SET wants it: lists are stored quoted and must not be quoted again."""
+    if parameter.lower() in ("search_path", "session_preload_libraries", "local_preload_libraries", "temp_tablespaces"):
+        return content or "''"
+    return quote_literal(content)
+
+
+def grant_memberships(target, plan: RolePlan) -> list:
+    """Grant the memberships that the target lacks; return warnings."""
+    warnings = []
+    present = {(row["role"], row["member"]): row["admin"] for row in rows(target, MEMBERSHIPS)}
+    for role, member, admin in plan.memberships:
+        group, user = plan.names.get(role, role), plan.names.get(member)
+        if group is None or user is None or group == user:
+            continue
+        if (group, user) in present and (present[group, user] or not admin):
+            continue
+        option = " WITH ADMIN OPTION" if admin else ""
+        complaint = attempt(target, f"GRANT {quote_identifier(group)} TO {quote_identifier(user)}{option}")
+        if complaint:
+            warnings.append(f"Membership of {user} in {group} was refused: {complaint}")
+    return warnings
+
+
+def join_owners(target, plan: RolePlan, journal) -> None:
+    """Make the migration's user a member of every role that is to own objects, so that it may hand them over.
+
+    :raises PrivilegeMissing: naming the role, and the statement that an administrator of the target has to run
+    """
+    user = value(target, "SELECT current_user")
+    if value(target, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"):
+        return
+    may_set = "SET" if target.server_version >= 160000 else "MEMBER"
+    options = " WITH INHERIT TRUE, SET TRUE" if target.server_version >= 160000 else ""
+    for owner in plan.owners:
+        usable = value(
+            target,
+            "SELECT pg_catalog.pg_has_role(%s, 'USAGE') AND pg_catalog.pg_has_role(%s, %s)",
+            (owner, owner, may_set),
+        )
+        if usable:
+            continue
+        journal.creating("target", None, "membership", owner)
+        statement = f"GRANT {quote_identifier(owner)} TO {quote_identifier(user)}{options}"
+        complaint = attempt(target, statement)
+        if complaint:
+            raise PrivilegeMissing(
+                f"The target's user {user} may not act for role {owner}, which owns objects: {complaint}",
+                f"Let an administrator of the target run: {statement};",
+                {"role": owner, "statement": statement},
+            )
+        journal.created("target", None, "membership", owner)
+
+
+def leave_owners(target, owners: list) -> list:
+    """Take back the memberships that M(join_owners) gave to the migration's user; return the roles left."""
+    left = []
+    for owner in owners:
+        granted = value(
+            target,
+            "SELECT count(*) > 0 FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid"
+            " JOIN pg_catalog.pg_roles u ON u.oid = m.member JOIN pg_catalog.pg_roles b ON b.oid = m.grantor"
+            " WHERE g.rolname = %s AND u.rolname = current_user"
+            " AND (current_setting('server_version_num')::int < 160000 OR b.rolname = current_user)",
+            (owner,),
+        )
+        if granted:
+            with target.cursor() as cursor:
+                cursor.execute(f"REVOKE {quote_identifier(owner)} FROM CURRENT_USER")
+            left.append(owner)
+    return left

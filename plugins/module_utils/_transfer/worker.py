@@ -1,0 +1,179 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A worker: a process of its own with one session to each side, doing one unit after the other.
+
+It is told what to do in JSON, a line at a time, on its standard input (the first line holds the request with its
+secrets) and answers on its standard output. When its input ends, because the engine died or has no more work, so
+does the worker, at once: a transaction that is open then is rolled back by the target.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+
+from .._core.errors import MigrationError
+from .._core.redaction import redact
+from .._core.request import Request
+from .._postgres.connection import connect, quiet_settings
+from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
+from .catalogue import Table
+from .copying import Throttle, copy_large_objects, copy_table
+from . import marker
+
+PROGRESS_SECONDS = 0.5
+
+# Classes of SQLSTATE in which the same statement may succeed a moment later.
+TRANSIENT = ("08", "40", "53", "57")
+DISK_FULL = "53100"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether an error speaks of the connection or the moment rather than of the work."""
+    if not isinstance(error, psycopg2.Error):
+        return False
+    if error.pgcode:
+        return error.pgcode[:2] in TRANSIENT and error.pgcode != DISK_FULL
+    return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+
+
+class Worker:
+    """Does units as they come."""
+
+    def __init__(self, order: dict):
+        self.request = Request.from_dict(order["request"], order["secrets"])
+        self.database = order["database"]
+        self.snapshot = order["snapshot"]
+        self.settings = order["settings"]
+        self.rate = order["rate"]
+        self.sessions: dict = {}
+        self.reported = 0.0
+
+    def source(self):
+        """Return the session to the source, which sees the engine's snapshot."""
+        if "source" not in self.sessions:
+            session = connect(self.request.source, "source", self.database, settings=quiet_settings())
+            with session.cursor() as cursor:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", (self.snapshot,))
+            self.sessions["source"] = session
+        return self.sessions["source"]
+
+    def target(self):
+        """Return the session to the target."""
+        if "target" not in self.sessions:
+            settings = {**quiet_settings(), **self.settings}
+            self.sessions["target"] = connect(self.request.target, "target", self.database, settings=settings)
+        return self.sessions["target"]
+
+    def close(self) -> None:
+        """Close both sessions; the next unit opens new ones."""
+        for session in self.sessions.values():
+            session.close()
+        self.sessions = {}
+
+    def say(self, event: str, **facts) -> None:
+        """Write one line to the engine."""
+        sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+        sys.stdout.flush()
+
+    def progress(self, unit: str, carried: int) -> None:
+        """Report bytes carried, at most twice a second."""
+        if time.monotonic() - self.reported >= PROGRESS_SECONDS:
+            self.reported = time.monotonic()
+            self.say("progress", unit=unit, bytes=carried)
+
+    def do(self, unit: str, task: dict) -> dict:
+        """Do one unit and return what there is to say of it."""
+        name = self.request.name
+        if task["kind"] in ("sql", "large_objects"):
+            # An earlier attempt whose connection broke during COMMIT may have happened after all.
+            with self.target().cursor() as cursor:
+                if marker.is_set(cursor, name, unit):
+                    return {}
+        if task["kind"] == "table":
+            table = Table(**task["table"])
+            count, carried = copy_table(
+                self.source(), self.target(), table, name, unit, Throttle(self.rate), lambda n: self.progress(unit, n)
+            )
+            return {"rows": count, "bytes": carried}
+        if task["kind"] == "large_objects":
+            count, carried = copy_large_objects(
+                self.source(), self.target(), task["numbers"], name, unit, Throttle(self.rate),
+                lambda n: self.progress(unit, n),
+            )  # fmt: skip
+            return {"rows": count, "bytes": carried}
+        if task["kind"] == "prove table":
+            return {"equal": self.table_is_equal(Table(**task["table"]))}
+        if task["kind"] == "prove large objects":
+            return {"equal": self.large_objects_are_equal(task["numbers"])}
+        with self.target().cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(task["text"])
+            marker.set_marker(cursor, name, unit)
+            cursor.execute("COMMIT")
+        return {}
+
+    def table_is_equal(self, table: Table) -> bool:
+        """Return whether source (under the snapshot) and target hold the same rows."""
+        source, target = self.source(), self.target()
+        ours = read_columns(source, table.schema, table.name)
+        theirs = read_columns(target, table.schema, table.name)
+        forms = choose_forms(ours, theirs)
+        only = not table.tree
+        found = [
+            table_fingerprint(session, table.schema, table.name, row_hash(forms, columns), only=only)
+            for session, columns in ((source, ours), (target, theirs))
+        ]
+        return found[0] == found[1]
+
+    def large_objects_are_equal(self, numbers: list) -> bool:
+        """Return whether the large objects hold the same bytes on both sides."""
+        found = []
+        for session in (self.source(), self.target()):
+            with session.cursor() as cursor:
+                cursor.execute(
+                    "SELECT oid::bigint, pg_catalog.sha256(pg_catalog.lo_get(oid)) FROM pg_catalog.pg_largeobject_metadata"
+                    " WHERE oid = ANY (%s::oid[]) ORDER BY oid",
+                    (numbers,),
+                )
+                found.append([(number, bytes(image)) for number, image in cursor.fetchall()])
+        return found[0] == found[1]
+
+    def handle(self, line: str) -> None:
+        """Do the unit of one line and report how it went."""
+        order = json.loads(line)
+        unit = order["unit"]
+        try:
+            result = self.do(unit, order["task"])
+        except (psycopg2.Error, MigrationError, OSError) as error:
+            transient = is_transient(error)
+            if isinstance(error, MigrationError):
+                transient = error.details.get("cause") in ("timeout", "slots", "starting", "refused")
+            message = redact(" ".join(str(error).split()), self.request.secret_values)
+            self.close()
+            self.say("failed", unit=unit, message=message, transient=transient, sqlstate=getattr(error, "pgcode", None))
+            return
+        self.say("done", unit=unit, **result)
+
+
+def main() -> int:
+    """Serve until the input ends."""
+    lines: queue.Queue = queue.Queue()
+    worker = Worker(json.loads(sys.stdin.readline()))
+
+    def listen() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    worker.say("ready")
+    while True:
+        worker.handle(lines.get())

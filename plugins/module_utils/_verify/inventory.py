@@ -1,0 +1,67 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory of one database: every object by its name, with its properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .._postgres.driver import psycopg2
+from . import catalogue_database, catalogue_relations, catalogue_routines
+
+# Kinds whose catalogue a managed server may hide; that is said as a warning and does not spoil the verdict.
+MAY_BE_HIDDEN = ("subscription",)
+
+
+@dataclass
+class Inventory:
+    """What one end of one database holds.
+
+    I(objects) is C({kind: {identity: attributes}}); I(unreadable) is C({kind: message}) for kinds that the server
+    would not show; I(version) is as in server_version_num.
+    """
+
+    version: int
+    objects: dict = field(default_factory=dict)
+    unreadable: dict = field(default_factory=dict)
+
+
+def queries(version: int) -> dict:
+    """Return C({kind: query}) for every kind of object, for a server of I(version)."""
+    return {
+        **catalogue_database.queries(version),
+        **catalogue_relations.queries(version),
+        **catalogue_routines.queries(version),
+    }
+
+
+def within(schema: str | None, identity: str, excluded) -> bool:
+    """Return whether an object lies in one of the schemas I(excluded), or hangs on one that does."""
+    if schema in excluded:
+        return True
+    names = set(excluded)
+    return any(f" on {name}." in identity or identity == f"schema {name}" for name in names)
+
+
+def read_inventory(connection, excluded_schemas=()) -> Inventory:
+    """Read the inventory in the caller's transaction; a kind that may not be read is recorded, not skipped over."""
+    inventory = Inventory(connection.server_version)
+    with connection.cursor() as cursor:
+        for kind, sql in queries(connection.server_version).items():
+            cursor.execute("SAVEPOINT azpg_inventory")
+            try:
+                cursor.execute(sql)
+                found = cursor.fetchall()
+            except psycopg2.Error as error:
+                cursor.execute("ROLLBACK TO SAVEPOINT azpg_inventory")
+                inventory.unreadable[kind] = str(error.diag.message_primary or error).strip()
+                inventory.objects[kind] = {}
+                continue
+            cursor.execute("RELEASE SAVEPOINT azpg_inventory")
+            inventory.objects[kind] = {
+                identity: attributes
+                for schema, identity, attributes in found
+                if not within(schema, identity, excluded_schemas)
+            }
+    return inventory

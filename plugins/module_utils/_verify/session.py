@@ -1,0 +1,87 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions of a verification: several of one side and database that all see the same snapshot."""
+
+from __future__ import annotations
+
+from .._core.errors import PreconditionFailed
+from .._core.request import Endpoint
+from .._postgres.connection import connect, quiet_settings, rows, value
+from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import check_canaries
+
+
+def settings(oldest_version: int) -> dict:
+    """Return the session settings of both ends, given the older server's version.
+
+    Until 11 floats print with up to 18 digits at extra_float_digits 3, from 12 on with as few as are exact; so text
+    images compare at 15 digits when one end is that old. Binary images do not depend on it.
+    """
+    return {**quiet_settings(), "jit": "off", **({"extra_float_digits": "0"} if oldest_version < 120000 else {})}
+
+
+def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict):
+    """Open a session for reading: one transaction, repeatable read, read only, begun with its first statement."""
+    connection = connect(endpoint, side, dbname, settings=words)
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+    return connection
+
+
+class Snapshot:
+    """I(jobs) sessions of one side and database under one exported snapshot; a context manager.
+
+    C(leader) is the session that exported it. C(position) is what the snapshot saw: C({id, xmax, xip}), the last two
+    as decimal strings and list of them. C(counters) are the statistics read before the snapshot was taken, so that
+    whatever was written after it shows as a difference from them.
+    """
+
+    def __init__(self, endpoint: Endpoint, side: str, dbname: str, jobs: int, words: dict, before=None):
+        self.side, self.dbname = side, dbname
+        self.sessions = []
+        try:
+            self.leader = open_session(endpoint, side, dbname, words)
+            self.sessions.append(self.leader)
+            self.before = before(self.leader) if before else None
+            self.leader.rollback()
+            self._export(endpoint, words, jobs)
+            if not all(check_canaries(session) for session in self.sessions):
+                raise PreconditionFailed(
+                    f"The {side} computes other hashes than the servers that this was tested with (another byte "
+                    "order, or a changed hash function), so fingerprints would mean nothing.",
+                    "Compare with mode 'counts', or move the data to a server whose hashes are the known ones.",
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def _export(self, endpoint: Endpoint, words: dict, jobs: int) -> None:
+        new = "pg_current_snapshot()" if self.leader.server_version >= 130000 else "txid_current_snapshot()"
+        prefix = "pg_snapshot" if self.leader.server_version >= 130000 else "txid_snapshot"
+        seen = rows(
+            self.leader,
+            f"SELECT {new}::text AS id, {prefix}_xmax({new})::text AS xmax, "
+            f"ARRAY(SELECT x::text FROM {prefix}_xip({new}) x) AS xip",
+        )[0]
+        self.position = seen
+        if jobs > 1:
+            exported = value(self.leader, "SELECT pg_export_snapshot()")
+            for _number in range(jobs - 1):
+                session = open_session(endpoint, self.side, self.dbname, words)
+                self.sessions.append(session)
+                with session.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION SNAPSHOT %s", (exported,))
+
+    def close(self) -> None:
+        """End every session."""
+        for session in self.sessions:
+            try:
+                session.close()
+            except psycopg2.Error:
+                continue
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_unused) -> None:
+        self.close()

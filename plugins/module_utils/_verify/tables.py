@@ -1,0 +1,202 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tables of a database, and the fingerprints of their rows on both ends at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from queue import Empty, PriorityQueue
+from typing import Callable
+
+from .._core.canonical import digest
+from .._postgres.connection import rows
+from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import (
+    ColumnsDiffer,
+    RowTooLarge,
+    choose_forms,
+    read_columns,
+    row_hash,
+    table_fingerprint,
+)
+
+# What holds rows, or might: partitioned roots are summed up from their leaves, foreign tables hold none here.
+TABLES = """
+WITH RECURSIVE tree AS (
+    SELECT c.oid, c.oid AS root FROM pg_class c WHERE c.relkind = 'p' AND NOT c.relispartition
+    UNION ALL
+    SELECT h.inhrelid, tree.root FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid
+), configuration AS (
+    SELECT u.relation AS oid, min(u.condition) AS condition
+    FROM pg_extension x CROSS JOIN LATERAL unnest(x.extconfig, x.extcondition) u(relation, condition) GROUP BY 1
+)
+SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
+       c.relispopulated AS populated, pg_table_size(c.oid) AS bytes, rn.nspname AS root_schema, r.relname AS root_name,
+       x.extname AS extension, f.condition,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS has_columns
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN tree ON tree.oid = c.oid AND tree.root <> c.oid
+LEFT JOIN pg_class r ON r.oid = tree.root
+LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+LEFT JOIN configuration f ON f.oid = c.oid
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension x ON x.oid = d.refobjid
+WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY 1, 2
+"""
+
+
+@dataclass
+class Table:
+    """One relation of one database as both ends have it; either of I(source) and I(target) may be None."""
+
+    schema: str
+    name: str
+    source: dict | None = None
+    target: dict | None = None
+    forms: list | None = None
+    prehash: bool = False
+    problem: tuple | None = None  # (verdict, msg, remedy)
+    results: dict = field(default_factory=dict)  # side -> {count, sum, seconds, expression_sha256} or {error, ...}
+
+    @property
+    def full_name(self) -> str:
+        """C(schema.name) as people write it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def facts(self) -> dict:
+        """What the source says of the table, else the target."""
+        return self.source or self.target
+
+    @property
+    def bytes(self) -> int:
+        """The larger of the two sizes."""
+        return max((side["bytes"] or 0) for side in (self.source, self.target) if side)
+
+
+def read_tables(source, target, excluded_schemas) -> dict:
+    """Return C({(schema, name): Table}) for the union of both ends, without the schemas excluded."""
+    tables = {}
+    for side, connection in (("source", source), ("target", target)):
+        for row in rows(connection, TABLES):
+            if row["schema"] in excluded_schemas:
+                continue
+            key = (row["schema"], row["name"])
+            setattr(tables.setdefault(key, Table(*key)), side, row)
+    return tables
+
+
+def skip_reason(table: Table) -> str | None:
+    """Return why a table is, by its nature, not compared; None when it is."""
+    facts = table.facts
+    if facts["kind"] == "f":
+        return "foreign table: its rows are elsewhere"
+    if facts["extension"] and facts["condition"] is None:
+        return f"belongs to the extension {facts['extension']}"
+    if facts["kind"] == "m" and not all(side["populated"] for side in (table.source, table.target) if side):
+        return "materialised view without data"
+    return None
+
+
+def plan(tables: dict, source, target) -> list:
+    """Choose for every table on both ends the forms of its columns, and return the tables to be read.
+
+    The leaves of a partitioned table take the forms, and so the order of columns, of its root: rows may have landed
+    in another leaf, and the sums over all leaves must still agree.
+    """
+    chosen = {}
+    work = []
+    for key, table in tables.items():
+        if skip_reason(table):
+            continue
+        if not table.source or not table.target:
+            there = "source" if table.source else "target"
+            table.problem = ("MISMATCH", f"The table exists only on the {there}.", "See the differences of the schema.")
+            continue
+        root = (table.source["root_schema"], table.source["root_name"])
+        root = root if root in tables and tables[root].target else key
+        try:
+            if root not in chosen:
+                chosen[root] = choose_forms(read_columns(source, *root), read_columns(target, *root))
+            table.forms = chosen[root]
+        except ColumnsDiffer as error:
+            table.problem = ("MISMATCH", error.msg, error.hint)
+            continue
+        if table.facts["kind"] != "p":
+            work.append(table)
+    return work
+
+
+class Reader:
+    """Reads fingerprints with all sessions of both sides at once, the largest tables first."""
+
+    def __init__(self, snapshots: dict, counts_only: bool, progress: Callable):
+        """I(snapshots) is C({side: Snapshot}); I(progress) is called with a table when both ends are done."""
+        self.snapshots = snapshots
+        self.counts_only = counts_only
+        self.progress = progress
+        self.lock = threading.Lock()
+
+    def read(self, tables: list) -> None:
+        """Fill in C(results) of every table; what fails is recorded there and never raised."""
+        self._round(tables)
+        large = [table for table in tables if any(item.get("too_large") for item in table.results.values())]
+        for table in large:
+            table.prehash = True
+            table.results.clear()
+        if large:
+            self._round(large)
+
+    def _round(self, tables: list) -> None:
+        threads = []
+        for side, snapshot in self.snapshots.items():
+            queue = PriorityQueue()
+            for number, table in enumerate(tables):
+                queue.put((-table.bytes, number, table))
+            threads += [
+                threading.Thread(target=self._drain, args=(side, session, queue), daemon=True)
+                for session in snapshot.sessions
+            ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _drain(self, side: str, session, queue) -> None:
+        while True:
+            try:
+                table = queue.get_nowait()[2]
+            except Empty:
+                return
+            result = self._fingerprint(side, session, table)
+            with self.lock:
+                table.results[side] = result
+                if len(table.results) == len(self.snapshots):
+                    self.progress(table)
+
+    def _fingerprint(self, side: str, session, table: Table) -> dict:
+        start = time.monotonic()
+        try:
+            expression = None
+            if not self.counts_only:
+                expression = row_hash(table.forms, read_columns(session, table.schema, table.name), table.prehash)
+            condition = getattr(table, side)["condition"] or ""
+            count, total = table_fingerprint(session, table.schema, table.name, expression, condition=condition)
+        except RowTooLarge as error:
+            return {"too_large": True, "error": error.msg, "code": "54000"}
+        except psycopg2.Error as error:
+            return {"error": " ".join(str(error.diag.message_primary or error).split()), "code": error.pgcode or ""}
+        except Exception as error:  # noqa: BLE001  a thread must not lose a table
+            return {"error": f"{type(error).__name__}: {error}", "code": ""}
+        return {
+            "count": count,
+            "sum": total,
+            "seconds": f"{time.monotonic() - start:.3f}",
+            "expression": digest(expression or ""),
+        }

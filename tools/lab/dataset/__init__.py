@@ -1,0 +1,21 @@
+"""A data set shaped like a real application, in two databases, and the queries that such an application asks.
+
+It holds every kind of object that a migration by an ordinary user can carry; ``loader`` puts it into a cluster,
+``queries`` asks the same questions of two clusters and compares the answers.
+"""
+
+from __future__ import annotations
+
+from tools.lab.dataset.loader import DATABASES, create_roles, create_source_user, create_target_user, load
+from tools.lab.dataset.queries import answers, compare, compare_answers
+
+__all__ = [
+    "DATABASES",
+    "answers",
+    "compare",
+    "compare_answers",
+    "create_roles",
+    "create_source_user",
+    "create_target_user",
+    "load",
+]
