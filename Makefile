@@ -56,7 +56,7 @@ test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
 
 .PHONY: lint
-lint: setup ## ruff, ansible-lint (production), changelog, contents of the artefact
+lint: setup ## ruff, shellcheck, ansible-lint (production), changelog, contents of the artefact
 	@$(PARTS) lint
 
 .PHONY: format

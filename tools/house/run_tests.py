@@ -165,7 +165,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 class Lint(Part):
-    """Style and metadata: ruff, ansible-lint, changelog, and what the artefact holds."""
+    """Style and metadata: ruff, shellcheck, ansible-lint, changelog, and what the artefact holds."""
 
     budget = 90
     counts_as_tests = False
@@ -175,6 +175,7 @@ class Lint(Part):
         cache = f"--cache-dir={CACHE / 'ruff'}"
         self.check("ruff check", "ruff", "check", "--output-format=concise", cache, ".")
         self.check("ruff format", "ruff", "format", "--check", "--output-format=concise", cache, ".")
+        self.check("shellcheck", "shellcheck", ".ci/run")
         self.check("ansible-lint", "ansible-lint", "--offline", "--nocolor")
         self.check("antsibull-changelog", "antsibull-changelog", "lint")
         self.check("artefact", sys.executable, "-m", "tools.house.check_artifact")

@@ -14,6 +14,7 @@ import configparser
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -53,7 +54,7 @@ STARTED = re.compile(r'^Running sanity test "([^"]+)"')
 FALSE_GREEN = (
     re.compile(r"All targets skipped"),
     re.compile(r"Required program .* not found"),
-    re.compile(r"Skipping .*(shellcheck|because|due to)", re.IGNORECASE),
+    re.compile(r"Skipping .*(shellcheck|because|due to|since)", re.IGNORECASE),
 )
 
 # ansible-test fetches pip's bootstrap script from a host of its own unless the script is already in its cache.
@@ -130,6 +131,8 @@ def main(arguments: list[str]) -> int:
         command, cwd=tree, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     started, doubts = set(), []
+    if not shutil.which("shellcheck"):
+        doubts.append("shellcheck is not installed")
     for line in process.stdout:
         print(line, end="", flush=True)
         found = STARTED.match(line)

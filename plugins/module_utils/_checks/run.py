@@ -12,7 +12,7 @@ from .._core.findings import Finding
 from .._core.layout import Layout
 from .._core.request import Request
 from .._postgres.driver import psycopg2
-from .context import Context
+from .context import MINIMUM_FREE_BYTES, Context
 from .registry import RULES
 from .rule import BLIND, VIOLATED, Observation, Rule, blind, fine, violated
 from .selection import Selection
@@ -74,7 +74,8 @@ class Run:
         """Return the id of the rule whose violation stands in the way, or an empty text."""
         for needed in rule.needs:
             objects = self.broken.get(needed, {})
-            for item in ("", *arguments):
+            # A rule about a whole server that needs something of every database needs it of each of them.
+            for item in ("", *(arguments or objects)):
                 if item in objects:
                     return objects[item]
         return ""
@@ -128,6 +129,7 @@ def run_checks(
     own_databases=frozenset(),
     resuming: bool = False,
     jobs: int = 4,
+    minimum_free_bytes: int = MINIMUM_FREE_BYTES,
     rules=RULES,
 ) -> list[Finding]:
     """Run the rules that fit mode and provider of the request and return their findings; nothing is changed anywhere.
@@ -140,11 +142,18 @@ def run_checks(
     :param own_databases: databases on the target that this very migration has created before
     :param resuming: True when the migration has begun before
     :param jobs: how many sessions per side the transfer will use
+    :param minimum_free_bytes: room that the state directory needs at least
     :raises InvalidRequest: for an unknown id, naming the closest known one
     """
     selection = Selection.create([rule.id for rule in rules], only, exclude, severities, accept)
     context = Context(
-        request, layout, bin_directory=bin_directory, own_databases=own_databases, resuming=resuming, jobs=jobs
+        request,
+        layout,
+        bin_directory=bin_directory,
+        own_databases=own_databases,
+        resuming=resuming,
+        jobs=jobs,
+        minimum_free_bytes=minimum_free_bytes,
     )
     try:
         return Run(context, selection, rules).execute()

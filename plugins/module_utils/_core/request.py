@@ -80,7 +80,9 @@ class Request:
     role_map: tuple = ()
 
     @classmethod
-    def create(cls, name, source: dict, target: dict, databases, provider="host", mode="offline", role_map=None) -> Request:
+    def create(
+        cls, name, source: dict, target: dict, databases, provider="host", mode="offline", role_map=None
+    ) -> Request:
         """Build a request from module parameters and check what can be checked without a server.
 
         :param source: libpq words of the source; I(target) likewise

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator
+from collections.abc import Iterator
+from typing import Callable
 
 
 def clock(
-    total: float, interval: float, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    total: float,
+    interval: float,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[float]:
     """Yield the seconds elapsed, at once and then every I(interval) seconds, until I(total) seconds have passed.
 

@@ -15,17 +15,45 @@ from .driver import psycopg2, require_driver
 # libpq gives no error code for a failed connection, so its message (or the server's) is all there is to tell causes
 # apart. Order matters: the first pattern that fits wins.
 CAUSES = (
-    ("name", r"could not translate host name|Name or service not known|nodename nor servname", "The name does not resolve from the host that executes this task: correct the host name, or link the private DNS zone to its network."),
-    ("refused", r"Connection refused", "The address answers but nothing listens on the port: check port, listen_addresses and that the server runs."),
-    ("timeout", r"timeout expired|timed out|No route to host|Network is unreachable", "Nothing answers: check firewall, network security group, peering and routes between the host that executes this task and the server."),
-    ("password", r"password authentication failed|no password supplied|SCRAM|SASL", "Check user and password of this side."),
+    (
+        "name",
+        r"could not translate host name|Name or service not known|nodename nor servname",
+        "The name does not resolve from the host that executes this task: correct the host name, or link the private DNS zone to its network.",
+    ),
+    (
+        "refused",
+        r"Connection refused",
+        "The address answers but nothing listens on the port: check port, listen_addresses and that the server runs.",
+    ),
+    (
+        "timeout",
+        r"timeout expired|timed out|No route to host|Network is unreachable",
+        "Nothing answers: check firewall, network security group, peering and routes between the host that executes this task and the server.",
+    ),
+    (
+        "password",
+        r"password authentication failed|no password supplied|SCRAM|SASL",
+        "Check user and password of this side.",
+    ),
     ("database", r"database \".*\" does not exist", "Correct the name in 'databases' (or 'dbname')."),
     ("role", r"role \".*\" does not exist", "Check the user of this side."),
-    ("hba", r"no pg_hba\.conf entry|pg_hba\.conf rejects", "Allow the host that executes this task, this user and database in pg_hba.conf (or the firewall rules) of the server."),
+    (
+        "hba",
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+        "Allow the host that executes this task, this user and database in pg_hba.conf (or the firewall rules) of the server.",
+    ),
     ("tls", r"SSL|certificate|TLS", "Check sslmode and sslrootcert of this side against the server's certificate."),
     ("connect-privilege", r"permission denied for database", "Grant CONNECT on the database to the user."),
-    ("slots", r"too many (clients|connections)|remaining connection slots", "Free connections on the server, or raise max_connections."),
-    ("starting", r"the database system is (starting up|shutting down|not yet accepting)", "Wait until the server accepts connections, then run again."),
+    (
+        "slots",
+        r"too many (clients|connections)|remaining connection slots",
+        "Free connections on the server, or raise max_connections.",
+    ),
+    (
+        "starting",
+        r"the database system is (starting up|shutting down|not yet accepting)",
+        "Wait until the server accepts connections, then run again.",
+    ),
 )
 
 
@@ -54,7 +82,9 @@ def failure(endpoint: Endpoint, side: str, dbname: str, text: str) -> Connection
     )
 
 
-def connect(endpoint: Endpoint, side: str, dbname: str | None = None, *, settings: dict | None = None, autocommit: bool = True):
+def connect(
+    endpoint: Endpoint, side: str, dbname: str | None = None, *, settings: dict | None = None, autocommit: bool = True
+):
     """Open a session and return the psycopg2 connection.
 
     :param side: C(source) or C(target), for messages and the application name

@@ -46,12 +46,13 @@ LITERAL_ROW = (
 LITERAL_ROW_HASH = -6738261886462298724
 
 COLUMNS = """
-SELECT a.attname, a.atttypid, {generated} AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text
+SELECT n.nspname, c.relname, a.attname, a.atttypid, {generated} AS generated,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum
+WHERE {condition} AND c.relkind IN ('r', 'p', 'm', 'f', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY n.nspname, c.relname, a.attnum
 """
 
 # Every type that the given ones are made of: base types of domains, elements, range subtypes, fields.
@@ -175,28 +176,39 @@ def read_columns(connection, schema: str, table: str) -> list:
 
     An unknown table gives an empty list, as does one without columns.
     """
+    condition = "n.nspname = %(schema)s AND c.relname = %(table)s"
+    return _columns(connection, condition, {"schema": schema, "table": table}).get((schema, table), [])
+
+
+def read_all_columns(connection) -> dict:
+    """Return C({(schema, table): [Column]}) for every user table of the database, in two queries."""
+    return _columns(connection, "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'", None)
+
+
+def _columns(connection, condition: str, parameters: dict | None) -> dict:
     version = connection.server_version
     generated = "a.attgenerated::pg_catalog.text" if version >= 120000 else "''::pg_catalog.text"
     with connection.cursor() as cursor:
-        cursor.execute(COLUMNS.format(generated=generated), {"schema": schema, "table": table})
-        found = [row for row in cursor.fetchall() if row[2] != "v"]
-        cursor.execute(
-            types_query(version),
-            {"types": sorted({row[1] for row in found})},
-        )
+        cursor.execute(COLUMNS.format(generated=generated, condition=condition), parameters)
+        found = [row for row in cursor.fetchall() if row[4] != "v"]
+        cursor.execute(types_query(version), {"types": sorted({row[3] for row in found})})
         types = {row[0]: _Type(*row) for row in cursor.fetchall()}
-    columns = []
-    for name, oid, is_generated, type_text in found:
+    columns = {}
+    for schema, table, name, oid, is_generated, type_text in found:
         base = types[oid]
         while base.kind == "d":
             base = types[base.base]
-        send = qualified(base.send_schema, base.send_name) if base.send_name else None
-        columns.append(
-            Column(
-                name, base.schema, base.name, send, _natural_form(oid, types), type_text,
-                types[oid].kind == "d", bool(is_generated),
-            )
+        column = Column(
+            name=name,
+            type_schema=base.schema,
+            type_name=base.name,
+            send=qualified(base.send_schema, base.send_name) if base.send_name else None,
+            form=_natural_form(oid, types),
+            type_text=type_text,
+            domain=types[oid].kind == "d",
+            generated=bool(is_generated),
         )
+        columns.setdefault((schema, table), []).append(column)
     return columns
 
 
@@ -216,9 +228,15 @@ def choose_forms(source_columns: list, target_columns: list) -> list:
         and (column.type_schema, column.type_name) != (target[name].type_schema, target[name].type_name)
     ]
     if missing or unexpected or changed:
-        said = [f"{word} {', '.join(names)}" for word, names in
-                (("missing on the target:", missing), ("only on the target:", unexpected), ("of another type:", changed))
-                if names]
+        said = [
+            f"{word} {', '.join(names)}"
+            for word, names in (
+                ("missing on the target:", missing),
+                ("only on the target:", unexpected),
+                ("of another type:", changed),
+            )
+            if names
+        ]
         raise ColumnsDiffer(
             f"The columns differ ({'; '.join(said)}).",
             "Make the table's definition on the target that of the source, then copy it again.",
@@ -251,9 +269,7 @@ def row_hash(forms: list, columns: list, prehash: bool = False) -> str | None:
     known = {column.name: column for column in columns}
     images = [_image(form, known[name]) for name, form in forms]
     if prehash:
-        images = [
-            f"pg_catalog.int8send(pg_catalog.hash_array_extended(ARRAY[{image}], {SEED}))" for image in images
-        ]
+        images = [f"pg_catalog.int8send(pg_catalog.hash_array_extended(ARRAY[{image}], {SEED}))" for image in images]
     array = f"ARRAY[{', '.join(images)}]"
     return f"pg_catalog.hashint8extended(pg_catalog.hash_array_extended({array}, {SEED}), 1)"
 
@@ -272,9 +288,7 @@ def table_fingerprint(
     :raises psycopg2.Error: for everything else, such as a missing right
     """
     total = f"coalesce(pg_catalog.sum({expression}), 0)::pg_catalog.text" if expression else "'0'::pg_catalog.text"
-    sql = (
-        f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
-    )
+    sql = f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
     idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
     guarded = not (connection.autocommit and idle)
     with connection.cursor() as cursor:

@@ -24,13 +24,15 @@ HEADER = re.compile(
     r"^--\n-- TOC entry (?P<number>\d+) \(class (?P<catalogue>\d+) OID (?P<oid>\d+)\)\n"
     r"(?:-- Dependencies:(?P<dependencies>[ \d]*)\n)?"
     r"-- (?:Data for )?Name: (?P<name>[^\n]*); Type: (?P<type>[^\n;]*); Schema: (?P<schema>[^\n]*?);"
-    r" Owner: (?P<owner>[^\n]*?)(?:; Tablespace: [^\n]*)?\n--\n\n",
+    r" Owner: (?P<owner>[^\n]*?)(?:; Tablespace: [^\n]*)?\n(?:-- Data Pos: \d+\n)?--\n\n",
     re.MULTILINE,
 )
 CLOSING = re.compile(
     r"(?:^-- Completed on [^\n]*\n+)?^--\n-- PostgreSQL database dump complete\n--\n+(?:^\\unrestrict [^\n]*\n+)?\Z",
     re.MULTILINE,
 )
+# After what describes the database itself the text reconnects, in psql's own words.
+RECONNECTION = re.compile(r"^\\(?:unrestrict|connect) ", re.MULTILINE)
 LISTED = re.compile(r"^(\d+); ", re.MULTILINE)
 STRINGS = re.compile(r"^SET standard_conforming_strings = (on|off);$", re.MULTILINE)
 
@@ -99,6 +101,11 @@ def dump_schema(programs: ClientPrograms, source: Endpoint, database: str, snaps
         run_program(command, environment, pass_fds, [source.password])
 
 
+def entry_text(kind: str, text: str) -> str:
+    """Return the SQL of an entry without what follows it for psql."""
+    return RECONNECTION.split(text, maxsplit=1)[0] if kind.startswith("DATABASE") else text
+
+
 def split(text: str) -> list:
     """Cut the verbose text of pg_restore into entries."""
     body = CLOSING.sub("", text)
@@ -114,7 +121,7 @@ def split(text: str) -> list:
             type=header["type"],
             schema=header["schema"],
             owner=header["owner"],
-            text=body[header.end() : end],
+            text=entry_text(header["type"], body[header.end() : end]),
         )
         for header, end in zip(headers, ends)
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from .._core import status
@@ -15,7 +16,13 @@ from .._core.request import Request
 from . import process
 from .progress import read_progress
 
+LEAST_JOBS, MOST_JOBS = 2, 8
 IDENTITY_WORDS = ("provider", "mode", "source", "target", "databases", "role_map")
+
+
+def default_jobs() -> int:
+    """Return twice the processors of this host, within bounds: a job mostly waits for one of the two servers."""
+    return max(LEAST_JOBS, min(MOST_JOBS, 2 * len(os.sched_getaffinity(0))))
 
 
 class HostBackend:
@@ -80,7 +87,7 @@ class HostBackend:
             self.layout.request_file,
             {
                 "request": self.request.as_dict(),
-                "options": self.options,
+                "options": {**self.options, "jobs": self.options.get("jobs") or default_jobs()},
                 "state_directory": self.layout.state_directory,
                 "archive_directory": self.layout.archive_directory,
             },

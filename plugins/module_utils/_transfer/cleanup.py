@@ -21,9 +21,15 @@ def planned(layout: Layout, request: Request) -> dict:
     """Return C({remove: [...], keep: [...]}) of the target, from the inventory of created things."""
     created = inventory(layout.journal_file)
     remove = [f"target: schema {marker.SCHEMA} in database {database}" for database in request.databases]
-    remove += [f"target: membership of the migration user in {thing['name']}" for thing in created if thing["kind"] == "membership"]
+    remove += [
+        f"target: membership of the migration user in {thing['name']}"
+        for thing in created
+        if thing["kind"] == "membership"
+    ]
     keep = [
-        f"target: {thing['kind']} {thing['name']}" for thing in reversed(created) if thing["kind"] in ("database", "role")
+        f"target: {thing['kind']} {thing['name']}"
+        for thing in reversed(created)
+        if thing["kind"] in ("database", "role")
     ]
     return {"remove": remove, "keep": keep}
 

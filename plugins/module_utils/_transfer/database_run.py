@@ -172,9 +172,17 @@ class DatabaseRun:
         brought = [unit for unit in units if unit.name in self.done]
         if not brought:
             return
-        self.journal.event(f"Resumed: {len(brought)} finished copies are compared with the source.", database=self.database)
+        self.journal.event(
+            f"Resumed: {len(brought)} finished copies are compared with the source.", database=self.database
+        )
         proofs = [
-            plan.Unit(unit.name, "prove", unit.label, unit.weight, {**unit.task, "kind": "prove " + unit.kind.replace("_", " ")})
+            plan.Unit(
+                unit.name,
+                "prove",
+                unit.label,
+                unit.weight,
+                {**unit.task, "kind": "prove " + unit.kind.replace("_", " ")},
+            )
             for unit in brought
         ]
         answers = self.pool.run(proofs)
@@ -247,7 +255,12 @@ class DatabaseRun:
         return plan.statement_units(
             "materialized_view",
             [
-                (f"refresh:{space}.{name}", f"{space}.{name}", size, f"REFRESH MATERIALIZED VIEW {qualified(space, name)}")
+                (
+                    f"refresh:{space}.{name}",
+                    f"{space}.{name}",
+                    size,
+                    f"REFRESH MATERIALIZED VIEW {qualified(space, name)}",
+                )
                 for space, name, size in catalogue.read_materialized_views(self.source)
             ],
             chained=True,
@@ -259,7 +272,12 @@ class DatabaseRun:
         return plan.statement_units(
             "statistics",
             [
-                (f"analyze:{space}.{name}", f"{space}.{name}", len(relations) - index, f"ANALYZE {qualified(space, name)}")
+                (
+                    f"analyze:{space}.{name}",
+                    f"{space}.{name}",
+                    len(relations) - index,
+                    f"ANALYZE {qualified(space, name)}",
+                )
                 for index, (space, name) in enumerate(relations)
             ],
         )

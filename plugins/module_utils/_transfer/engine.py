@@ -58,6 +58,12 @@ class Context:
             raise Cancelled
 
 
+def say(text: str) -> None:
+    """Write to the engine's log."""
+    sys.stdout.write(f"{utc_now()} {text}\n")
+    sys.stdout.flush()
+
+
 def prepare(context: Context) -> None:
     """Look at both servers once: versions, client programs, roles."""
     request = context.request
@@ -104,7 +110,7 @@ def run(directory: str) -> int:
     layout = Layout.create(request.name, stored["state_directory"], stored["archive_directory"])
     lock = Lock(layout)
     if not lock.acquire():
-        print(f"{utc_now()} Another engine runs migration {request.name}: {read_json(layout.process_file)}.", flush=True)
+        say(f"Another engine runs migration {request.name}: {read_json(layout.process_file)}.")
         return 3
     journal = Journal(layout.journal_file)
     context = Context(request, layout, journal, stored["options"], os.path.abspath(sys.argv[0]))
@@ -132,7 +138,7 @@ def run(directory: str) -> int:
         failure["msg"] = redact(failure["msg"], request.secret_values)
         journal.set(state=status.FAILED, finished_at=utc_now(), error=failure)
         journal.event(failure["msg"], "error")
-        print(utc_now(), redact(traceback.format_exc(), request.secret_values), flush=True)
+        say(redact(traceback.format_exc(), request.secret_values))
         return 1
     finally:
         journal.close()

@@ -37,7 +37,9 @@ def engine_sources() -> dict:
         is_package = hasattr(module, "__path__")
         text = module.__spec__.loader.get_source(name)
         if text is None:
-            raise PreconditionFailed(f"The source of {name} cannot be read.", "Install the collection with its sources.")
+            raise PreconditionFailed(
+                f"The source of {name} cannot be read.", "Install the collection with its sources."
+            )
         sources[name.replace(".", "/") + ("/__init__.py" if is_package else ".py")] = text
     parts = PACKAGE.split(".")
     for length in range(1, len(parts) + 1):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .archive import Entry
 from .catalogue import Table
 
 CLASS_RELATION = 1259  # pg_class
@@ -102,7 +101,9 @@ def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
             if table:
                 waits_for.add(table_unit_name(table))
                 weight = max(weight, table.bytes // 2)
-        units.append(Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for))
+        units.append(
+            Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for)
+        )
     return units
 
 
@@ -120,16 +121,21 @@ def foreign_key_units(foreign_keys: list, pre_data: tuple, tables: list, texts: 
         locks = frozenset(touched) if plain else frozenset(["everything"])
         weight = sum(sizes.get(oid, 0) for oid in touched)
         units.append(
-            Unit(entry.unit, "foreign_key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, locks=locks)
+            Unit(
+                entry.unit,
+                "foreign_key",
+                entry.label,
+                weight,
+                {"kind": "sql", "text": texts[entry.number]},
+                locks=locks,
+            )
         )
     return units
 
 
 def conflicts(locks: frozenset, held: list) -> bool:
     """Return whether I(locks) clash with one of the lock sets that are I(held)."""
-    return any(
-        locks and other and ("everything" in locks or "everything" in other or locks & other) for other in held
-    )
+    return any(locks and other and ("everything" in locks or "everything" in other or locks & other) for other in held)
 
 
 def statement_units(kind: str, statements: list, chained: bool = False) -> list:

@@ -40,6 +40,10 @@ SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinherit AS inherit, r.ro
  ORDER BY r.rolname
 """
 
+UNOWNABLE = """
+SELECT rolname AS name FROM pg_catalog.pg_roles WHERE rolsuper OR rolname ~ '^(rds|azure|cloudsql|alloydb)'
+"""
+
 MEMBERSHIPS = """
 SELECT g.rolname AS role, u.rolname AS member, m.admin_option AS admin
   FROM pg_catalog.pg_auth_members m
@@ -66,7 +70,8 @@ class RolePlan:
     @property
     def owners(self) -> list:
         """The target's names of the roles that own objects."""
-        return sorted({self.names[name] for name, role in self.roles.items() if role["owns"] and self.names[name]})
+        owning = {self.names.get(name) for name, role in self.roles.items() if role["owns"]}
+        return sorted(owning - {None})
 
 
 def is_system(name: str) -> bool:
@@ -81,12 +86,13 @@ def read_plan(source, databases: list, role_map: dict) -> RolePlan:
     """
     user = value(source, "SELECT current_user")
     found = {row["name"]: row for row in rows(source, REFERENCED, (list(databases),))}
-    roles = {
-        name: row for name, row in found.items() if not is_system(name) and not (name == user and not row["owns"])
-    }
-    names = {
-        name: role_map.get(name, None if row["superuser"] else name) for name, row in found.items() if not is_system(name)
-    }
+    roles = {name: row for name, row in found.items() if not is_system(name) and not (name == user and not row["owns"])}
+    names = {name: name for name in found if not is_system(name)}
+    for row in rows(source, UNOWNABLE):
+        # pg_database_owner and its like exist everywhere; other system roles and superusers only where they are.
+        if not row["name"].startswith("pg_"):
+            names[row["name"]] = None
+    names.update(role_map)
     memberships = tuple(
         (row["role"], row["member"], row["admin"])
         for row in rows(source, MEMBERSHIPS)
@@ -129,7 +135,7 @@ def create_roles(target, plan: RolePlan, journal) -> list:
     warnings = []
     existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
     for name, role in plan.roles.items():
-        final = plan.names[name]
+        final = plan.names.get(name)
         if final is None or final in existing:
             continue
         identifier = quote_identifier(final)

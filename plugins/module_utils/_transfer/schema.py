@@ -18,8 +18,11 @@ from .roles import RolePlan
 BATCH_ENTRIES = 50
 OWNER = re.compile(r'^(ALTER [^\n]*? OWNER TO )("(?:[^"]|"")+"|[^\s";]+);$', re.MULTILINE)
 ROLE_NAME = r'("(?:[^"]|"")+"|[^\s";]+)'
-GRANT = re.compile(rf"^((?:GRANT|REVOKE|ALTER DEFAULT) [^\n]* (?:TO|FROM) ){ROLE_NAME}((?: WITH GRANT OPTION)?;)$", re.MULTILINE)
+GRANT = re.compile(
+    rf"^((?:GRANT|REVOKE|ALTER DEFAULT) [^\n]* (?:TO|FROM) ){ROLE_NAME}((?: WITH GRANT OPTION)?;)$", re.MULTILINE
+)
 FOR_ROLE = re.compile(rf"^(ALTER DEFAULT PRIVILEGES FOR ROLE ){ROLE_NAME}( [^\n]*;)$", re.MULTILINE)
+COMMENTS_ONLY = re.compile(r"(?:--[^\n]*\n?|\s)*")
 AUTHORIZATION = re.compile(r"^SET SESSION AUTHORIZATION (.*);$", re.MULTILINE)
 KEYWORD_GRANTEES = ("PUBLIC", "CURRENT_USER", "SESSION_USER")
 
@@ -141,7 +144,7 @@ class SchemaWriter:
             try:
                 for entry in entries:
                     text = target_text(entry, self.plan).strip()
-                    if text:
+                    if not COMMENTS_ONLY.fullmatch(text):
                         cursor.execute(text)
                     marker.set_marker(cursor, self.migration, entry.unit)
                 cursor.execute("COMMIT")
@@ -169,7 +172,9 @@ def helper_grants(source, target, entries: list, plan: RolePlan, journal, databa
     known = {row["nspname"] for row in rows(target, "SELECT nspname FROM pg_catalog.pg_namespace")}
     for schema, owner in sorted(pair for pair in pairs if pair[0] in known and pair[1]):
         with target.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.has_schema_privilege(%s, %s, 'CREATE')", (owner, quote_identifier(schema)))
+            cursor.execute(
+                "SELECT pg_catalog.has_schema_privilege(%s, %s, 'CREATE')", (owner, schema)
+            )
             if cursor.fetchone()[0]:
                 continue
             if (schema, owner) not in granted:

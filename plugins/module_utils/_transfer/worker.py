@@ -23,9 +23,9 @@ from .._core.request import Request
 from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
+from . import marker
 from .catalogue import Table
 from .copying import Throttle, copy_large_objects, copy_table
-from . import marker
 
 PROGRESS_SECONDS = 0.5
 

@@ -38,7 +38,10 @@ def database() -> dict:
         "NULL",
         "coalesce((SELECT 'role ' || pg_get_userbyid(s.setrole)::text || ', ' WHERE s.setrole <> 0), '') "
         "|| split_part(c, '=', 1)",
-        {"setting": "substr(c, strpos(c, '=') + 1)", "role": "CASE WHEN s.setrole <> 0 THEN " + role("s.setrole") + " END"},
+        {
+            "setting": "substr(c, strpos(c, '=') + 1)",
+            "role": "CASE WHEN s.setrole <> 0 THEN " + role("s.setrole") + " END",
+        },
         "pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c",
         "s.setdatabase = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())",
     )
@@ -143,7 +146,9 @@ def replication_and_events(version: int) -> dict:
     )
     schemas = (
         "(SELECT coalesce(jsonb_agg(r.pnnspid::regnamespace::text ORDER BY 1), '[]'::jsonb) "
-        "FROM pg_publication_namespace r WHERE r.pnpubid = p.oid)".replace("ORDER BY 1", "ORDER BY r.pnnspid::regnamespace::text")
+        "FROM pg_publication_namespace r WHERE r.pnpubid = p.oid)".replace(
+            "ORDER BY 1", "ORDER BY r.pnnspid::regnamespace::text"
+        )
         if version >= 150000
         else "'[]'::jsonb"
     )
@@ -188,7 +193,7 @@ def comments_and_labels() -> dict:
             f"o.type || ' ' || o.identity {extra}",
             {"text": text},
             f"{catalogue} d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o",
-            f"(d.objoid >= 16384 OR (d.objoid = 2200 AND d.classoid = 'pg_namespace'::regclass)) "
+            "(d.objoid >= 16384 OR (d.objoid = 2200 AND d.classoid = 'pg_namespace'::regclass)) "
             "AND o.type IS NOT NULL AND o.type <> 'large object' AND coalesce(o.schema, '') !~ '^pg_' "
             "AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid "
             "AND e.deptype = 'e') AND o.type <> 'extension'",

@@ -58,14 +58,17 @@ def relations(version: int) -> dict:
 def columns(version: int) -> str:
     """Return the query for columns of every relation that has them."""
     generated = "a.attgenerated::text" if version >= 120000 else "''::text"
-    expression = "(SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum)"
+    expression = (
+        "(SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum)"
+    )
     attributes = {
         "table": RELATION,
         "column": "a.attname",
         "type": "format_type(a.atttypid, a.atttypmod)",
         "not_null": "a.attnotnull",
         "default": expression,
-        "identity": "a.attidentity::text",
+        # From 17 on partitions show the identity of their root.
+        "identity": "CASE WHEN c.relispartition THEN '' ELSE a.attidentity::text END",
         "generated": generated,
         "collation": "CASE WHEN a.attcollation <> t.typcollation THEN (SELECT format('%I.%I', cn.nspname, l.collname) "
         "FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace WHERE l.oid = a.attcollation) END",
@@ -181,8 +184,14 @@ def sequences(version: int) -> str:
 
 
 def triggers(version: int) -> str:
-    """Return the query for triggers; those that a partitioned table's trigger makes on partitions follow from it."""
-    clones = "AND t.tgparentid = 0" if version >= 130000 else ""
+    """Return the query for triggers, also those that a partitioned table's trigger makes on its partitions.
+
+    The latter count as internal until 14. Triggers that enforce keys are compared with their constraints.
+    """
+    users = (
+        "(NOT t.tgisinternal OR t.tgconstraint = 0 OR EXISTS (SELECT FROM pg_constraint k WHERE k.oid = t.tgconstraint "
+        "AND k.contype = 't'))"
+    )
     attributes = {
         "table": RELATION,
         "name": "t.tgname",
@@ -195,7 +204,7 @@ def triggers(version: int) -> str:
         f"{RELATION} || '.' || quote_ident(t.tgname)",
         attributes,
         f"pg_trigger t JOIN ({TABLES}) ON c.oid = t.tgrelid",
-        f"NOT t.tgisinternal {clones} AND {user_schema()} AND {CLASS_IS_OURS}",
+        f"{users} AND {user_schema()} AND {CLASS_IS_OURS}",
     )
 
 

@@ -78,9 +78,7 @@ class Canonicaliser:
 
     def _temporary_table(self, cursor, table: str) -> str:
         """Make an empty temporary twin of I(table) with the same name, which the texts use for its columns."""
-        name = self._printed(
-            cursor, "SELECT c.relname FROM pg_class c WHERE c.oid = %s::regclass", (table,)
-        )
+        name = self._printed(cursor, "SELECT c.relname FROM pg_class c WHERE c.oid = %s::regclass", (table,))
         cursor.execute(f"CREATE TEMPORARY TABLE {quote_identifier(name)} (LIKE {table})")
         return name
 
@@ -174,11 +172,11 @@ class Canonicaliser:
     def _policy_text(self, cursor, source, target, attribute: str, column: str):
         name = self._temporary_table(cursor, target["table"])
         command = "FOR INSERT WITH CHECK" if attribute == "check" else "FOR SELECT USING"
-        cursor.execute(
-            f"CREATE POLICY azpg_p ON pg_temp.{quote_identifier(name)} {command} ({source[attribute]})"
-        )
+        cursor.execute(f"CREATE POLICY azpg_p ON pg_temp.{quote_identifier(name)} {command} ({source[attribute]})")
         return self._printed(
-            cursor, f"SELECT pg_get_expr(p.{column}, p.polrelid) FROM pg_policy p WHERE p.polrelid = {LAST_PART}", (name,)
+            cursor,
+            f"SELECT pg_get_expr(p.{column}, p.polrelid) FROM pg_policy p WHERE p.polrelid = {LAST_PART}",
+            (name,),
         )
 
     def _using(self, cursor, source, target):

@@ -18,19 +18,55 @@ WARNING_ATTRIBUTES = frozenset(
 )
 # Kinds whose every difference leaves data and their rules intact.
 WARNING_KINDS = frozenset(
-    ["database", "database setting", "comment", "security label", "extended statistics", "default privileges",
-     "user mapping", "publication", "subscription", "language", "foreign-data wrapper", "foreign server", "conversion"]
+    [
+        "database",
+        "database setting",
+        "comment",
+        "security label",
+        "extended statistics",
+        "default privileges",
+        "user mapping",
+        "publication",
+        "subscription",
+        "language",
+        "foreign-data wrapper",
+        "foreign server",
+        "conversion",
+    ]
 )
 # Kinds of which the target may hold more than the source without changing what the application sees.
 EXTRA_IS_WARNING = frozenset(
-    ["schema", "extension", "function", "procedure", "aggregate", "window function", "operator", "operator class",
-     "operator family", "cast", "type", "collation", "text search configuration", "text search dictionary",
-     "text search parser", "text search template"]
+    [
+        "schema",
+        "extension",
+        "function",
+        "procedure",
+        "aggregate",
+        "window function",
+        "operator",
+        "operator class",
+        "operator family",
+        "cast",
+        "type",
+        "collation",
+        "text search configuration",
+        "text search dictionary",
+        "text search parser",
+        "text search template",
+    ]
 )
 
 
 def finding(
-    severity: str, rule: str, kind: str, name: str, msg: str, *, attribute: str = "", source=None, target=None,
+    severity: str,
+    rule: str,
+    kind: str,
+    name: str,
+    msg: str,
+    *,
+    attribute: str = "",
+    source=None,
+    target=None,
     remedy: str = "",
 ) -> dict:
     """Return one finding; I(source) and I(target) are what each end holds, shortened, never a row's value."""
@@ -87,7 +123,8 @@ def sort_out(findings: list, patterns=()) -> dict:
             sorted_out["ignored"].append(item)
         elif item["severity"] == EXPECTED:
             entry = rules.setdefault(
-                item["rule"], {"rule": item["rule"], "n": 0, "msg": item["msg"], "remedy": item["remedy"], "objects": []}
+                item["rule"],
+                {"rule": item["rule"], "n": 0, "msg": item["msg"], "remedy": item["remedy"], "objects": []},
             )
             entry["n"] += 1
             entry["objects"].append(f"{item['kind']} {item['object']}".strip())

@@ -71,7 +71,9 @@ def static_proof(connection) -> dict:
     mode. The position in the log is for information: it moves on an idle server too.
     """
     modern = connection.server_version >= 130000
-    snapshot, prefix = ("pg_current_snapshot()", "pg_snapshot") if modern else ("txid_current_snapshot()", "txid_snapshot")
+    snapshot, prefix = (
+        ("pg_current_snapshot()", "pg_snapshot") if modern else ("txid_current_snapshot()", "txid_snapshot")
+    )
     recovery = value(connection, "SELECT pg_is_in_recovery()")
     log = "pg_last_wal_replay_lsn()" if recovery else "pg_current_wal_insert_lsn()"
     return rows(

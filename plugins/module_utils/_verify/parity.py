@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .expressions import DIFFERENT, EQUAL, EXPRESSIONS
-from .findings import ERROR, EXPECTED, EXTRA_IS_WARNING, NOT_COMPARABLE, WARNING, WARNING_KINDS, attribute_severity, finding
+from .findings import (
+    ERROR,
+    EXPECTED,
+    EXTRA_IS_WARNING,
+    NOT_COMPARABLE,
+    WARNING,
+    WARNING_KINDS,
+    attribute_severity,
+    finding,
+)
 from .inventory import MAY_BE_HIDDEN, Inventory
 
 # Kinds whose identity is made of a role's name, and how to make it again with the target's name.
@@ -65,16 +74,30 @@ def normalised(kind: str, objects: dict, role_map: dict, users) -> dict:
 def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> dict:
     """Return the finding for an owner that differs."""
     raw_owner = source["raw_owner"]
+    if kind == "extension":
+        return finding(
+            EXPECTED, "extension-owner", kind, name,
+            "An extension belongs to whoever installed it, on managed servers to the service's own role.",
+        )
     if raw_owner in rules.superusers and raw_owner not in rules.role_map and target["owner"] == rules.users[1]:
         return finding(
-            EXPECTED, "superuser-owner", kind, name,
+            EXPECTED,
+            "superuser-owner",
+            kind,
+            name,
             f"Objects of the source's superuser {raw_owner} belong to the migration user {target['owner']} on the "
             "target, since no ordinary user can hand an object to a superuser.",
             remedy=f"Name the owner that you want: role_map: {{{raw_owner}: <role on the target>}}; or run on the "
             f"target, per object, ALTER ... OWNER TO <role>.",
         )
     return finding(
-        WARNING, "owner", kind, name, "The owner differs.", attribute="owner", source=source["owner"],
+        WARNING,
+        "owner",
+        kind,
+        name,
+        "The owner differs.",
+        attribute="owner",
+        source=source["owner"],
         target=target["owner"],
         remedy="Create the role on the target and run ALTER ... OWNER TO it, or map it with role_map.",
     )
@@ -89,7 +112,12 @@ def _access(kind: str, name: str, source: dict, target: dict, versions: tuple) -
     if not missing and not extra:
         return None
     return finding(
-        WARNING, "acl", kind, name, "The privileges differ.", attribute="acl",
+        WARNING,
+        "acl",
+        kind,
+        name,
+        "The privileges differ.",
+        attribute="acl",
         source="only here: " + ", ".join(missing) if missing else "",
         target="only here: " + ", ".join(extra) if extra else "",
         remedy="GRANT on the target what is missing, REVOKE what is too much.",
@@ -98,10 +126,18 @@ def _access(kind: str, name: str, source: dict, target: dict, versions: tuple) -
 
 def _attributes(kind: str, name: str, source: dict, target: dict, rules, versions, canonicaliser) -> list:
     """Return the findings for one object that is on both ends."""
-    if kind == "schema" and name == "public" and versions[0] < 150000 <= versions[1] and (source["owner"], source["acl"]) != (target["owner"], target["acl"]):
+    if (
+        kind == "schema"
+        and name == "public"
+        and versions[0] < 150000 <= versions[1]
+        and (source["owner"], source["acl"]) != (target["owner"], target["acl"])
+    ):
         return [
             finding(
-                EXPECTED, "public-schema-defaults", kind, name,
+                EXPECTED,
+                "public-schema-defaults",
+                kind,
+                name,
                 "From 15 on the schema public belongs to pg_database_owner and lets nobody else create objects.",
                 remedy="Where the application creates objects in it: GRANT CREATE ON SCHEMA public TO <role>.",
             )
@@ -127,8 +163,14 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
                 severity, msg = NOT_COMPARABLE, f"The {attribute} prints differently, and {relation}."
         findings.append(
             finding(
-                severity, f"{kind.replace(' ', '-')}-{attribute.replace('_', '-')}", kind, name, msg,
-                attribute=attribute, source=left, target=right,
+                severity,
+                f"{kind.replace(' ', '-')}-{attribute.replace('_', '-')}",
+                kind,
+                name,
+                msg,
+                attribute=attribute,
+                source=left,
+                target=right,
                 remedy=f"Bring the {kind} on the target in line with the source.",
             )
         )
@@ -138,13 +180,21 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
 def _missing(kind: str, name: str, item: dict) -> dict:
     if kind == "index" and not item["valid"]:
         return finding(
-            WARNING, "invalid-index-on-source", kind, name,
+            WARNING,
+            "invalid-index-on-source",
+            kind,
+            name,
             "The index is invalid on the source (an index build that failed); a dump leaves it out.",
             remedy="Drop it on the source, or build it anew on the target.",
         )
     severity = WARNING if kind in WARNING_KINDS else ERROR
     return finding(
-        severity, "missing", kind, name, f"The {kind} is missing on the target.", source="present",
+        severity,
+        "missing",
+        kind,
+        name,
+        f"The {kind} is missing on the target.",
+        source="present",
         remedy=f"Create the {kind} on the target, or run the migration again.",
     )
 
@@ -152,7 +202,12 @@ def _missing(kind: str, name: str, item: dict) -> dict:
 def _unexpected(kind: str, name: str) -> dict:
     severity = WARNING if kind in WARNING_KINDS or kind in EXTRA_IS_WARNING else ERROR
     return finding(
-        severity, "unexpected", kind, name, f"The {kind} exists only on the target.", target="present",
+        severity,
+        "unexpected",
+        kind,
+        name,
+        f"The {kind} exists only on the target.",
+        target="present",
         remedy="Drop it on the target unless you put it there on purpose; then list it under 'ignore'.",
     )
 
@@ -166,12 +221,18 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
     one_sided = set()
     versions = (source.version, target.version)
     for kind in source.objects:
-        unreadable = [(side, end.unreadable[kind]) for side, end in (("source", source), ("target", target))
-                      if kind in end.unreadable]
+        unreadable = [
+            (side, end.unreadable[kind])
+            for side, end in (("source", source), ("target", target))
+            if kind in end.unreadable
+        ]
         if unreadable:
             findings += [
                 finding(
-                    WARNING if kind in MAY_BE_HIDDEN else NOT_COMPARABLE, "unreadable", kind, f"on the {side}",
+                    WARNING if kind in MAY_BE_HIDDEN else NOT_COMPARABLE,
+                    "unreadable",
+                    kind,
+                    f"on the {side}",
                     f"The {side} does not show objects of this kind: {message}",
                     remedy="Grant the migration user the right to read the catalogue, or compare by hand.",
                 )
@@ -194,8 +255,13 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
         if kind == "index":
             findings += [
                 finding(
-                    ERROR, "invalid-index", kind, name, "The index is invalid on the target: queries do not use it, "
-                    "and a unique one does not guarantee uniqueness.", remedy="REINDEX INDEX it on the target.",
+                    ERROR,
+                    "invalid-index",
+                    kind,
+                    name,
+                    "The index is invalid on the target: queries do not use it, "
+                    "and a unique one does not guarantee uniqueness.",
+                    remedy="REINDEX INDEX it on the target.",
                 )
                 for name, item in right.items()
                 if name not in left and not item["valid"]
@@ -205,6 +271,4 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
 
 def object_counts(source: Inventory, target: Inventory) -> dict:
     """Return C({kind: [source, target]}) for every kind, also those of which there are none."""
-    return {
-        kind: [len(objects), len(target.objects.get(kind, {}))] for kind, objects in sorted(source.objects.items())
-    }
+    return {kind: [len(objects), len(target.objects.get(kind, {}))] for kind, objects in sorted(source.objects.items())}

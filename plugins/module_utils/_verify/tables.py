@@ -18,7 +18,7 @@ from .._postgres.fingerprint import (
     ColumnsDiffer,
     RowTooLarge,
     choose_forms,
-    read_columns,
+    read_all_columns,
     row_hash,
     table_fingerprint,
 )
@@ -60,6 +60,7 @@ class Table:
     source: dict | None = None
     target: dict | None = None
     forms: list | None = None
+    columns: dict = field(default_factory=dict)  # side -> [Column]
     prehash: bool = False
     problem: tuple | None = None  # (verdict, msg, remedy)
     results: dict = field(default_factory=dict)  # side -> {count, sum, seconds, expression_sha256} or {error, ...}
@@ -81,10 +82,13 @@ class Table:
 
 
 def read_tables(source, target, excluded_schemas) -> dict:
-    """Return C({(schema, name): Table}) for the union of both ends, without the schemas excluded."""
+    """Return C({(schema, name): Table}) for the union of both ends, without the schemas excluded.
+
+    Either of I(source) and I(target) may be None, which leaves that end out.
+    """
     tables = {}
     for side, connection in (("source", source), ("target", target)):
-        for row in rows(connection, TABLES):
+        for row in rows(connection, TABLES) if connection else ():
             if row["schema"] in excluded_schemas:
                 continue
             key = (row["schema"], row["name"])
@@ -110,6 +114,7 @@ def plan(tables: dict, source, target) -> list:
     The leaves of a partitioned table take the forms, and so the order of columns, of its root: rows may have landed
     in another leaf, and the sums over all leaves must still agree.
     """
+    columns = {"source": read_all_columns(source), "target": read_all_columns(target)}
     chosen = {}
     work = []
     for key, table in tables.items():
@@ -123,8 +128,9 @@ def plan(tables: dict, source, target) -> list:
         root = root if root in tables and tables[root].target else key
         try:
             if root not in chosen:
-                chosen[root] = choose_forms(read_columns(source, *root), read_columns(target, *root))
+                chosen[root] = choose_forms(*(columns[side].get(root, []) for side in ("source", "target")))
             table.forms = chosen[root]
+            table.columns = {side: columns[side].get(key, []) for side in columns}
         except ColumnsDiffer as error:
             table.problem = ("MISMATCH", error.msg, error.hint)
             continue
@@ -185,7 +191,7 @@ class Reader:
         try:
             expression = None
             if not self.counts_only:
-                expression = row_hash(table.forms, read_columns(session, table.schema, table.name), table.prehash)
+                expression = row_hash(table.forms, table.columns[side], table.prehash)
             condition = getattr(table, side)["condition"] or ""
             count, total = table_fingerprint(session, table.schema, table.name, expression, condition=condition)
         except RowTooLarge as error:

@@ -17,6 +17,9 @@ GROUP_ROLES = ("app_owner", "billing_owner", "app_read", "app_write")
 #: Roles that people log in as.
 LOGIN_ROLES = ("alice", "bob")
 
+#: A statement that fails is written to the server's log, and these hold passwords.
+UNLOGGED = "SET log_min_error_statement = panic; SET log_statement = none;\n"
+
 ROLE_DETAILS = """
 GRANT app_read TO app_write;
 GRANT app_read TO alice;
@@ -53,7 +56,7 @@ def create_roles(cluster: Cluster) -> dict[str, str]:
             passwords[role] = secrets.token_urlsafe(18)
             statements.append(f"CREATE ROLE {role} LOGIN PASSWORD '{passwords[role]}';")
     if statements:
-        cluster.psql("\n".join(statements) + ROLE_DETAILS)
+        cluster.psql(UNLOGGED + "\n".join(statements) + ROLE_DETAILS)
     return passwords
 
 
@@ -80,7 +83,7 @@ def create_source_user(cluster: Cluster, name: str, password: str) -> None:
     Member of the owners, past row-level security; no superuser, no replication. Raises LabError.
     """
     cluster.psql(
-        f"CREATE ROLE {_identifier(name)} LOGIN BYPASSRLS NOSUPERUSER NOREPLICATION NOCREATEDB NOCREATEROLE "
+        f"{UNLOGGED}CREATE ROLE {_identifier(name)} LOGIN BYPASSRLS NOSUPERUSER NOREPLICATION NOCREATEDB NOCREATEROLE "
         f"PASSWORD {_literal(password)} IN ROLE {', '.join(sorted(set(DATABASES.values())))};"
     )
 
@@ -91,7 +94,7 @@ def create_target_user(cluster: Cluster, name: str, password: str) -> None:
     No superuser, no replication, member of nothing. Raises LabError.
     """
     cluster.psql(
-        f"CREATE ROLE {_identifier(name)} LOGIN CREATEDB CREATEROLE BYPASSRLS NOSUPERUSER NOREPLICATION "
+        f"{UNLOGGED}CREATE ROLE {_identifier(name)} LOGIN CREATEDB CREATEROLE BYPASSRLS NOSUPERUSER NOREPLICATION "
         f"PASSWORD {_literal(password)};"
     )
 
@@ -105,12 +108,10 @@ def _fill(cluster: Cluster, database: str, scale: float) -> None:
 
 
 def _identifier(name: str) -> str:
+    """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'" if "\\" not in text else _escaped_literal(text)
-
-
-def _escaped_literal(text: str) -> str:
-    return " E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    """Quote a text for SQL, whatever it holds."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

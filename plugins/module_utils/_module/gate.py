@@ -1,0 +1,42 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one gate in front of every deletion: cleanup and the runtime server's end both pass through it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from .._core import status
+from .._core.errors import GateRefused
+from .._transfer.backend import HostBackend
+from .._verify.evidence import collect
+from .._verify.gate import evaluate
+from .._verify.report import read_report
+from .edge import Task
+
+
+def refusals(task: Task) -> tuple:
+    """Return C((report, refusals)); no refusals means that the gate is open."""
+    backend = HostBackend(task.request, task.layout, {})
+    backend.check_identity()
+    report = read_report(task.layout.verification_file)
+    state = backend.status()["state"]
+    if report is None or state != status.COMPLETED:
+        evidence = {"migration_state": state}
+    else:
+        # Another migration on this host is served by an engine of its own; it does not need this one's directory.
+        evidence = collect(task.request, report, migration_state=state, other_users=[], runtime_is_endpoint=None)
+    return report, evaluate(report, evidence, now=datetime.now(timezone.utc))
+
+
+def require_open_gate(task: Task) -> dict:
+    """Return the report that opens the gate.
+
+    :raises GateRefused: with every reason against it
+    """
+    report, against = refusals(task)
+    if against:
+        reasons = " ".join(f"[{reason['code']}] {reason['msg']} {reason['hint']}" for reason in against)
+        raise GateRefused(f"Nothing was removed. {reasons}", "", {"reasons": against})
+    return report

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module premigration_check does, and the checks that every start of a migration passes."""
+
+from __future__ import annotations
+
+from .._checks.report import summary, to_json
+from .._checks.run import run_checks
+from .._core.errors import PreconditionFailed
+from .._core.files import make_private_directory, write_json
+from .._core.findings import FAILED, WARNING
+from .._transfer.target_database import own_databases
+from .edge import Task
+
+REASONS_SHOWN = 5
+
+
+def own(task: Task) -> frozenset:
+    """Return the target's databases in which this very migration has been working before."""
+    request = task.request
+    return frozenset(own_databases(request.target, list(request.databases), request.name, request.hash))
+
+
+def findings_of(task: Task, **selection) -> list:
+    """Run the checks for the task's request."""
+    try:
+        resumed = own(task)
+    except Exception:  # what is wrong with the target is for its own check to say
+        resumed = frozenset()
+    return run_checks(
+        task.request, task.layout, bin_directory=task.parameters["bin_directory"], own_databases=resumed, **selection
+    )
+
+
+def in_words(findings: list) -> str:
+    """Return failed findings as sentences."""
+    sentences = [
+        f"{finding.title}: {finding.found} (expected: {finding.expected}). {finding.remedy}" for finding in findings
+    ]
+    more = f" And {len(findings) - REASONS_SHOWN} more." if len(findings) > REASONS_SHOWN else ""
+    return " ".join(sentences[:REASONS_SHOWN]) + more
+
+
+def require_ready(task: Task) -> None:
+    """Refuse to start a migration that is going to fail, before anything is touched.
+
+    :raises PreconditionFailed: with every failed finding
+    """
+    failed = [finding for finding in findings_of(task) if finding.status == FAILED]
+    if failed:
+        raise PreconditionFailed(
+            in_words(failed),
+            "Put these right, or look at all findings with module premigration_check.",
+            {"findings": [finding.as_dict() for finding in failed]},
+        )
+
+
+def check(task: Task) -> dict:
+    """Run the checks that are asked for and fail as C(fail_on) says."""
+    record = task.final_record()
+    if record:
+        return {"changed": False, "findings": [], "summary": {}, "state": "decommissioned", "report": None}
+    given = task.parameters
+    findings = findings_of(
+        task,
+        only=given["only"],
+        exclude=given["exclude"],
+        severities=given["severities"],
+        accept=given["accept"],
+    )
+    report = to_json(task.request, findings)
+    path = None
+    if given["report_directory"]:
+        path = f"{given['report_directory']}/premigration-{task.request.name}.json"
+        if not task.check_mode:
+            make_private_directory(given["report_directory"])
+            write_json(path, report)
+    result = {
+        "changed": False,
+        "state": "checked",
+        "findings": [finding.as_dict() for finding in findings],
+        "summary": summary(findings),
+        "report": path,
+    }
+    grave = {"failed": (FAILED,), "warning": (FAILED, WARNING), "never": ()}[given["fail_on"]]
+    against = [finding for finding in findings if finding.status in grave]
+    if against:
+        result["failure"] = in_words(against)
+    return result

@@ -1,0 +1,239 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verification report as one page for people: no scripts, nothing loaded from elsewhere, everything escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .._core.units import human_bytes, human_seconds
+from .page_style import STYLE
+
+VERDICTS = {
+    "MATCH": ("good", "Everything arrived"),
+    "MISMATCH": ("bad", "Source and target differ"),
+    "INCOMPLETE": ("open", "Not everything could be compared"),
+    "ERROR": ("bad", "The verification failed"),
+}
+MODES = {
+    "full": "every row, by fingerprint",
+    "counts": "rows, sequences and large objects by number only; contents of rows were not compared",
+    "schema": "definitions only; no rows were compared",
+}
+# More rows than that make a page slow; all of them are in the JSON file.
+LONGEST_TABLE = 500
+
+
+def text(value) -> str:
+    """Return I(value) escaped for HTML."""
+    return escape(str(value), quote=True)
+
+
+def number(digits) -> str:
+    """Return a decimal string with thin spaces between groups of three; an unknown one as a dash."""
+    return f"{int(digits):,}".replace(",", "\u202f") if str(digits).strip() else "\u2013"
+
+
+def badge(verdict: str) -> str:
+    """Return a verdict as a small coloured word."""
+    kind = {"MATCH": "good", "AHEAD": "good", "INCOMPLETE": "open"}.get(verdict, "bad")
+    return f'<span class="badge {kind}">{text(verdict)}</span>'
+
+
+def render(report: dict) -> str:
+    """Return the page for a report of M(run.verify)."""
+    kind, headline = VERDICTS.get(report["verdict"], ("bad", report["verdict"]))
+    title = f"Verification of {report['migration']['name']}: {report['verdict']}"
+    body = [
+        f'<header class="{kind}"><p class="over">Verification of the migration <b>{text(report["migration"]["name"])}</b></p>'
+        f'<h1>{text(headline)} <span class="word">{text(report["verdict"])}</span></h1><p class="why">{text(report["reason"])}</p></header>',
+        _figures(report["totals"]),
+        _facts(report),
+        _not_checked(report),
+        *(_database(entry) for entry in report["databases"]),
+        _roles(report["roles"]),
+        _method(report),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f'<link rel="icon" href="data:,"><title>{text(title)}</title><style>{STYLE}</style></head>'
+        f"<body><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _figures(totals: dict) -> str:
+    shown = (
+        (number(totals["rows"]), "rows"),
+        (f"{totals['match']} of {totals['tables']}", "tables equal"),
+        (number(totals["objects"]), "objects"),
+        (number(totals["sequences"]), "sequences"),
+        (number(totals["large_objects"]), "large objects"),
+        (number(totals["errors"]), "errors"),
+        (number(totals["warnings"]), "warnings"),
+    )
+    return '<ul class="figures">' + "".join(f"<li><b>{text(a)}</b>{text(b)}</li>" for a, b in shown) + "</ul>"
+
+
+def _facts(report: dict) -> str:
+    def server(end: dict) -> str:
+        version = f"{end['version'] // 10000}.{end['version'] % 10000}"
+        system = f", system identifier {end['system_identifier']}" if end.get("system_identifier") else ""
+        return f"{end['host']}, PostgreSQL {version}{system}"
+
+    proof = report["source"]["static_proof"]
+    facts = (
+        ("Source", server(report["source"])),
+        ("Target", server(report["target"])),
+        ("Compared", MODES[report["mode"]]),
+        ("When", f"{report['started_at']} to {report['finished_at']}; holds until {report['valid_until']}"),
+        ("Consistent point", f"next transaction {proof['xmax']}, log position {proof['wal_lsn']}. {report['consistency']}"),
+        ("SHA-256", report["sha256"]),
+    )
+    return '<dl class="facts">' + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in facts) + "</dl>"
+
+
+def _not_checked(report: dict) -> str:
+    items = [f"{item['what']}: {item['why']}" for item in report["excluded"]]
+    items += [f"{item['name']}: {item['reason']}" for item in report["totals"]["skipped"]]
+    if report["totals"]["ignored"]:
+        items.append(f"{report['totals']['ignored']} differences that fit the patterns given under 'ignore'")
+    items.append("passwords of roles, which no ordinary user can read")
+    listed = "".join(f"<li>{text(item)}</li>" for item in items)
+    return f"<section><h2>What was not compared</h2><ul>{listed}</ul></section>"
+
+
+def _findings(title: str, items: list, kind: str, unfold: bool = True) -> str:
+    if not items:
+        return ""
+    shown = []
+    for item in items[:LONGEST_TABLE]:
+        ends = "".join(
+            f"<dt>{side}</dt><dd><code>{text(item[side])}</code></dd>" for side in ("source", "target") if item[side]
+        )
+        ends = f"<dl>{ends}</dl>" if ends else ""
+        remedy = f'<p class="remedy">{text(item["remedy"])}</p>' if item["remedy"] else ""
+        shown.append(
+            f'<li><b>{text(item["kind"])} {text(item["object"])}</b> <code class="rule">{text(item["rule"])}</code>'
+            f"<p>{text(item['msg'])}</p>{ends}{remedy}</li>"
+        )
+    more = f"<p>{len(items) - LONGEST_TABLE} more in the JSON file.</p>" if len(items) > LONGEST_TABLE else ""
+    opened = " open" if unfold else ""
+    return (
+        f'<details class="findings {kind}"{opened}><summary>{text(title)} ({len(items)})</summary>'
+        f"<ul>{''.join(shown)}</ul>{more}</details>"
+    )
+
+
+def _section(schema: dict) -> str:
+    """Return the differences of a schema (or of the roles) in the order of their weight."""
+    if not schema:
+        return ""
+    expected = "".join(
+        f'<li><code class="rule">{text(item["rule"])}</code> \u00d7 {item["n"]}<p>{text(item["msg"])}</p>'
+        f'<p class="remedy">{text(item["remedy"])}</p></li>'
+        for item in schema["expected"]
+    )
+    return (
+        _findings("Differences", schema["errors"], "bad")
+        + _findings("Could not be compared", schema["not_comparable"], "open")
+        + _findings("Warnings", schema["warnings"], "open", len(schema["warnings"]) < 20)
+        + (f'<details class="findings"><summary>Expected differences</summary><ul>{expected}</ul></details>' if expected else "")
+        + _findings("Ignored as asked", schema["ignored"], "", False)
+    )
+
+
+def _database(entry: dict) -> str:
+    parts = [f"<h2>Database {text(entry['name'])} {badge(entry['verdict'])}</h2>"]
+    if entry["error"]:
+        parts.append(f'<p class="remedy">{text(entry["error"]["msg"])} {text(entry["error"]["hint"])}</p>')
+    bad = [table for table in entry["tables"] if table["verdict"] != "MATCH"]
+    if bad:
+        listed = "".join(
+            f"<li><b>{text(table['name'])}</b> {badge(table['verdict'])}<p>{text(table['msg'])}</p>"
+            f'<p class="remedy">{text(table["remedy"])}</p></li>'
+            for table in bad[:LONGEST_TABLE]
+        )
+        parts.append(f'<details class="findings bad" open><summary>Tables ({len(bad)})</summary><ul>{listed}</ul></details>')
+    parts += [_section(entry["schema"]), _others(entry), _tables(entry["tables"]), _objects(entry["schema"])]
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _others(entry: dict) -> str:
+    bad = [item for item in entry["sequences"] if item["verdict"] not in ("MATCH", "AHEAD")]
+    listed = "".join(f"<li><b>{text(item['name'])}</b> {badge(item['verdict'])} {text(item['msg'])}</li>" for item in bad)
+    large = entry["large_objects"]
+    if large and large["verdict"] != "MATCH":
+        listed += f"<li><b>large objects</b> {badge(large['verdict'])} {text(large['msg'])}</li>"
+    if not listed:
+        return ""
+    return f'<details class="findings bad" open><summary>Sequences and large objects</summary><ul>{listed}</ul></details>'
+
+
+def _tables(tables: list) -> str:
+    if not tables:
+        return ""
+    seconds = {table["name"]: max(float(item or 0) for item in table["seconds"]) for table in tables}
+    longest = max(seconds.values()) or 1
+    largest = max(int(table["bytes"][0]) for table in tables) or 1
+    order = sorted(tables, key=lambda table: (-int(table["bytes"][0]), table["name"]))
+    rows = []
+    for table in order[:LONGEST_TABLE]:
+        spent, size = seconds[table["name"]], int(table["bytes"][0])
+        same = table["rows"][0] == table["rows"][1]
+        count = number(table["rows"][0]) if same else f"{number(table['rows'][0])} / {number(table['rows'][1])}"
+        rows.append(
+            f'<tr><td data-label="table"><span class="name">{text(table["name"])}</span></td>'
+            f'<td data-label="rows" class="n">{count}</td>'
+            f'<td data-label="size">{_bar(size / largest, human_bytes(size))}</td>'
+            f'<td data-label="time">{_bar(spent / longest, human_seconds(spent))}</td>'
+            f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
+        )
+    more = f"<p>{len(tables) - LONGEST_TABLE} smaller tables are in the JSON file.</p>" if len(tables) > LONGEST_TABLE else ""
+    return (
+        f"<details open><summary>Tables by size ({len(tables)})</summary><table><thead><tr><th>table</th>"
+        f'<th class="n">rows</th><th>size</th><th>time to compare</th><th>verdict</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>{more}</details>"
+    )
+
+
+def _bar(share: float, words: str) -> str:
+    return f'<span class="bar" style="--w:{max(share, 0.004) * 100:.1f}%"><i></i><span>{text(words)}</span></span>'
+
+
+def _objects(schema: dict) -> str:
+    objects = (schema or {}).get("objects") or {}
+    present = {kind: pair for kind, pair in objects.items() if any(pair)}
+    if not present:
+        return ""
+    rows = "".join(
+        f'<li class="{"" if pair[0] == pair[1] else "differs"}"><b>{pair[0]}{"" if pair[0] == pair[1] else f" / {pair[1]}"}</b>'
+        f"{text(kind)}</li>"
+        for kind, pair in sorted(present.items(), key=lambda item: -item[1][0])
+    )
+    none = ", ".join(kind for kind, pair in sorted(objects.items()) if not any(pair))
+    return (
+        f'<details><summary>Objects by kind</summary><ul class="figures small">{rows}</ul>'
+        f'<p class="quiet">Looked for, and none on either side: {text(none) or "nothing"}.</p></details>'
+    )
+
+
+def _roles(roles: dict) -> str:
+    if not roles:
+        return ""
+    return (
+        f"<section><h2>Roles</h2><p>{roles['roles']} roles and {roles['memberships']} memberships that the databases "
+        f"refer to were compared.</p>{_section(roles)}</section>"
+    )
+
+
+def _method(report: dict) -> str:
+    return (
+        "<section><h2>What this proves</h2><p>Every row is hashed to 64 bits on the server where it lies, from the binary "
+        "image of its columns; a table's fingerprint is the number of its rows and the sum of the hashes. A table that "
+        "differs goes unnoticed with a probability of about 1 in 18 billion billion (2<sup>\u221264</sup>). It finds errors, "
+        "not forgery: whoever may write to both servers can make them agree.</p>"
+        f"<p>The digest {text(report['sha256'][:12])}\u2026 covers the whole report: an edited one is refused. "
+        "It does not say who made it.</p></section>"
+    )

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reports of verifications on disk: written once, never edited, read back with their digest."""
+
+from __future__ import annotations
+
+import os
+
+from .._core.canonical import digest
+from .._core.errors import PreconditionFailed
+from .._core.files import make_private_directory, read_json, write_json, write_private
+from .page import render
+from .run import FORMAT
+
+AGAIN = "Verify again; the report is written anew."
+
+
+def write_report(report: dict, directory: str) -> str:
+    """Write the report into I(directory) (mode 0700, files 0600) and return the path of C(verification.json).
+
+    Beside it lie a copy with the beginning of the digest in its name, which later reports do not replace, and
+    C(verification.html) for people.
+    """
+    make_private_directory(directory)
+    path = os.path.join(directory, "verification.json")
+    write_json(os.path.join(directory, f"verification-{report['sha256'][:12]}.json"), report)
+    write_private(os.path.join(directory, "verification.html"), render(report))
+    write_json(path, report)
+    return path
+
+
+def read_report(path: str) -> dict:
+    """Return the report in the file I(path).
+
+    :raises PreconditionFailed: when there is none, it is not JSON, has an unknown format, or not the digest it names
+    """
+    try:
+        report = read_json(path)
+    except (OSError, ValueError) as error:
+        raise PreconditionFailed(f"The verification report {path} cannot be read ({error}).", AGAIN) from error
+    if report is None:
+        raise PreconditionFailed(f"There is no verification report {path}.", "Run the module verification first.")
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        found = report.get("format") if isinstance(report, dict) else type(report).__name__
+        raise PreconditionFailed(f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN)
+    computed = digest({key: item for key, item in report.items() if key != "sha256"})
+    if report.get("sha256") != computed:
+        raise PreconditionFailed(
+            f"The verification report {path} was edited: it names the digest {report.get('sha256')}, its content has "
+            f"{computed}.",
+            AGAIN,
+        )
+    return report

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verification: the comparison of both ends of a migration, as a report."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta, timezone
+from typing import Callable
+
+from .._core.canonical import digest
+from .._core.errors import InvalidRequest
+from .._core.request import Request
+from .._postgres.connection import connect, rows
+from .._postgres.fingerprint import SEED
+from .database import Options, verify_database
+from .findings import sort_out
+from .identity import identity, static_proof
+from .parity import Rules
+from .roles import compare_roles, read_roles
+from .session import settings
+from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, worst
+
+FORMAT = "azpg.migrate/verification/1"
+ALGORITHM = "S64-send/1"
+MODES = ("schema", "counts", "full")
+VALID_HOURS = 24
+HELPER_SCHEMA = "azpg_migrate"
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment as the report writes it: UTC, whole seconds, for example C(2026-01-31T09:30:00Z)."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def verify(
+    request: Request,
+    *,
+    mode: str = "full",
+    jobs: int = 2,
+    progress: Callable[[str], None] | None = None,
+    ignore=(),
+    role_map: dict | None = None,
+    exclude_schemas=(HELPER_SCHEMA,),
+) -> dict:
+    """Compare source and target and return the report.
+
+    Its verdict is one of ERROR, MISMATCH, INCOMPLETE and MATCH, the gravest first; a right that is missing, an object
+    that could not be read and a run that compared no table are INCOMPLETE. Differences that leave the data and their
+    rules intact are warnings and do not change it; C(totals.warnings) counts them.
+
+    :param mode: C(full), C(counts) (rows, sequences and large objects counted only) or C(schema) (no rows)
+    :param jobs: sessions per side; they share one snapshot per side and database
+    :param progress: called with one line of text at a time, from several threads but never from two at once
+    :param ignore: patterns of differences to leave out, see M(findings.is_ignored); they are counted in the report
+    :param role_map: roles with another name on the target; the request's own when None
+    :param exclude_schemas: schemas that are no part of the migration
+    :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
+    :raises ConnectionFailed: when a server cannot be reached at all
+    """
+    if mode not in MODES:
+        raise InvalidRequest(f"The verification mode is {mode!r}.", f"Use one of {', '.join(MODES)}.")
+    for pattern in ignore:
+        unknown = sorted(set(pattern) - {"rule", "kind", "object", "attribute", "reason"})
+        if unknown or not set(pattern) - {"reason"}:
+            raise InvalidRequest(
+                f"The ignore pattern {pattern!r} names nothing that can be ignored.",
+                "Give at least one of rule, kind, object and attribute.",
+            )
+    started = datetime.now(timezone.utc)
+    tell = progress or (lambda line: None)
+    mapping = dict(request.role_map) if role_map is None else dict(role_map)
+    source, target = _sessions(request)
+    try:
+        ends = {
+            "source": identity(source, request.source, request.databases),
+            "target": identity(target, request.target, request.databases),
+        }
+        # Taken before the first snapshot, so that it tells of everything that was written after any of them.
+        ends["source"]["static_proof"] = static_proof(source)
+        superusers = frozenset(
+            row["name"] for row in rows(source, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")
+        )
+        users = (ends["source"]["user"], ends["target"]["user"])
+        options = Options(
+            mode,
+            jobs,
+            tell,
+            tuple(ignore),
+            tuple(exclude_schemas),
+            Rules(mapping, superusers, users),
+            min(source.server_version, target.server_version),
+        )
+        databases = [verify_database(request, name, options) for name in request.databases]
+        roles = {}
+        if mode != "counts":
+            referenced = {role for entry in databases for role in entry["referenced_roles"]}
+            count, members, findings = compare_roles(read_roles(source), read_roles(target), referenced, mapping, users)
+            roles = {"roles": count, "memberships": members, **sort_out(findings, ignore)}
+    finally:
+        source.close()
+        target.close()
+    finished = datetime.now(timezone.utc)
+    report = {
+        "format": FORMAT,
+        "algorithm": ALGORITHM,
+        "seed": str(SEED),
+        "run_id": str(uuid.uuid4()),
+        "mode": mode,
+        "request_hash": request.hash,
+        "migration": {"name": request.name, "provider": request.provider, "mode": request.mode},
+        "started_at": stamp(started),
+        "finished_at": stamp(finished),
+        "valid_until": stamp(finished + timedelta(hours=VALID_HOURS)),
+        "consistency": "Each database was read under one snapshot per side; that databases agree with each other "
+        "follows only from writers being stopped.",
+        **ends,
+        "session_settings": settings(options.oldest_version),
+        "role_map": mapping,
+        "ignore": [dict(pattern) for pattern in ignore],
+        "excluded": _excluded(exclude_schemas, users),
+        "databases": databases,
+        "roles": roles,
+    }
+    report["totals"] = totals(report)
+    report["verdict"] = overall(report)
+    report["reason"] = reason(report)
+    report["sha256"] = digest(report)
+    tell(f"{report['verdict']}: {report['reason']}")
+    return report
+
+
+def _sessions(request: Request) -> tuple:
+    """Open one session per side for what belongs to the whole server, in the first database."""
+    quiet = settings(120000)
+    source = connect(request.source, "source", request.source.dbname or request.databases[0], settings=quiet)
+    try:
+        return source, connect(request.target, "target", request.target.dbname or request.databases[0], settings=quiet)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _excluded(schemas, users) -> list:
+    left_out = [{"what": f"schema {name}", "why": "not part of the migration"} for name in schemas]
+    return left_out + [
+        {"what": f"grants to, and memberships of, {user} on the {side}", "why": "it is the user that migrates"}
+        for side, user in zip(("source", "target"), users)
+    ]
+
+
+def totals(report: dict) -> dict:
+    """Return the sums over all databases; row counts as decimal strings."""
+    tables = [table for entry in report["databases"] for table in entry["tables"]]
+    skipped = [
+        {"name": f"{entry['name']}: {item['name']}", "reason": item["reason"]}
+        for entry in report["databases"]
+        for item in entry["skipped"]
+    ]
+    sections = [entry["schema"] for entry in report["databases"] if entry["schema"]] + [report["roles"] or {}]
+    return {
+        "databases": len(report["databases"]),
+        "tables": len(tables),
+        **{
+            word: sum(table["verdict"] == verdict for table in tables)
+            for word, verdict in (("match", MATCH), ("mismatch", MISMATCH), ("incomplete", INCOMPLETE))
+        },
+        "skipped": skipped,
+        "rows": str(sum(int(table["rows"][0] or 0) for table in tables if not table["partition_of"])),
+        "bytes": str(sum(int(table["bytes"][0]) for table in tables)),
+        "sequences": sum(len(entry["sequences"]) for entry in report["databases"]),
+        "large_objects": str(
+            sum(entry["large_objects"].get("source", {}).get("count", 0) for entry in report["databases"])
+        ),
+        "objects": sum(
+            pair[0] for entry in report["databases"] for pair in entry["schema"].get("objects", {}).values()
+        ),
+        **{
+            word: sum(len(section.get(word, [])) for section in sections)
+            for word in ("errors", "warnings", "not_comparable", "ignored")
+        },
+        "expected": sum(item["n"] for section in sections for item in section.get("expected", [])),
+    }
+
+
+def overall(report: dict) -> str:
+    """Return the verdict of the whole: the gravest of the databases, and INCOMPLETE when no table was compared."""
+    found = [entry["verdict"] for entry in report["databases"]]
+    sums = report["totals"]
+    if sums["match"] + sums["mismatch"] + sums["incomplete"] != sums["tables"]:
+        found.append(FAILED)
+    if report["mode"] != "schema" and not sums["match"] + sums["mismatch"]:
+        found.append(INCOMPLETE)
+    return worst(found)
+
+
+def reason(report: dict) -> str:
+    """Return one sentence that says why the verdict is what it is."""
+    sums, verdict = report["totals"], report["verdict"]
+    if verdict == FAILED:
+        failed = [entry for entry in report["databases"] if entry["error"]]
+        return (
+            f"Database {failed[0]['name']}: {failed[0]['error']['msg']}"
+            if failed
+            else "The totals contradict the parts."
+        )
+    bad_sequences = sum(item["verdict"] == MISMATCH for entry in report["databases"] for item in entry["sequences"])
+    bad_objects = sum(entry["large_objects"].get("verdict") == MISMATCH for entry in report["databases"])
+    if verdict == MISMATCH:
+        parts = [
+            (sums["mismatch"], "tables differ"),
+            (bad_sequences, "sequences are behind or missing"),
+            (bad_objects, "databases differ in large objects"),
+            (sums["errors"], "objects differ or are missing"),
+        ]
+        return ", ".join(f"{number} {words}" for number, words in parts if number) + "."
+    if verdict == INCOMPLETE:
+        if report["mode"] != "schema" and not sums["match"]:
+            return "No table was compared."
+        parts = [
+            (sums["incomplete"], "tables could not be read"),
+            (sums["not_comparable"], "objects could not be compared"),
+        ]
+        said = ", ".join(f"{number} {words}" for number, words in parts if number)
+        return (said or "Sequences or large objects could not be read") + "."
+    what = {"full": "rows by fingerprint", "counts": "rows by number only", "schema": "no rows"}[report["mode"]]
+    return (
+        f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
+        f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."
+    )

@@ -1,0 +1,114 @@
+#!/usr/bin/python
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cleanup
+short_description: Take away what a migration needed
+version_added: 0.1.0
+author:
+  - azpg.migrate developers (@azpg)
+description:
+  - Removes the helper schema and the borrowed memberships from the target, and the migration from the runtime server, after archiving report and journal.
+  - Nothing is removed unless the verification report passes, belongs to exactly this migration and is not stale. The data on source and target is never touched.
+  - Writes the final record, which tells every later run that the migration is over.
+requirements:
+  - Python 3.9 or newer on the executing host
+  - psycopg2 2.9 or newer
+options:
+  outcome:
+    description:
+      - V(completed) is for a migration that is completed and verified.
+      - V(abandoned) gives up a failed or cancelled one. The target is left as it is.
+    type: str
+    choices: [completed, abandoned]
+    default: completed
+  confirm:
+    description: The migration's name, typed by whoever gives it up; needed with O(outcome=abandoned).
+    type: str
+extends_documentation_fragment:
+  - azpg.migrate.request
+  - azpg.migrate.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: azpg.migrate.verification
+  - module: azpg.migrate.runtime_server
+"""
+
+EXAMPLES = r"""
+- name: Clean up
+  azpg.migrate.cleanup:
+    name: shop
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+"""
+
+RETURN = r"""
+state:
+  description: V(decommissioned), or V(absent) when there was never such a migration here.
+  returned: success
+  type: str
+  sample: decommissioned
+removed:
+  description: What was removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: What stays, archived files included.
+  returned: success
+  type: list
+  elements: str
+remaining:
+  description: What should have gone and is still there.
+  returned: success
+  type: list
+  elements: str
+final_record:
+  description: The final record.
+  returned: success
+  type: dict
+summary:
+  description: The migration in a few lines for people.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
+from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
+
+SPECIFICATION = merged(
+    REQUEST,
+    outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
+    confirm={"type": "str"},
+)
+
+
+def main():
+    """Run the module."""
+    execute(SPECIFICATION, ensure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+#!/usr/bin/python
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration
+short_description: Move databases to the target
+version_added: 0.1.0
+author:
+  - azpg.migrate developers (@azpg)
+description:
+  - Starts the transfer on the runtime server, attaches to it while it runs, resumes it when it died, and does nothing when it is done.
+  - The transfer runs detached from the task: losing the controller, the session or the AWX pod does not end it.
+  - Everything that would make it fail is checked before the target is touched. Nothing that the target already holds is overwritten.
+requirements:
+  - Python 3.9 or newer on the executing host
+  - psycopg2 2.9 or newer
+options:
+  state:
+    description:
+      - V(completed) brings the data and everything else of the databases to the target.
+      - V(validated) only makes sure that the migration could start.
+      - V(cancelled) stops a running transfer; what has arrived stays, and the transfer can be resumed.
+    type: str
+    choices: [completed, validated, cancelled]
+    default: completed
+  jobs:
+    description:
+      - Number of tables, indexes and keys that are worked on at the same time.
+      - Twice the runtime host's processors, at least 2 and at most 8, if not set.
+    type: int
+  maintenance_work_mem:
+    description: PostgreSQL's parameter of this name for each session that builds indexes on the target.
+    type: str
+    default: 256MB
+  max_bytes_per_second:
+    description: Limit for the data stream of all jobs together, to spare a shared line.
+    type: int
+  wait:
+    description:
+      - Wait until the transfer has ended. The transfer itself runs detached from the task either way.
+      - On a terminal and in AWX progress is shown while waiting.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait at the most; the transfer goes on when they have passed.
+    type: int
+    default: 604800
+  poll_interval:
+    description: Seconds between two looks at the transfer.
+    type: int
+    default: 5
+extends_documentation_fragment:
+  - azpg.migrate.request
+  - azpg.migrate.programs
+  - azpg.migrate.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: The data of a whole server has no useful diff; M(azpg.migrate.verification) compares it.
+  idempotent:
+    support: full
+seealso:
+  - module: azpg.migrate.migration_info
+  - module: azpg.migrate.verification
+"""
+
+EXAMPLES = r"""
+- name: Move two databases
+  azpg.migrate.migration:
+    name: shop
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+
+- name: Start the transfer and go on
+  azpg.migrate.migration:
+    name: shop
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+    wait: false
+"""
+
+RETURN = r"""
+state:
+  description: V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the migration is over and cleaned up.
+  returned: success
+  type: str
+  sample: completed
+migration:
+  description:
+    - Progress of the migration; C(error) is set when it failed.
+    - Sizes are in bytes, times in seconds.
+  returned: success
+  type: dict
+  contains:
+    state:
+      description: State of the transfer.
+      type: str
+      returned: always
+      sample: running
+    bytes_done:
+      description: Size of the tables that have arrived.
+      type: int
+      returned: when a transfer has begun
+    bytes_total:
+      description: Size of all tables.
+      type: int
+      returned: when a transfer has begun
+    seconds_left:
+      description: Estimated time until all tables have arrived.
+      type: int
+      returned: when a transfer has begun
+    databases:
+      description: Progress of each database.
+      type: list
+      elements: dict
+      returned: when a transfer has begun
+    current:
+      description: What is being worked on, largest first.
+      type: list
+      elements: dict
+      returned: when a transfer has begun
+    events:
+      description: The newest entries of the journal.
+      type: list
+      elements: dict
+      returned: when a transfer has begun
+    warnings:
+      description: What a person should look at, for example roles that need a password.
+      type: list
+      elements: str
+      returned: when a transfer has begun
+    error:
+      description: Why the transfer failed.
+      type: dict
+      returned: when a transfer has begun
+"""
+
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
+from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import ensure
+
+SPECIFICATION = merged(
+    REQUEST,
+    PROGRAMS,
+    state={"type": "str", "choices": ["completed", "validated", "cancelled"], "default": "completed"},
+    jobs={"type": "int"},
+    maintenance_work_mem={"type": "str", "default": "256MB"},
+    max_bytes_per_second={"type": "int"},
+    wait={"type": "bool", "default": True},
+    wait_timeout={"type": "int", "default": 604800},
+    poll_interval={"type": "int", "default": 5},
+)
+
+
+def main():
+    """Run the module."""
+    execute(SPECIFICATION, ensure)
+
+
+if __name__ == "__main__":
+    main()

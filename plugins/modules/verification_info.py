@@ -1,0 +1,101 @@
+#!/usr/bin/python
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verification_info
+short_description: Read back the newest verification report
+version_added: 0.1.0
+author:
+  - azpg.migrate developers (@azpg)
+description:
+  - Reads the report that M(azpg.migrate.verification) wrote last, after checking its digest.
+requirements:
+  - Python 3.9 or newer on the executing host
+  - psycopg2 2.9 or newer
+options:
+  report_directory:
+    description: Directory on the executing host that holds the report; the migration's own directory if not set.
+    type: path
+extends_documentation_fragment:
+  - azpg.migrate.request
+  - azpg.migrate.attributes
+  - azpg.migrate.attributes.info_module
+seealso:
+  - module: azpg.migrate.verification
+"""
+
+EXAMPLES = r"""
+- name: What was proven?
+  azpg.migrate.verification_info:
+    name: shop
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+"""
+
+RETURN = r"""
+state:
+  description: V(verified), or V(decommissioned) when the migration is over and cleaned up.
+  returned: success
+  type: str
+  sample: verified
+verification:
+  description: The report in short; the whole of it lies in the file RV(verification.report).
+  returned: success
+  type: dict
+  contains:
+    verdict:
+      description: V(MATCH) and V(MATCH_WITH_WARNINGS) open the gate to cleanup.
+      type: str
+      returned: always
+      sample: MATCH
+    reason:
+      description: One sentence that explains the verdict.
+      type: str
+      returned: always
+    sha256:
+      description: Digest of the report.
+      type: str
+      returned: always
+    totals:
+      description: Numbers of tables by verdict, and of rows.
+      type: dict
+      returned: always
+    databases:
+      description: Verdict, errors and differing tables of each database.
+      type: list
+      elements: dict
+      returned: always
+    report:
+      description: Path of the JSON report on the executing host; an HTML page lies beside it.
+      type: str
+      returned: always
+"""
+
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
+from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import inform
+
+SPECIFICATION = merged(REQUEST, report_directory={"type": "path"})
+
+
+def main():
+    """Run the module."""
+    execute(SPECIFICATION, inform)
+
+
+if __name__ == "__main__":
+    main()
