@@ -36,7 +36,7 @@ def last_attempt(error: ConnectionFailed) -> ConnectionFailed:
 
 
 class Context:
-    """Opens sessions lazily and at most one per side and database; remembers failures, caches catalogue reads.
+    """Opens sessions lazily, one per side and database and few at a time; remembers failures, caches catalogue reads.
 
     :param bin_directory: where the client programs are; None looks in the usual places
     :param own_databases: databases on the target that this very migration has created before
@@ -44,6 +44,7 @@ class Context:
     :param jobs: how many sessions per side the transfer will use
     :param minimum_free_bytes: room that the state directory needs at least
     :param free_share: room that it needs as a share of the source's bytes
+    :param open_sessions: how many sessions per side are kept open at most
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Context:
         jobs: int = 4,
         minimum_free_bytes: int = MINIMUM_FREE_BYTES,
         free_share: float = 0.01,
+        open_sessions: int = 4,
     ):
         self.request = request
         self.layout = layout
@@ -66,7 +68,10 @@ class Context:
         self.jobs = jobs
         self.minimum_free_bytes = minimum_free_bytes
         self.free_share = free_share
+        self.open_sessions = open_sessions
         self._sessions: dict = {}
+        self._failures: dict = {}
+        self._reached: set = set()
         self._cache: dict = {}
 
     def endpoint(self, side: str) -> Endpoint:
@@ -86,25 +91,31 @@ class Context:
 
         :raises ConnectionFailed: what C(_postgres.connection.connect) said
         """
-        for key in (side, (side, database)):
-            if isinstance(self._sessions.get(key), ConnectionFailed):
-                raise self._sessions[key]
-        session = self._sessions.get((side, database))
-        if session is not None and not session.closed:
-            return session
-        try:
-            session = Session(
-                postgres.connect(self.endpoint(side), side, database, settings=catalogue.SETTINGS), side, database
-            )
-        except ConnectionFailed as complaint:
-            error = last_attempt(complaint)
-            proven = any(isinstance(known, Session) and known.side == side for known in self._sessions.values())
-            if error.details["cause"] in SERVER_CAUSES and not proven:
-                self._sessions[side] = error
-            self._sessions[(side, database)] = error
-            raise error from None
-        self._sessions[(side, database)] = session
+        key = (side, database)
+        for failed in (side, key):
+            if failed in self._failures:
+                raise self._failures[failed]
+        session = self._sessions.pop(key, None)
+        if session is None or session.closed:
+            self.make_room(side)
+            try:
+                connection = postgres.connect(self.endpoint(side), side, database, settings=catalogue.SETTINGS)
+            except ConnectionFailed as complaint:
+                error = last_attempt(complaint)
+                alone = side not in self._reached and error.details["cause"] in SERVER_CAUSES
+                self._failures[side if alone else key] = error
+                raise error from None
+            session = Session(connection, side, database)
+            self._reached.add(side)
+        # The most recently used one is the last.
+        self._sessions[key] = session
         return session
+
+    def make_room(self, side: str) -> None:
+        """Close the sessions of I(side) that have not been used for longest, so that one more may be opened."""
+        mine = [key for key in self._sessions if key[0] == side]
+        for key in mine[: max(0, len(mine) - self.open_sessions + 1)]:
+            self._sessions.pop(key).close()
 
     def server(self, side: str) -> Session:
         """Return a session for what concerns the whole server, in whichever of the known databases lets it in.
@@ -124,8 +135,7 @@ class Context:
     def close(self) -> None:
         """Close every session."""
         for session in self._sessions.values():
-            if isinstance(session, Session):
-                session.close()
+            session.close()
         self._sessions.clear()
 
     def cached(self, key, read):

@@ -35,23 +35,27 @@ class Run:
         self.findings: list = []
 
     def execute(self) -> list:
-        """Run what is wanted and what that needs, in the order of the registry, and return the findings."""
+        """Run what is wanted and what that needs, in the order of the registry, and return the findings in that order."""
         wanted = {rule.id for rule in self.rules if self.selection.wants(rule.id)}
         for rule in reversed(self.rules):
             if rule.id in wanted:
                 wanted.update(needed for needed in rule.needs if not self.selection.excludes(needed))
-        for rule in self.rules:
-            if rule.id in wanted:
-                self.run(rule)
-        return self.findings
-
-    def run(self, rule: Rule) -> None:
-        """Run one rule over all that it looks at."""
-        if not rule.each_database:
-            self.record(rule, "", self.observe(rule, ()))
-            return
+        rules = [rule for rule in self.rules if rule.id in wanted]
+        # Database by database, so that few sessions have to be open at a time; rules about a whole server that need
+        # something of every database come last.
+        of_databases = [rule for rule in rules if rule.each_database]
+        names = {rule.id for rule in of_databases}
+        late = [rule for rule in rules if not rule.each_database and names.intersection(rule.needs)]
+        for rule in rules:
+            if rule not in of_databases and rule not in late:
+                self.record(rule, "", self.observe(rule, ()))
         for database in self.context.request.databases:
-            self.record(rule, database, self.observe(rule, (database,)))
+            for rule in of_databases:
+                self.record(rule, database, self.observe(rule, (database,)))
+        for rule in late:
+            self.record(rule, "", self.observe(rule, ()))
+        order = {rule.id: position for position, rule in enumerate(self.rules)}
+        return sorted(self.findings, key=lambda finding: order[finding.rule])
 
     def observe(self, rule: Rule, arguments: tuple) -> list:
         """Return what the rule says; failures of any kind have become observations."""

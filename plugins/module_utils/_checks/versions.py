@@ -11,6 +11,7 @@ from .context import SOURCE, TARGET, Context
 from .rule import HOST, OFFLINE, ONLINE, Rule, fine, violated
 
 OLDEST_SOURCE = 11
+READ_ONLY = "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'"
 
 
 def source_version(context: Context):
@@ -91,21 +92,11 @@ def read_only(side: str, consequence: str):
             return
         # The session itself is read only; what it would have been otherwise is the value it resets to. Only a login
         # to the database in question takes the settings of that database.
-        sessions = {session.database: session for session in [context.server(side)]}
-        for database in context.request.databases:
-            if context.databases(side).get(database, {}).get("can_connect"):
-                sessions[database] = context.session(side, database)
-        rows = [
-            (
-                database,
-                session.rows(
-                    "SELECT source, reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'"
-                )[0],
-            )
-            for database, session in sessions.items()
-        ]
-        for database, row in rows:
-            if row["reset_val"] == "on":
+        known = context.databases(side)
+        existing = [name for name in context.request.databases if known.get(name, {}).get("can_connect")]
+        for database in dict.fromkeys((context.server(side).database, *existing)):
+            rows = context.rows(side, database, READ_ONLY)
+            if rows[0]["reset_val"] == "on":
                 yield violated(
                     database,
                     f"default_transaction_read_only is on for user {context.user(side)}{consequence}",

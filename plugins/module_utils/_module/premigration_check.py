@@ -9,7 +9,7 @@ from .._checks.report import summary, to_json
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json
-from .._core.findings import FAILED, WARNING
+from .._core.findings import FAILED, SUCCEEDED, WARNING
 from .._transfer.target_database import own_databases
 from .edge import Task
 
@@ -87,4 +87,6 @@ def check(task: Task) -> dict:
     against = [finding for finding in findings if finding.status in grave]
     if against:
         result["failure"] = in_words(against)
+        # What is well is left out of an error, where it would bury the rest.
+        result["findings"] = [finding.as_dict() for finding in findings if finding.status != SUCCEEDED]
     return result

@@ -133,7 +133,9 @@ def read_section(programs: ClientPrograms, path: str, section: str) -> Section:
     :raises TransferFailed: when the text does not fall into exactly the entries that the archive lists, which would
         mean that an object's own text imitates an entry's heading
     """
-    base = [programs.path("pg_restore"), "--create", "--no-tablespaces", f"--section={section}"]
+    base = [programs.path("pg_restore"), "--no-tablespaces", f"--section={section}"]
+    if section == "pre-data":
+        base.append("--create")  # so that what describes the database itself is listed too
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
     text = run_program([*base, "--verbose", "--file=-", path], environment, (), [])
     listed = run_program([*base, "--list", path], environment, (), [])

@@ -87,7 +87,8 @@ class DatabaseRun:
         self.pre_data = read_section(self.context.programs, self.archive_file, "pre-data")
         self.post_data = read_section(self.context.programs, self.archive_file, "post-data")
         self.tables = catalogue.read_tables(self.source)
-        keys, foreign_keys, rest = plan.split_post_data(self.pre_data.entries, self.post_data.entries)
+        keys, foreign_keys, rest = plan.split_post_data(self.post_data.entries)
+        rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
         texts = {entry.number: schema.target_text(entry, self.roles) for entry in self.post_data.entries}
         self.tick()
         units = plan.table_units(self.tables)
@@ -133,7 +134,7 @@ class DatabaseRun:
         schema.helper_grants(
             self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
         )
-        writer.run([entry for entry in entries if entry.type != "SCHEMA"])
+        writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
         self.journal.finished(self.database, "schema", rows=len(entries))
         return writer
 

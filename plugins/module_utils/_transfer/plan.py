@@ -64,7 +64,7 @@ def large_object_units(numbers: list) -> list:
     return units
 
 
-def split_post_data(pre_data: tuple, post_data: tuple) -> tuple:
+def split_post_data(post_data: tuple) -> tuple:
     """Divide the post-data entries into C((keys, foreign keys, the rest)), each in archive order.
 
     An index that waits for something of the rest (a view that needs a primary key, say) belongs to the rest too.

@@ -88,6 +88,14 @@ def is_about_database(entry: Entry) -> bool:
     )
 
 
+def is_table_privilege(entry: Entry) -> bool:
+    """Return whether an entry sets privileges of a relation.
+
+    Those come after the data: an owner may have taken a right from itself that loading needs.
+    """
+    return entry.type == "ACL" and entry.name.startswith(("TABLE ", "COLUMN ", "SEQUENCE "))
+
+
 def is_tolerated(entry: Entry) -> bool:
     """Return whether a refusal of this entry loses nothing: a comment on an extension belongs to who installed it."""
     return entry.type == "COMMENT" and entry.name.startswith("EXTENSION ")

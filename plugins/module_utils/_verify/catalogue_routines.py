@@ -48,7 +48,8 @@ def routines(version: int) -> dict:
         "'initial', a.agginitval) FROM pg_aggregate a WHERE a.aggfnoid = p.oid)",
     }
     if version >= 140000:
-        attributes["sql_body"] = "CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_functiondef(p.oid) END"
+        attributes["sql_body"] = "pg_get_function_sqlbody(p.oid)"
+        attributes["sql_definition"] = "CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_functiondef(p.oid) END"
     return {
         kind: query(
             "n.nspname",

@@ -67,9 +67,10 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     words = settings(options.oldest_version)
     jobs = 1 if options.mode == "schema" else max(1, options.jobs)
     try:
-        with Snapshot(request.source, "source", name, jobs, words, before=counters) as source, Snapshot(
-            request.target, "target", name, jobs, words
-        ) as target:
+        with (
+            Snapshot(request.source, "source", name, jobs, words, before=counters) as source,
+            Snapshot(request.target, "target", name, jobs, words) as target,
+        ):
             _compare(request, entry, source, target, options)
     except MigrationError as error:
         entry.update(error=error.as_dict(), verdict=FAILED)

@@ -84,7 +84,9 @@ def _sequences(request: Request, progress) -> dict:
                 finally:
                     session.close()
         except (MigrationError, psycopg2.Error) as error:
-            result["unreadable"].append(f"database {name}: {redact(' '.join(str(error).split()), request.secret_values)}")
+            result["unreadable"].append(
+                f"database {name}: {redact(' '.join(str(error).split()), request.secret_values)}"
+            )
             continue
         for sequence, left in ends[0].items():
             right = ends[1].get(sequence)

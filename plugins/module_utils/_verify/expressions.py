@@ -66,7 +66,7 @@ class Canonicaliser:
 
     @staticmethod
     def _printed(cursor, sql: str, parameters=()) -> str | None:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, parameters or None)
         row = cursor.fetchone()
         return row[0] if row else None
 
@@ -187,10 +187,10 @@ class Canonicaliser:
 
     def _function(self, cursor, source, target):
         """A body in SQL is replaced in place; the transaction ends before anybody sees it."""
-        cursor.execute(source["sql_body"])
+        cursor.execute(source["sql_definition"])
         return self._printed(
             cursor,
-            "SELECT pg_get_functiondef(p.oid) FROM pg_proc p WHERE p.xmin::text = "
+            "SELECT pg_get_function_sqlbody(p.oid) FROM pg_proc p WHERE p.xmin::text = "
             "(txid_current() % 4294967296)::text AND p.prosqlbody IS NOT NULL",
         )
 

@@ -46,7 +46,13 @@ def evaluate(report: dict | None, evidence: dict, *, now: datetime, accept_warni
     whole = _whole(report)
     if whole:
         return whole + reasons
-    return reasons + _content(report, accept_warnings) + _time(report, now) + _identities(report, evidence) + _stillness(evidence)
+    return (
+        reasons
+        + _content(report, accept_warnings)
+        + _time(report, now)
+        + _identities(report, evidence)
+        + _stillness(evidence)
+    )
 
 
 def _whole(report: dict) -> list:
@@ -66,7 +72,11 @@ def _whole(report: dict) -> list:
     except (TypeError, ValueError):
         computed = None
     if not computed or report.get("sha256") != computed:
-        return [refusal("report-digest", "The report does not match its own digest: it was edited or cut off.", VERIFY_AGAIN)]
+        return [
+            refusal(
+                "report-digest", "The report does not match its own digest: it was edited or cut off.", VERIFY_AGAIN
+            )
+        ]
     return []
 
 
@@ -77,7 +87,8 @@ def _circumstances(evidence: dict) -> list:
     if state != COMPLETED:
         reasons.append(
             refusal(
-                "migration-not-completed", f"The migration's state is {state!r}, expected {COMPLETED!r}.",
+                "migration-not-completed",
+                f"The migration's state is {state!r}, expected {COMPLETED!r}.",
                 "Bring the migration to its end, or give it up with 'outcome: abandoned'.",
             )
         )
@@ -86,7 +97,8 @@ def _circumstances(evidence: dict) -> list:
         names = ", ".join(others or []) or "unknown"
         reasons.append(
             refusal(
-                "runtime-in-use", f"Other active migrations use the runtime server: {names}.",
+                "runtime-in-use",
+                f"Other active migrations use the runtime server: {names}.",
                 "Wait until they are completed, or cancel them.",
             )
         )
@@ -94,7 +106,8 @@ def _circumstances(evidence: dict) -> list:
     if endpoint is not None:
         reasons.append(
             refusal(
-                "runtime-is-endpoint", f"The runtime server is the {endpoint} of the migration.",
+                "runtime-is-endpoint",
+                f"The runtime server is the {endpoint} of the migration.",
                 "Name the right runtime server; source and target are never deleted.",
             )
         )
@@ -106,14 +119,17 @@ def _content(report: dict, accept_warnings) -> list:
     reasons = []
     if report.get("mode") != "full":
         reasons.append(
-            refusal("mode-not-full", f"The verification's mode was {report.get('mode')!r}, expected 'full'.", VERIFY_AGAIN)
+            refusal(
+                "mode-not-full", f"The verification's mode was {report.get('mode')!r}, expected 'full'.", VERIFY_AGAIN
+            )
         )
     verdict = report.get("verdict")
     if verdict != "MATCH":
         code = f"verdict-{verdict.lower()}" if verdict in ("MISMATCH", "INCOMPLETE", "ERROR") else "verdict-unknown"
         reasons.append(
             refusal(
-                code, f"The verdict is {verdict}: {report.get('reason') or 'no reason is given'}",
+                code,
+                f"The verdict is {verdict}: {report.get('reason') or 'no reason is given'}",
                 "Put right what the report names, then verify again with mode 'full'.",
             )
         )
@@ -124,7 +140,8 @@ def _content(report: dict, accept_warnings) -> list:
         if unaccepted:
             reasons.append(
                 refusal(
-                    "warnings-not-accepted", f"Warnings of rules that are not accepted: {', '.join(unaccepted)}.",
+                    "warnings-not-accepted",
+                    f"Warnings of rules that are not accepted: {', '.join(unaccepted)}.",
                     "Put them right and verify again, or add the rules to accept_warnings.",
                 )
             )
@@ -135,11 +152,14 @@ def _time(report: dict, now: datetime) -> list:
     """Refuse what is stale or from the future."""
     finished, until = moment(report.get("finished_at")), moment(report.get("valid_until"))
     if finished is None or until is None:
-        return [refusal("report-undated", "The report does not say when it was made or until when it holds.", VERIFY_AGAIN)]
+        return [
+            refusal("report-undated", "The report does not say when it was made or until when it holds.", VERIFY_AGAIN)
+        ]
     if finished > now + CLOCK_TOLERANCE:
         return [
             refusal(
-                "report-from-future", f"The report was made at {report['finished_at']}, which is yet to come.",
+                "report-from-future",
+                f"The report was made at {report['finished_at']}, which is yet to come.",
                 "Set the clocks of controller and runtime host right, then verify again.",
             )
         ]
@@ -154,7 +174,8 @@ def _identities(report: dict, evidence: dict) -> list:
     if not report.get("request_hash") or report["request_hash"] != evidence.get("request_hash"):
         reasons.append(
             refusal(
-                "foreign-request", "The report belongs to another migration or to other parameters of this one.",
+                "foreign-request",
+                "The report belongs to another migration or to other parameters of this one.",
                 "Verify with exactly the parameters of this migration.",
             )
         )
@@ -163,15 +184,17 @@ def _identities(report: dict, evidence: dict) -> list:
         if "error" in live:
             reasons.append(
                 refusal(
-                    f"{side}-unreadable", f"The {side} could not be looked at now: {live['error']}",
+                    f"{side}-unreadable",
+                    f"The {side} could not be looked at now: {live['error']}",
                     f"Make the {side} reachable for this host; without looking nothing is deleted.",
                 )
             )
         elif not same_server(report.get(side), live):
             reasons.append(
                 refusal(
-                    f"{side}-identity", f"The {side} is not the server that was verified, or a database of it was made "
-                    "anew since.", f"Check the address of the {side}, then verify again.",
+                    f"{side}-identity",
+                    f"The {side} is not the server that was verified, or a database of it was made anew since.",
+                    f"Check the address of the {side}, then verify again.",
                 )
             )
     return reasons
@@ -190,14 +213,16 @@ def _stillness(evidence: dict) -> list:
             said = ", ".join(items[:10]) + (" ..." if len(items) > 10 else "")
             reasons.append(
                 refusal(
-                    "source-moved", f"Rows on the source have changed since the verification: {said}.",
+                    "source-moved",
+                    f"Rows on the source have changed since the verification: {said}.",
                     "Stop what still writes to the source, migrate again, then verify.",
                 )
             )
         elif outcome != PASSED:
             reasons.append(
                 refusal(
-                    "recheck-impossible", "The source was written to since the verification, and whether its rows are "
+                    "recheck-impossible",
+                    "The source was written to since the verification, and whether its rows are "
                     f"still those that were verified could not be told: {again.get('reason') or 'no recheck was made'}.",
                     VERIFY_AGAIN,
                 )
@@ -206,14 +231,16 @@ def _stillness(evidence: dict) -> list:
     if sequences.get("behind"):
         reasons.append(
             refusal(
-                "sequences-behind", f"Sequences on the target are behind the source: {', '.join(sequences['behind'][:10])}.",
+                "sequences-behind",
+                f"Sequences on the target are behind the source: {', '.join(sequences['behind'][:10])}.",
                 "Stop what still draws numbers on the source, set the sequences on the target, then verify again.",
             )
         )
     if sequences.get("unreadable", ["all"]):
         reasons.append(
             refusal(
-                "sequences-unreadable", f"Sequences could not be compared: {', '.join(sequences['unreadable'][:10])}.",
+                "sequences-unreadable",
+                f"Sequences could not be compared: {', '.join(sequences['unreadable'][:10])}.",
                 "Grant SELECT on them to the migration user, or check that the target has them.",
             )
         )

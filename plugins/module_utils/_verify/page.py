@@ -88,7 +88,10 @@ def _facts(report: dict) -> str:
         ("Target", server(report["target"])),
         ("Compared", MODES[report["mode"]]),
         ("When", f"{report['started_at']} to {report['finished_at']}; holds until {report['valid_until']}"),
-        ("Consistent point", f"next transaction {proof['xmax']}, log position {proof['wal_lsn']}. {report['consistency']}"),
+        (
+            "Consistent point",
+            f"next transaction {proof['xmax']}, log position {proof['wal_lsn']}. {report['consistency']}",
+        ),
         ("SHA-256", report["sha256"]),
     )
     return '<dl class="facts">' + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in facts) + "</dl>"
@@ -139,7 +142,11 @@ def _section(schema: dict) -> str:
         _findings("Differences", schema["errors"], "bad")
         + _findings("Could not be compared", schema["not_comparable"], "open")
         + _findings("Warnings", schema["warnings"], "open", len(schema["warnings"]) < 20)
-        + (f'<details class="findings"><summary>Expected differences</summary><ul>{expected}</ul></details>' if expected else "")
+        + (
+            f'<details class="findings"><summary>Expected differences</summary><ul>{expected}</ul></details>'
+            if expected
+            else ""
+        )
         + _findings("Ignored as asked", schema["ignored"], "", False)
     )
 
@@ -155,20 +162,26 @@ def _database(entry: dict) -> str:
             f'<p class="remedy">{text(table["remedy"])}</p></li>'
             for table in bad[:LONGEST_TABLE]
         )
-        parts.append(f'<details class="findings bad" open><summary>Tables ({len(bad)})</summary><ul>{listed}</ul></details>')
+        parts.append(
+            f'<details class="findings bad" open><summary>Tables ({len(bad)})</summary><ul>{listed}</ul></details>'
+        )
     parts += [_section(entry["schema"]), _others(entry), _tables(entry["tables"]), _objects(entry["schema"])]
     return f"<section>{''.join(parts)}</section>"
 
 
 def _others(entry: dict) -> str:
     bad = [item for item in entry["sequences"] if item["verdict"] not in ("MATCH", "AHEAD")]
-    listed = "".join(f"<li><b>{text(item['name'])}</b> {badge(item['verdict'])} {text(item['msg'])}</li>" for item in bad)
+    listed = "".join(
+        f"<li><b>{text(item['name'])}</b> {badge(item['verdict'])} {text(item['msg'])}</li>" for item in bad
+    )
     large = entry["large_objects"]
     if large and large["verdict"] != "MATCH":
         listed += f"<li><b>large objects</b> {badge(large['verdict'])} {text(large['msg'])}</li>"
     if not listed:
         return ""
-    return f'<details class="findings bad" open><summary>Sequences and large objects</summary><ul>{listed}</ul></details>'
+    return (
+        f'<details class="findings bad" open><summary>Sequences and large objects</summary><ul>{listed}</ul></details>'
+    )
 
 
 def _tables(tables: list) -> str:
@@ -190,7 +203,11 @@ def _tables(tables: list) -> str:
             f'<td data-label="time">{_bar(spent / longest, human_seconds(spent))}</td>'
             f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
         )
-    more = f"<p>{len(tables) - LONGEST_TABLE} smaller tables are in the JSON file.</p>" if len(tables) > LONGEST_TABLE else ""
+    more = (
+        f"<p>{len(tables) - LONGEST_TABLE} smaller tables are in the JSON file.</p>"
+        if len(tables) > LONGEST_TABLE
+        else ""
+    )
     return (
         f"<details open><summary>Tables by size ({len(tables)})</summary><table><thead><tr><th>table</th>"
         f'<th class="n">rows</th><th>size</th><th>time to compare</th><th>verdict</th></tr></thead>'

@@ -26,7 +26,7 @@ ROLE_IN_IDENTITY = {
     "user mapping": lambda item, role: f"{item['server']} for {role}",
 }
 # Attributes that only help to find or rebuild an object.
-LOCATORS = frozenset(["table", "column", "name", "domain", "domain_base", "where", "raw_owner"])
+LOCATORS = frozenset(["table", "column", "name", "domain", "domain_base", "where", "raw_owner", "sql_definition"])
 RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized view", "foreign table"])
 
 
@@ -76,7 +76,10 @@ def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> di
     raw_owner = source["raw_owner"]
     if kind == "extension":
         return finding(
-            EXPECTED, "extension-owner", kind, name,
+            EXPECTED,
+            "extension-owner",
+            kind,
+            name,
             "An extension belongs to whoever installed it, on managed servers to the service's own role.",
         )
     if raw_owner in rules.superusers and raw_owner not in rules.role_map and target["owner"] == rules.users[1]:

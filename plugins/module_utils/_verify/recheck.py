@@ -74,7 +74,8 @@ def recheck(request: Request, report: dict, live: dict, progress=None) -> dict:
                 connection.close()
         except (MigrationError, psycopg2.Error, KeyError, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
-            return {**result, "outcome": IMPOSSIBLE, "reason": f"database {entry.get('name')}: {text}"}
+            outcome = DIFFERS if result["differences"] else IMPOSSIBLE
+            return {**result, "outcome": outcome, "reason": f"database {entry.get('name')}: {text}"}
     if result["differences"]:
         result["outcome"] = DIFFERS
     return result

@@ -43,7 +43,9 @@ def read_report(path: str) -> dict:
         raise PreconditionFailed(f"There is no verification report {path}.", "Run the module verification first.")
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else type(report).__name__
-        raise PreconditionFailed(f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN)
+        raise PreconditionFailed(
+            f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN
+        )
     computed = digest({key: item for key, item in report.items() if key != "sha256"})
     if report.get("sha256") != computed:
         raise PreconditionFailed(

@@ -182,4 +182,3 @@ def database_verdict(entry: dict) -> str:
         if sum(source + target for source, target in schema["objects"].values()):
             found.append(MATCH)
     return worst(found)
-

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._checks import capacity, locales, superuser
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import capacity, locales, reach, superuser
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import DependencyMissing
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 
@@ -105,3 +106,44 @@ def test_extension_versions_compare_as_numbers():
     assert superuser.numbers("1.10") > superuser.numbers("1.9")
     assert superuser.numbers("3.5.2") > superuser.numbers("3.5")
     assert superuser.numbers("2.0dev") == (2,)
+
+
+class Server:
+    def __init__(self, **transport):
+        self.words = {"encrypted": False, "protocol": None, "cipher": None, "local": False, **transport}
+
+    def transport(self):
+        return self.words
+
+
+@pytest.mark.parametrize(
+    ("transport", "kind"),
+    [
+        ({"encrypted": True, "protocol": "TLSv1.3", "cipher": "AES"}, "fine"),
+        ({"local": True}, "fine"),
+        ({}, "violated"),
+    ],
+)
+def test_encryption(context, monkeypatch, transport, kind):
+    monkeypatch.setattr(Context, "server", lambda _self, _side: Server(**transport))
+    (observation,) = reach.encrypted("target")(context)
+    assert observation.kind == kind
+    assert "sslmode=prefer" in observation.found
+    assert ("target.sslmode" in observation.remedy) == (kind == "violated")
+
+
+@pytest.mark.parametrize(("provider", "violations"), [("i", 1), ("c", 0)])
+def test_a_target_without_icu(context, monkeypatch, provider, violations):
+    row = {"provider": provider, "locale": "de-AT"}
+    monkeypatch.setattr(Context, "databases", lambda _self, _side: {"one": row})
+    monkeypatch.setattr(locales, "collations", lambda _context: [{"name": "C", "provider": "c"}])
+    assert len(list(locales.locale_provider(context, "one"))) == violations
+
+
+def test_a_driver_that_is_missing(context, monkeypatch):
+    def missing():
+        raise DependencyMissing("no psycopg2", "install it")
+
+    monkeypatch.setattr(reach, "require_driver", missing)
+    (observation,) = reach.driver(context)
+    assert (observation.kind, observation.found, observation.remedy) == ("violated", "no psycopg2", "install it")

@@ -283,3 +283,49 @@ def test_a_failed_connection_is_not_tried_again(request_, tmp_path, monkeypatch)
     with pytest.raises(ConnectionFailed):
         context.server("source")
     assert calls == ["one"]
+
+
+class Connection:
+    closed = 0
+
+    def close(self):
+        self.closed = 1
+
+
+def test_few_sessions_are_open_at_a_time(request_, tmp_path, monkeypatch):
+    opened = []
+
+    def connect(endpoint, side, dbname, settings):
+        opened.append((side, dbname, Connection()))
+        return opened[-1][2]
+
+    monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._postgres.connection.connect", connect)
+    context = Context(request_, Layout.create("shop", str(tmp_path)), open_sessions=2)
+    for database in ("one", "two", "one", "three", "one"):
+        context.session("source", database)
+    context.session("target", "one")
+    assert [(side, name, connection.closed) for side, name, connection in opened] == [
+        ("source", "one", 0),
+        ("source", "two", 1),
+        ("source", "three", 0),
+        ("target", "one", 0),
+    ]
+    context.close()
+    assert all(connection.closed for _side, _name, connection in opened)
+
+
+def test_findings_come_in_the_order_of_the_registry(check):
+    findings = check(
+        rule("first", say_nothing, each_database=True),
+        rule("late", say_nothing, needs=("first",)),
+        rule("second", say_nothing, each_database=True),
+        rule("server", say_nothing),
+    )
+    assert [(finding.rule, finding.object) for finding in findings] == [
+        ("first", "one"),
+        ("first", "two"),
+        ("late", "a:5432"),
+        ("second", "one"),
+        ("second", "two"),
+        ("server", "a:5432"),
+    ]

@@ -1,0 +1,1 @@
+"""The main job on real servers, from nothing: what `make demo` and the molecule scenario run."""
