@@ -38,6 +38,8 @@ CREATE TABLE shop.invoice (id serial PRIMARY KEY, customer bigint NOT NULL REFER
 CREATE TABLE shop.invoice_1 PARTITION OF shop.invoice FOR VALUES FROM (1) TO (1000);
 CREATE VIEW shop.names AS SELECT name FROM shop.customer;
 CREATE MATERIALIZED VIEW shop.numbers AS SELECT count(*) FROM shop.customer;
+CREATE TYPE shop.span AS RANGE (subtype = float8);
+CREATE DOMAIN shop.word AS text CHECK (VALUE <> '');
 CREATE FUNCTION shop.one() RETURNS int LANGUAGE sql AS 'SELECT 1';
 INSERT INTO shop.customer (name) VALUES ('a'), ('b');
 GRANT USAGE ON SCHEMA shop TO mig;

@@ -24,7 +24,14 @@ def headline(text: str) -> None:
 
 def play(stage: Stage, quiet: bool = False) -> str:
     """Run the site playbook and return its output; raises SystemExit when it fails."""
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), PLAYBOOK, "-i", str(stage.inventory), "-e", f"@{stage.vault}"]
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        PLAYBOOK,
+        "-i",
+        str(stage.inventory),
+        "-e",
+        f"@{stage.vault}",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
     for line in process.stdout:
@@ -32,7 +39,9 @@ def play(stage: Stage, quiet: bool = False) -> str:
         if not quiet:
             print(line, end="", flush=True)
     if process.wait():
-        raise SystemExit(f"The playbook ended with status {process.returncode}.\n{''.join(lines[-40:]) if quiet else ''}")
+        raise SystemExit(
+            f"The playbook ended with status {process.returncode}.\n{''.join(lines[-40:]) if quiet else ''}"
+        )
     return "".join(lines)
 
 

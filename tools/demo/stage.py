@@ -84,7 +84,9 @@ class Stage:
     @staticmethod
     def endpoint(cluster: Cluster, side: str) -> dict:
         """Return how to connect to a server; the password is named, not written."""
-        words = {word: value for word, value in cluster.connection(USER, "").items() if word not in ("dbname", "password")}
+        words = {
+            word: value for word, value in cluster.connection(USER, "").items() if word not in ("dbname", "password")
+        }
         return {**words, "password": f"{{{{ demo_{side}_password }}}}"}
 
     def leave_running(self) -> None:
@@ -118,7 +120,11 @@ def compare(directory: Path) -> tuple:
     (migration,) = inventory["hosts"].values()
 
     def connection(side: str):
-        words = {**migration[f"azpg_{side}"], "user": "postgres", "password": passwords[f"demo_{side}_superuser_password"]}
+        words = {
+            **migration[f"azpg_{side}"],
+            "user": "postgres",
+            "password": passwords[f"demo_{side}_superuser_password"],
+        }
         return lambda database: {**words, "dbname": database}
 
     answers = [dataset.answers(connection(side)) for side in ("source", "target")]

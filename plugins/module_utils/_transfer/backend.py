@@ -47,7 +47,9 @@ class HostBackend:
             return
         known, asked = Request.from_dict(stored["request"]).identity, self.request.identity
         differing = "; ".join(
-            f"{word} is {known[word]!r} there and {asked[word]!r} here" for word in IDENTITY_WORDS if known[word] != asked[word]
+            f"{word} is {known[word]!r} there and {asked[word]!r} here"
+            for word in IDENTITY_WORDS
+            if known[word] != asked[word]
         )
         running = process.living(self.layout)
         raise PreconditionFailed(

@@ -23,7 +23,7 @@ from .._core.request import Request
 from .._postgres.connection import connect
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
-from . import roles, worker
+from . import catalogue, plan, roles, worker
 from .database_run import DatabaseRun
 from .journal import Journal, utc_now
 from .process import Lock, record_self
@@ -81,6 +81,18 @@ def prepare(context: Context) -> None:
     finally:
         source.close()
         target.close()
+    survey(context)
+
+
+def survey(context: Context) -> None:
+    """Enter the tables of all databases in the journal, so that progress counts from the whole from the beginning."""
+    for database in context.request.databases:
+        session = connect(context.request.source, "source", database)
+        try:
+            units = plan.table_units(catalogue.read_tables(session))
+        finally:
+            session.close()
+        context.journal.plan(database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
 
 
 def carry_databases(context: Context) -> None:

@@ -52,6 +52,12 @@ SELECT count(*) AS units_total, COALESCE(sum(state = 'done'), 0) AS units_done,
 """
 
 
+COPY_WINDOWS = """
+SELECT min(started) AS first, max(COALESCE(finished, ?)) AS last FROM unit
+ WHERE kind = 'table' AND started IS NOT NULL GROUP BY database
+"""
+
+
 def summarize(connection) -> dict:
     """Return the progress of the journal behind I(connection)."""
     meta = {row["key"]: json.loads(row["value"]) for row in query(connection, "SELECT key, value FROM meta")}
@@ -61,11 +67,9 @@ def summarize(connection) -> dict:
         databases.append({**row, **query(connection, UNIT_TOTALS, row["name"])[0]})
     started, finished = parse_time(meta.get("started_at")), parse_time(meta.get("finished_at"))
     elapsed = (finished or time.time()) - started if started else 0
-    copying = query(
-        connection, "SELECT min(started) AS first, max(COALESCE(finished, ?)) AS last FROM unit WHERE kind = 'table'"
-        " AND started IS NOT NULL", time.time()
-    )[0]  # fmt: skip
-    seconds = (copying["last"] - copying["first"]) if copying["first"] else 0
+    # Databases are carried one after the other, so the time spent copying is the sum over them.
+    windows = query(connection, COPY_WINDOWS, time.time())
+    seconds = sum(window["last"] - window["first"] for window in windows)
     rate = totals["bytes_done"] / seconds if seconds > 0 else None
     left = (totals["bytes_total"] - totals["bytes_done"]) / rate if rate else None
     return {

@@ -180,9 +180,7 @@ def helper_grants(source, target, entries: list, plan: RolePlan, journal, databa
     known = {row["nspname"] for row in rows(target, "SELECT nspname FROM pg_catalog.pg_namespace")}
     for schema, owner in sorted(pair for pair in pairs if pair[0] in known and pair[1]):
         with target.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_catalog.has_schema_privilege(%s, %s, 'CREATE')", (owner, schema)
-            )
+            cursor.execute("SELECT pg_catalog.has_schema_privilege(%s, %s, 'CREATE')", (owner, schema))
             if cursor.fetchone()[0]:
                 continue
             if (schema, owner) not in granted:

@@ -19,7 +19,7 @@ WHOLE = (
 )
 PIECES = (
     "WITH RECURSIVE piece(number, hash, ended) AS ("
-    f"SELECT 0::int8, hashbyteaextended(p, {SEED}), length(p) < {PIECE} FROM lo_get(%(oid)s, 0, {PIECE}) p UNION ALL "
+    f"SELECT 0::int8, hash_array_extended(ARRAY[p], {SEED}), length(p) < {PIECE} FROM lo_get(%(oid)s, 0, {PIECE}) p UNION ALL "
     f"SELECT number + 1, hashint8extended(hash_array_extended(ARRAY[int8send(hash), p], {SEED}), 1), "
     f"length(p) < {PIECE} FROM piece CROSS JOIN LATERAL lo_get(%(oid)s, (number + 1) * {PIECE}, {PIECE}) p WHERE NOT ended"
     ") SELECT hash::text FROM piece WHERE ended"

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate: every way in which it stays shut, each with its own code, and the one way in which it opens."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.gate import evaluate
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=timezone.utc)
+SERVER = {
+    "system_identifier": "7000000000000000001",
+    "host": "source.example:5432",
+    "version": 140023,
+    "databases": {"shop": {"oid": 16400, "encoding": "UTF8", "collate": "C.UTF-8"}},
+}
+OTHER = {**SERVER, "system_identifier": "7000000000000000002", "host": "target.example:5432", "version": 170011}
+
+
+def sealed(report: dict) -> dict:
+    """Return the report with the digest of its content."""
+    content = {key: item for key, item in report.items() if key != "sha256"}
+    return {**content, "sha256": digest(content)}
+
+
+def good_report() -> dict:
+    return sealed(
+        {
+            "format": "azpg.migrate/verification/1",
+            "algorithm": "S64-send/1",
+            "mode": "full",
+            "verdict": "MATCH",
+            "reason": "3 tables agree.",
+            "request_hash": "abc",
+            "finished_at": "2026-05-01T10:00:00Z",
+            "valid_until": "2026-05-02T10:00:00Z",
+            "source": SERVER,
+            "target": OTHER,
+            "databases": [{"name": "shop", "schema": {"warnings": [{"rule": "owner"}]}}],
+            "roles": {},
+        }
+    )
+
+
+def good_evidence() -> dict:
+    return {
+        "request_hash": "abc",
+        "migration_state": "completed",
+        "other_users": [],
+        "runtime_is_endpoint": None,
+        "source": copy.deepcopy(SERVER),
+        "target": copy.deepcopy(OTHER),
+        "static": {"holds": True, "proof": {}},
+        "recheck": None,
+        "sequences": {"checked": 2, "behind": [], "unreadable": []},
+    }
+
+
+def refusals(report=None, evidence=None, **options) -> list:
+    found = evaluate(
+        sealed({**good_report(), **(report or {})}),
+        {**good_evidence(), **(evidence or {})},
+        now=options.pop("now", NOW),
+        **options,
+    )
+    assert all(item["msg"] and item["hint"] for item in found)
+    return [item["code"] for item in found]
+
+
+def test_opens():
+    assert refusals() == []
+
+
+def test_opens_after_a_recheck_that_passed():
+    assert refusals(evidence={"static": {"holds": False}, "recheck": {"outcome": "passed"}}) == []
+
+
+NEW_DATABASE = {"shop": {"oid": 20000, "encoding": "UTF8", "collate": "C.UTF-8"}}
+
+
+@pytest.mark.parametrize(
+    ("report", "evidence", "code"),
+    [
+        ({"format": "azpg.migrate/verification/2"}, {}, "report-format"),
+        ({"format": None}, {}, "report-format"),
+        ({"algorithm": "md5"}, {}, "report-format"),
+        ({"mode": "counts"}, {}, "mode-not-full"),
+        ({"mode": "schema"}, {}, "mode-not-full"),
+        ({"mode": None}, {}, "mode-not-full"),
+        ({"verdict": "MISMATCH"}, {}, "verdict-mismatch"),
+        ({"verdict": "INCOMPLETE"}, {}, "verdict-incomplete"),
+        ({"verdict": "ERROR"}, {}, "verdict-error"),
+        ({"verdict": None}, {}, "verdict-unknown"),
+        ({"verdict": "match"}, {}, "verdict-unknown"),
+        ({"finished_at": "2026-05-01T13:00:00Z"}, {}, "report-from-future"),
+        ({"valid_until": "2026-05-01T12:00:00Z"}, {}, "report-expired"),
+        ({"valid_until": None}, {}, "report-undated"),
+        ({"finished_at": "yesterday"}, {}, "report-undated"),
+        ({"request_hash": "abd"}, {}, "foreign-request"),
+        ({"request_hash": None}, {"request_hash": None}, "foreign-request"),
+        ({}, {"source": None}, "source-unreadable"),
+        ({}, {"target": {"error": "refused"}}, "target-unreadable"),
+        ({}, {"source": {**SERVER, "system_identifier": "1"}}, "source-identity"),
+        ({}, {"source": {**SERVER, "system_identifier": None}}, "source-identity"),
+        ({}, {"source": {**SERVER, "host": "elsewhere:5432"}}, "source-identity"),
+        ({}, {"source": {**SERVER, "databases": NEW_DATABASE}}, "source-identity"),
+        ({}, {"target": {**OTHER, "databases": {}}}, "target-identity"),
+        ({"target": None}, {}, "target-identity"),
+        ({"target": {**OTHER, "databases": {}}}, {}, "target-identity"),
+        ({}, {"migration_state": "running"}, "migration-not-completed"),
+        ({}, {"migration_state": None}, "migration-not-completed"),
+        ({}, {"other_users": ["billing"]}, "runtime-in-use"),
+        ({}, {"other_users": None}, "runtime-in-use"),
+        ({}, {"runtime_is_endpoint": "target"}, "runtime-is-endpoint"),
+        ({}, {"static": None}, "recheck-impossible"),
+        ({}, {"static": {"holds": False}}, "recheck-impossible"),
+        (
+            {},
+            {"static": {"holds": False}, "recheck": {"outcome": "impossible", "reason": "no right"}},
+            "recheck-impossible",
+        ),
+        (
+            {},
+            {
+                "static": {"holds": False},
+                "recheck": {"outcome": "differs", "differences": [{"database": "shop", "object": "t", "msg": ""}]},
+            },
+            "source-moved",
+        ),
+        ({}, {"sequences": {"checked": 2, "behind": ["shop: s"], "unreadable": []}}, "sequences-behind"),
+        ({}, {"sequences": {"checked": 2, "behind": [], "unreadable": ["shop: s"]}}, "sequences-unreadable"),
+        ({}, {"sequences": None}, "sequences-unreadable"),
+    ],
+)
+def test_refuses(report, evidence, code):
+    assert refusals(report, evidence) == [code]
+
+
+@pytest.mark.parametrize("word", sorted(good_evidence()))
+def test_evidence_that_is_missing_counts_as_no(word):
+    evidence = good_evidence()
+    del evidence[word]
+    found = evaluate(good_report(), evidence, now=NOW)
+    # A recheck is needed only when the write position has moved.
+    assert bool(found) == (word != "recheck")
+
+
+@pytest.mark.parametrize("word", sorted(set(good_report()) - {"databases", "roles", "reason", "sha256"}))
+def test_a_report_without_a_part_is_refused(word):
+    report = good_report()
+    del report[word]
+    assert evaluate(sealed(report), good_evidence(), now=NOW)
+
+
+def test_no_report():
+    assert [item["code"] for item in evaluate(None, good_evidence(), now=NOW)] == ["report-missing"]
+
+
+def test_an_edited_report():
+    report = {**good_report(), "verdict": "MATCH", "mode": "full", "reason": "edited"}
+    assert [item["code"] for item in evaluate(report, good_evidence(), now=NOW)] == ["report-digest"]
+    assert [item["code"] for item in evaluate({"format": "x"}, good_evidence(), now=NOW)] == ["report-format"]
+
+
+def test_every_reason_is_told_at_once():
+    codes = refusals({"mode": "counts", "verdict": "MISMATCH"}, {"other_users": ["x"], "migration_state": "failed"})
+    assert set(codes) == {"mode-not-full", "verdict-mismatch", "runtime-in-use", "migration-not-completed"}
+
+
+def test_warnings_are_accepted_by_default_or_by_name():
+    assert refusals(accept_warnings=("owner", "acl")) == []
+    assert refusals(accept_warnings=("acl",)) == ["warnings-not-accepted"]
+
+
+def test_clocks_may_differ_a_little():
+    assert refusals(now=NOW - timedelta(hours=2, minutes=4)) == []
+    assert refusals(now=NOW - timedelta(hours=2, minutes=6)) == ["report-from-future"]
