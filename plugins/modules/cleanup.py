@@ -12,8 +12,10 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Removes the helper schema and the borrowed memberships from the target, and the migration from the runtime server, after archiving report and journal.
-  - Nothing is removed unless the verification report passes, belongs to exactly this migration and is not stale. The data on source and target is never touched.
+  - Removes the helper schema and the borrowed memberships from the target, and the migration from the runtime
+    server, after archiving report and journal.
+  - Nothing is removed unless the verification report passes, belongs to exactly this migration and is not stale.
+    The data on source and target is never touched.
   - Writes the final record, which tells every later run that the migration is over.
 requirements:
   - Python 3.9 or newer on the executing host

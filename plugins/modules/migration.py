@@ -12,9 +12,11 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Starts the transfer on the runtime server, attaches to it while it runs, resumes it when it died, and does nothing when it is done.
+  - Starts the transfer on the runtime server, attaches to it while it runs, resumes it when it died, and does
+    nothing when it is done.
   - The transfer runs detached from the task: losing the controller, the session or the AWX pod does not end it.
-  - Everything that would make it fail is checked before the target is touched. Nothing that the target already holds is overwritten.
+  - Everything that would make it fail is checked before the target is touched. Nothing that the target already
+    holds is overwritten.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
@@ -107,7 +109,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the migration is over and cleaned up.
+  description:
+    - V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the migration
+      is over and cleaned up.
   returned: success
   type: str
   sample: completed

@@ -44,7 +44,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(absent), V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the migration is over and cleaned up.
+  description:
+    - V(absent), V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the
+      migration is over and cleaned up.
   returned: success
   type: str
   sample: running

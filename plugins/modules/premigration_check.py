@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Looks at source, target and runtime host and reports findings, each with the object, what was found, what was expected and the remedy.
+  - Looks at source, target and runtime host and reports findings, each with the object, what was found, what was
+    expected and the remedy.
   - Nothing is written anywhere but the report. A check that lacks a right says so and is never taken for passed.
 requirements:
   - Python 3.9 or newer on the executing host
@@ -29,13 +30,16 @@ options:
     elements: str
     default: []
   severities:
-    description: Severity of a violation by id, as C({id: failed}) or C({id: warning}), where it is to differ from the default.
+    description:
+      - Severity of a violation by id, as C({id: failed}) or C({id: warning}), where it is to differ from the
+        default.
     type: dict
     default: {}
   accept:
     description:
       - Findings that are known and accepted.
-      - Each entry names the C(rule), the C(object) if it is for one object only, a C(reason) and a date C(until) which it holds.
+      - Each entry names the C(rule), the C(object) if it is for one object only, a C(reason) and a date C(until)
+        which it holds.
     type: list
     elements: dict
     default: []

@@ -12,8 +12,10 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Compares every object and every row of source and target inside the two servers, without moving rows, and writes a report.
-  - The report is what opens the gate of M(azpg.migrate.cleanup). What could not be compared makes the verdict V(INCOMPLETE), never V(MATCH).
+  - Compares every object and every row of source and target inside the two servers, without moving rows, and writes
+    a report.
+  - The report is what opens the gate of M(azpg.migrate.cleanup). What could not be compared makes the verdict
+    V(INCOMPLETE), never V(MATCH).
   - It works on any two PostgreSQL servers, whoever moved the data.
 requirements:
   - Python 3.9 or newer on the executing host
@@ -74,7 +76,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read instead.
+  description:
+    - V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read
+      instead.
   returned: success
   type: str
   sample: verified

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-
 from .._core.errors import ConnectionFailed
 from .._core.layout import Layout
 from .._core.request import Endpoint, Request
@@ -20,19 +18,6 @@ MINIMUM_FREE_BYTES = 200 * 1000 * 1000
 
 # Failures that concern the server or the user as such, so that trying another database would be of no use.
 SERVER_CAUSES = ("name", "refused", "timeout", "password", "role", "tls", "slots", "starting", "other")
-
-
-def last_attempt(error: ConnectionFailed) -> ConnectionFailed:
-    """Return the error with cause and hint of its last attempt.
-
-    A name with several addresses is tried address by address, and the message has a part for each: a closed port on the
-    first must not hide that the server behind the last one refused the password.
-    """
-    _before, several, text = error.msg.rpartition(" failed: ")
-    for cause, pattern, hint in postgres.CAUSES:
-        if several and re.search(pattern, text):
-            return ConnectionFailed(error.msg, hint, {**error.details, "cause": cause})
-    return error
 
 
 class Context:
@@ -100,11 +85,10 @@ class Context:
             self.make_room(side)
             try:
                 connection = postgres.connect(self.endpoint(side), side, database, settings=catalogue.SETTINGS)
-            except ConnectionFailed as complaint:
-                error = last_attempt(complaint)
+            except ConnectionFailed as error:
                 alone = side not in self._reached and error.details["cause"] in SERVER_CAUSES
                 self._failures[side if alone else key] = error
-                raise error from None
+                raise
             session = Session(connection, side, database)
             self._reached.add(side)
         # The most recently used one is the last.

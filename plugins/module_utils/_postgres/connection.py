@@ -68,10 +68,15 @@ def connection_words(endpoint: Endpoint, dbname: str | None, application_name: s
 
 
 def failure(endpoint: Endpoint, side: str, dbname: str, text: str) -> ConnectionFailed:
-    """Turn libpq's message into an error that names side, server, user, database and the likely remedy."""
+    """Turn libpq's message into an error that names side, server, user, database and the likely remedy.
+
+    A name with several addresses is tried address by address, and the message has a part for each; the last one tells
+    the cause: a closed port on the first must not hide that the server behind the last one refused the password.
+    """
     text = redact(" ".join(text.split()), [endpoint.password])
+    last = text.rpartition(" failed: ")[2]
     cause, hint = next(
-        ((cause, hint) for cause, pattern, hint in CAUSES if re.search(pattern, text)),
+        ((cause, hint) for cause, pattern, hint in CAUSES if re.search(pattern, last)),
         ("other", "Read the server's own message above."),
     )
     what = f"{side} {endpoint.address}, database {dbname}, user {endpoint.user or '(default)'}"

@@ -83,11 +83,11 @@ SELECT w.ev_class AS oid, array_agg(DISTINCT d.refobjid::bigint) AS reads
 
 # Partitions are analysed by their root, which the autovacuum daemon never analyses by itself.
 ANALYZED = f"""
-SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
    AND (c.relkind <> 'm' OR c.relispopulated) AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
- ORDER BY pg_catalog.pg_table_size(c.oid) DESC
+ ORDER BY 3 DESC
 """
 
 DATABASE = """
@@ -189,8 +189,8 @@ def read_materialized_views(connection) -> list:
 
 
 def read_analyzed(connection) -> list:
-    """Return C([(schema, name)]) of the relations to analyse, largest first."""
-    return [(row["schema"], row["name"]) for row in rows(connection, ANALYZED)]
+    """Return C([(schema, name, bytes)]) of the relations to analyse, largest first."""
+    return [(row["schema"], row["name"], row["bytes"]) for row in rows(connection, ANALYZED)]
 
 
 def read_large_objects(connection) -> list:

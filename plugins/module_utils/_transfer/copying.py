@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -151,13 +152,53 @@ def copy_table(source, target, table: Table, migration: str, unit: str, throttle
                     f"Table {table.label}: the source sent {rows_out} rows, the target took {rows_in}.",
                     "Run the migration again; the table was rolled back and will be copied anew.",
                 )
-            marker.set_marker(target_cursor, migration, unit, rows_in)
+            marker.set_markers(target_cursor, migration, {unit: rows_in})
             target_cursor.execute("COMMIT")
         except BaseException:
             if not target.closed:
                 target_cursor.execute("ROLLBACK")
             raise
     return rows_in, carried
+
+
+def copy_batch(source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle) -> dict:
+    """Carry small tables, C([(unit, table)]), and run what builds their keys, in one transaction with all markers.
+
+    The tables are known to be empty. Their rows pass through memory whole, which their size allows.
+
+    :param names: the names of all units that the batch stands for
+    :return: C({unit: (rows, bytes)}) of the tables
+    :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
+    """
+    carried = {}
+    with source.cursor() as source_cursor, target.cursor() as target_cursor:
+        target_cursor.execute("BEGIN")
+        try:
+            for unit, table in tables:
+                form = "binary" if table.binary else "text"
+                relation = f"{qualified(table.schema, table.name)} {table.column_list}"
+                content = io.BytesIO()
+                source_cursor.copy_expert(f"COPY {relation} TO STDOUT (FORMAT {form})", content)
+                content.seek(0)
+                target_cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
+                if source_cursor.rowcount != target_cursor.rowcount:
+                    raise TransferFailed(
+                        f"Table {table.label}: the source sent {source_cursor.rowcount} rows, the target took "
+                        f"{target_cursor.rowcount}.",
+                        "Run the migration again; the table was rolled back and will be copied anew.",
+                    )
+                size = content.getbuffer().nbytes
+                throttle.carry(size)
+                carried[unit] = (target_cursor.rowcount, size)
+            if statements:
+                target_cursor.execute("\n".join(statements))
+            marker.set_markers(target_cursor, migration, {name: carried.get(name, (None,))[0] for name in names})
+            target_cursor.execute("COMMIT")
+        except BaseException:
+            if not target.closed:
+                target_cursor.execute("ROLLBACK")
+            raise
+    return carried
 
 
 def copy_large_objects(source, target, numbers: list, migration: str, unit: str, throttle: Throttle, progress) -> tuple:
@@ -190,7 +231,7 @@ def copy_large_objects(source, target, numbers: list, migration: str, unit: str,
                     progress(carried)
                     if len(piece) < SLICE_BYTES:
                         break
-            marker.set_marker(target_cursor, migration, unit, len(numbers))
+            marker.set_markers(target_cursor, migration, {unit: len(numbers)})
             target_cursor.execute("COMMIT")
         except BaseException:
             if not target.closed:

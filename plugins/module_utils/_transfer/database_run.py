@@ -36,6 +36,7 @@ class DatabaseRun:
         self.pool = None
         self.source = self.target = None
         self.done: dict = {}
+        self.again: set = set()
 
     def run(self) -> None:
         """Carry the database.
@@ -109,7 +110,13 @@ class DatabaseRun:
         writer = self.create_schema()
         self.start_pool()
         self.keep_what_is_proven(units, [*foreign_keys, *rest], [*refresh_units, *analyze_units])
-        self.work([*units, *key_units])
+        copies = [unit for unit in units if unit.kind == "table" and unit.name not in self.done]
+        pending_keys = [unit for unit in key_units if unit.name not in self.done]
+        self.settle([*units, *key_units])
+        self.pool.run(
+            plan.batch_small_tables(copies, pending_keys, self.again)
+            + [unit for unit in units if unit.kind != "table" and unit.name not in self.done]
+        )
         self.step("large object properties", self.set_large_object_properties)
         self.step("sequences", self.set_sequences)
         self.work(foreign_key_units)
@@ -117,7 +124,8 @@ class DatabaseRun:
         self.work(refresh_units)
         about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
-        self.work(analyze_units)
+        self.settle(analyze_units)
+        self.pool.run(plan.batch_statistics([unit for unit in analyze_units if unit.name not in self.done]))
         schema.revoke_helper_grants(self.target, self.journal, self.database)
         self.report_refusals(writer)
         self.mark(FINISHED)
@@ -135,7 +143,7 @@ class DatabaseRun:
             self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
         )
         writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
-        self.journal.finished(self.database, "schema", rows=len(entries))
+        self.journal.finished(self.database, {"schema": (len(entries), None)})
         return writer
 
     def start_pool(self) -> None:
@@ -160,10 +168,13 @@ class DatabaseRun:
 
     def work(self, units: list) -> None:
         """Let the workers do the units that have no marker yet."""
-        for unit in units:
-            if unit.name in self.done:
-                self.journal.finished(self.database, unit.name, self.done[unit.name], unit.bytes_total)
+        self.settle(units)
         self.pool.run([unit for unit in units if unit.name not in self.done])
+
+    def settle(self, units: list) -> None:
+        """Enter in the journal what the target's markers say is done."""
+        known = {unit.name: (self.done[unit.name], unit.bytes_total) for unit in units if unit.name in self.done}
+        self.journal.finished(self.database, known)
 
     def keep_what_is_proven(self, units: list, late: list, repeated: list) -> None:
         """After a crash the snapshot is another one: what the old one brought is kept only where it is proven equal.
@@ -210,6 +221,7 @@ class DatabaseRun:
                     )
             marker.remove_markers(cursor, self.request.name, again)
             cursor.execute("COMMIT")
+        self.again = set(again)
         for name in again:
             self.done.pop(name, None)
 
@@ -217,13 +229,13 @@ class DatabaseRun:
         """Run one step of the control session; steps are cheap and may be repeated."""
         self.journal.started(self.database, name)
         action()
-        self.journal.finished(self.database, name)
+        self.journal.finished(self.database, {name: (None, None)})
         self.tick()
 
     def mark(self, unit: str) -> None:
         """Set a marker of the control session."""
         with self.target.cursor() as cursor:
-            marker.set_marker(cursor, self.request.name, unit)
+            marker.set_markers(cursor, self.request.name, {unit: None})
 
     def in_transaction(self, statements: list) -> None:
         """Run statements in one transaction of the control session."""
@@ -269,17 +281,11 @@ class DatabaseRun:
 
     def analyze_units(self) -> list:
         """Return the units that gather statistics."""
-        relations = catalogue.read_analyzed(self.source)
         return plan.statement_units(
             "statistics",
             [
-                (
-                    f"analyze:{space}.{name}",
-                    f"{space}.{name}",
-                    len(relations) - index,
-                    f"ANALYZE {qualified(space, name)}",
-                )
-                for index, (space, name) in enumerate(relations)
+                (f"analyze:{space}.{name}", f"{space}.{name}", size, f"ANALYZE {qualified(space, name)}")
+                for space, name, size in catalogue.read_analyzed(self.source)
             ],
         )
 

@@ -99,13 +99,15 @@ class Journal:
         )
         self.connection.execute("COMMIT")
 
-    def started(self, database: str, unit: str) -> None:
-        """Record that a unit begins."""
-        self.connection.execute(
+    def started(self, database: str, *units: str) -> None:
+        """Record that units begin."""
+        self.connection.execute("BEGIN")
+        self.connection.executemany(
             "UPDATE unit SET state = 'running', started = ?, finished = NULL, bytes_done = 0, attempts = attempts + 1,"
             " error = NULL WHERE database = ? AND unit = ?",
-            (time.time(), database, unit),
+            [(time.time(), database, unit) for unit in units],
         )
+        self.connection.execute("COMMIT")
 
     def progress(self, database: str, unit: str, bytes_done: int) -> None:
         """Record how many bytes of a unit have been carried."""
@@ -113,13 +115,16 @@ class Journal:
             "UPDATE unit SET bytes_done = ? WHERE database = ? AND unit = ?", (bytes_done, database, unit)
         )
 
-    def finished(self, database: str, unit: str, rows: int | None = None, bytes_done: int | None = None) -> None:
-        """Record that a unit is done."""
-        self.connection.execute(
+    def finished(self, database: str, units: dict) -> None:
+        """Record that units are done; I(units) is C({unit: (rows or None, bytes or None)})."""
+        now = time.time()
+        self.connection.execute("BEGIN")
+        self.connection.executemany(
             "UPDATE unit SET state = 'done', finished = ?, started = COALESCE(started, ?), rows = COALESCE(?, rows),"
             " bytes_done = COALESCE(?, bytes_done) WHERE database = ? AND unit = ?",
-            (time.time(), time.time(), rows, bytes_done, database, unit),
+            [(now, now, rows, carried, database, unit) for unit, (rows, carried) in units.items()],
         )
+        self.connection.execute("COMMIT")
 
     def failed(self, database: str, unit: str, error: str) -> None:
         """Record that a unit failed."""

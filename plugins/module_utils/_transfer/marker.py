@@ -55,19 +55,22 @@ def claim(cursor, migration: str, request_hash: str) -> None:
             )
 
 
-def set_marker(cursor, migration: str, unit: str, rows: int | None = None) -> None:
-    """Enter the marker of a unit, within the caller's transaction."""
+def set_markers(cursor, migration: str, counts: dict) -> None:
+    """Enter markers, C({unit: rows or None}), within the caller's transaction."""
     cursor.execute(
-        f"INSERT INTO {SCHEMA}.unit (migration, unit, rows) VALUES (%s, %s, %s)"
+        f"INSERT INTO {SCHEMA}.unit (migration, unit, rows)"
+        " SELECT %s, u.unit, u.rows FROM unnest(%s::text[], %s::bigint[]) AS u(unit, rows)"
         " ON CONFLICT (migration, unit) DO UPDATE SET rows = excluded.rows, at = pg_catalog.now()",
-        (migration, unit, rows),
+        (migration, list(counts), list(counts.values())),
     )
 
 
-def is_set(cursor, migration: str, unit: str) -> bool:
-    """Return whether a unit has its marker."""
-    cursor.execute(f"SELECT count(*) FROM {SCHEMA}.unit WHERE migration = %s AND unit = %s", (migration, unit))
-    return cursor.fetchone()[0] > 0
+def are_set(cursor, migration: str, units: list) -> bool:
+    """Return whether all the units have their markers."""
+    cursor.execute(
+        f"SELECT count(*) FROM {SCHEMA}.unit WHERE migration = %s AND unit = ANY (%s)", (migration, list(units))
+    )
+    return cursor.fetchone()[0] == len(units)
 
 
 def remove_markers(cursor, migration: str, units: list) -> None:

@@ -13,6 +13,10 @@ CLASS_RELATION = 1259  # pg_class
 KEY_TYPES = ("INDEX", "CONSTRAINT", "INDEX ATTACH")
 FOREIGN_KEY = "FK CONSTRAINT"
 LARGE_OBJECTS_PER_UNIT = 500
+SMALL_TABLE_BYTES = 1 << 20
+BATCH_TABLES = 25
+BATCH_ANALYZED = 50
+BATCH_ANALYZED_BYTES = 64 << 20
 
 
 @dataclass
@@ -20,7 +24,8 @@ class Unit:
     """A piece of work for one worker.
 
     I(weight) is the work expected in bytes, for the order; I(locks) are numbers of tables that no other unit with
-    locks may hold at the same time; I(task) is what the worker is sent.
+    locks may hold at the same time; I(task) is what the worker is sent. I(members) are the names under which journal
+    and markers know the work: those of the units that a batch was made of, else the unit's own.
     """
 
     name: str
@@ -31,6 +36,12 @@ class Unit:
     waits_for: set = field(default_factory=set)
     locks: frozenset = frozenset()
     bytes_total: int = 0
+    members: tuple = ()
+
+    @property
+    def names(self) -> tuple:
+        """The names in journal and markers."""
+        return self.members or (self.name,)
 
 
 def table_unit_name(table: Table) -> str:
@@ -131,6 +142,80 @@ def foreign_key_units(foreign_keys: list, pre_data: tuple, tables: list, texts: 
             )
         )
     return units
+
+
+def batches(units: list, fits) -> list:
+    """Group I(units) in their order: I(fits) gets a group and the next unit and says whether it may join."""
+    groups: list = []
+    for unit in units:
+        if groups and fits(groups[-1], unit):
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    return groups
+
+
+def batch_small_tables(tables: list, keys: list, again: set) -> list:
+    """Return the units of copies and keys with small tables, and the keys that wait for nothing else, put together.
+
+    Thousands of small tables cost round trips and commits, not bytes: 25 of them go through one transaction of one
+    session, and their indexes are built while their rows are still at hand. A table that has to be emptied first
+    (I(again)) is copied alone.
+    """
+    small = [unit for unit in tables if unit.bytes_total <= SMALL_TABLE_BYTES and unit.name not in again]
+    small = [unit for unit in small if not unit.task["table"]["tree"]]
+    groups = batches(small, lambda group, _unit: len(group) < BATCH_TABLES)
+    waiting = {unit.name: unit for unit in keys}
+    result, place = [], {}
+    for group in groups:
+        names = {unit.name for unit in group}
+        mine = []
+        # Archive order puts a key after those that it depends on, so one pass finds all that can join.
+        for unit in waiting.values():
+            if unit.waits_for and unit.waits_for <= names and names.intersection(unit.waits_for):
+                mine.append(unit)
+                names.add(unit.name)
+        for unit in mine:
+            del waiting[unit.name]
+        members = (*group, *mine)
+        label = group[0].label if len(group) == 1 else f"{group[0].label} and {len(group) - 1} small tables more"
+        batch = Unit(
+            name=f"batch:{group[0].name}",
+            kind="table",
+            label=label,
+            weight=sum(unit.weight for unit in group),
+            task={
+                "kind": "batch",
+                "tables": [[unit.name, unit.task["table"]] for unit in group],
+                "statements": [unit.task["text"] for unit in mine],
+            },
+            members=tuple(unit.name for unit in members),
+        )
+        place.update({unit.name: batch.name for unit in members})
+        result.append(batch)
+    rest = [unit for unit in tables if unit.name not in place] + list(waiting.values())
+    for unit in rest:
+        unit.waits_for = {place.get(name, name) for name in unit.waits_for}
+    return result + rest
+
+
+def batch_statistics(units: list) -> list:
+    """Return the units that gather statistics with those of small relations put together."""
+
+    def fits(group: list, unit: Unit) -> bool:
+        return len(group) < BATCH_ANALYZED and sum(one.weight for one in group) + unit.weight <= BATCH_ANALYZED_BYTES
+
+    return [
+        Unit(
+            name=group[0].name if len(group) == 1 else f"batch:{group[0].name}",
+            kind="statistics",
+            label=group[0].label if len(group) == 1 else f"{group[0].label} and {len(group) - 1} more",
+            weight=sum(unit.weight for unit in group),
+            task={"kind": "sql", "text": "; ".join(unit.task["text"] for unit in group)},
+            members=tuple(unit.name for unit in group),
+        )
+        for group in batches(units, fits)
+    ]
 
 
 def conflicts(locks: frozenset, held: list) -> bool:

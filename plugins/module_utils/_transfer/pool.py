@@ -114,7 +114,7 @@ class Pool:
                 worker.unit = None
                 results[unit.name] = answer
                 if unit.kind != "prove":
-                    self.journal.finished(self.database, unit.name, answer.get("rows"), answer.get("bytes"))
+                    self.record(unit, answer)
                 for follower in followers.get(unit.name, ()):
                     blocked[follower.name].discard(unit.name)
                     if not blocked[follower.name]:
@@ -137,6 +137,11 @@ class Pool:
                 self.retry(unit, answer, attempts[unit.name], later)
         return results
 
+    def record(self, unit: Unit, answer: dict) -> None:
+        """Enter a finished unit in the journal under all its names."""
+        members = answer.get("members") or {unit.name: (answer.get("rows"), answer.get("bytes"))}
+        self.journal.finished(self.database, {name: members.get(name, (None, None)) for name in unit.names})
+
     def dispatch(self, ready: list, attempts: dict) -> None:
         """Give ready units to idle workers; units whose locks clash with one in flight are put back."""
         put_back = []
@@ -150,8 +155,8 @@ class Pool:
                 worker.unit = unit
                 attempts[unit.name] += 1
                 if unit.kind != "prove":
-                    self.journal.started(self.database, unit.name)
-                worker.send({"unit": unit.name, "task": unit.task})
+                    self.journal.started(self.database, *unit.names)
+                worker.send({"unit": unit.name, "names": unit.names, "attempt": attempts[unit.name], "task": unit.task})
         for item in put_back:
             heapq.heappush(ready, item)
 
@@ -168,7 +173,8 @@ class Pool:
             )
             later.append((time.monotonic() + RETRY_SECONDS[attempt - 1], unit))
             return
-        self.journal.failed(self.database, unit.name, answer["message"])
+        for name in unit.names:
+            self.journal.failed(self.database, name, answer["message"])
         raise TransferFailed(
             f"Database {self.database}, {unit.label}: {answer['message']}",
             "Put the cause right, then run the migration again: what is done stays done.",

@@ -150,11 +150,11 @@ class SchemaWriter:
         with self.target.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
-                for entry in entries:
-                    text = target_text(entry, self.plan).strip()
-                    if not COMMENTS_ONLY.fullmatch(text):
-                        cursor.execute(text)
-                    marker.set_marker(cursor, self.migration, entry.unit)
+                texts = [target_text(entry, self.plan) for entry in entries]
+                script = "\n".join(text for text in texts if not COMMENTS_ONLY.fullmatch(text.strip()))
+                if script:
+                    cursor.execute(script)  # one round trip for all of them
+                marker.set_markers(cursor, self.migration, {entry.unit: None for entry in entries})
                 cursor.execute("COMMIT")
             except BaseException:
                 if not self.target.closed:

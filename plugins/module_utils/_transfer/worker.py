@@ -25,7 +25,7 @@ from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
 from . import marker
 from .catalogue import Table
-from .copying import Throttle, copy_large_objects, copy_table
+from .copying import Throttle, copy_batch, copy_large_objects, copy_table
 
 PROGRESS_SECONDS = 0.5
 
@@ -89,14 +89,20 @@ class Worker:
             self.reported = time.monotonic()
             self.say("progress", unit=unit, bytes=carried)
 
-    def do(self, unit: str, task: dict) -> dict:
+    def do(self, unit: str, names: list, attempt: int, task: dict) -> dict:
         """Do one unit and return what there is to say of it."""
         name = self.request.name
-        if task["kind"] in ("sql", "large_objects"):
+        if task["kind"] in ("sql", "batch", "large_objects"):
             # An earlier attempt whose connection broke during COMMIT may have happened after all.
             with self.target().cursor() as cursor:
-                if marker.is_set(cursor, name, unit):
+                if attempt > 1 and marker.are_set(cursor, name, names):
                     return {}
+        if task["kind"] == "batch":
+            tables = [(member, Table(**words)) for member, words in task["tables"]]
+            throttle = Throttle(self.rate)
+            return {
+                "members": copy_batch(self.source(), self.target(), tables, task["statements"], names, name, throttle)
+            }
         if task["kind"] == "table":
             table = Table(**task["table"])
             count, carried = copy_table(
@@ -116,7 +122,7 @@ class Worker:
         with self.target().cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(task["text"])
-            marker.set_marker(cursor, name, unit)
+            marker.set_markers(cursor, name, dict.fromkeys(names))
             cursor.execute("COMMIT")
         return {}
 
@@ -151,8 +157,8 @@ class Worker:
         order = json.loads(line)
         unit = order["unit"]
         try:
-            result = self.do(unit, order["task"])
-        except (psycopg2.Error, MigrationError, OSError) as error:
+            result = self.do(unit, order["names"], order["attempt"], order["task"])
+        except Exception as error:
             transient = is_transient(error)
             if isinstance(error, MigrationError):
                 transient = error.details.get("cause") in ("timeout", "slots", "starting", "refused")

@@ -9,7 +9,7 @@ import datetime
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._checks import report
-from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context, last_attempt
+from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.rule import Rule, blind, fine, listed, violated
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.run import run_checks
@@ -20,7 +20,8 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     PrivilegeMissing,
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
-from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint, Request
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.connection import failure
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.driver import psycopg2
 
 IDS = [rule.id for rule in RULES]
@@ -265,7 +266,7 @@ def test_listed_counts_the_rest():
     ],
 )
 def test_the_last_address_tells_the_cause(text, cause):
-    assert last_attempt(ConnectionFailed(text, "", {"cause": "name"})).details["cause"] == cause
+    assert failure(Endpoint(host="db"), "source", "shop", text).details["cause"] == cause
 
 
 def test_a_failed_connection_is_not_tried_again(request_, tmp_path, monkeypatch):
