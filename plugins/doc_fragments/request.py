@@ -129,7 +129,7 @@ options:
     required: true
   role_map:
     description:
-      - Roles of the source that have another name on the target, as C({source: target}).
+      - Roles of the source that have another name on the target, the source's name as key and the target's as value.
       - Objects of a superuser of the source that is not named here will belong to the migration's own user.
     type: dict
     default: {}

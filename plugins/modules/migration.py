@@ -14,7 +14,7 @@ author:
 description:
   - Starts the transfer on the runtime server, attaches to it while it runs, resumes it when it died, and does
     nothing when it is done.
-  - The transfer runs detached from the task: losing the controller, the session or the AWX pod does not end it.
+  - The transfer runs detached from the task, so that losing the controller, the session or the AWX pod does not end it.
   - Everything that would make it fail is checked before the target is touched. Nothing that the target already
     holds is overwritten.
 requirements:

@@ -31,15 +31,14 @@ options:
     default: []
   severities:
     description:
-      - Severity of a violation by id, as C({id: failed}) or C({id: warning}), where it is to differ from the
-        default.
+      - Severity of a violation by id of the rule, V(failed) or V(warning), where it is to differ from the default.
     type: dict
     default: {}
   accept:
     description:
       - Findings that are known and accepted.
-      - Each entry names the C(rule), the C(object) if it is for one object only, a C(reason) and a date C(until)
-        which it holds.
+      - Each entry names the C(rule), the C(object) if it is for one object only, a C(reason) and C(until),
+        the date up to which it holds.
     type: list
     elements: dict
     default: []

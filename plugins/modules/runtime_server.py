@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Makes the executing host the runtime server of a migration: a private state directory, the transfer engine of
+  - Makes the executing host the runtime server of a migration, with a private state directory, the transfer engine of
     this collection, and the certainty that Python, psycopg2, the client programs and both servers are as they have
     to be.
   - With O(state=absent) it is taken away again, through the same gate as M(azpg.migrate.cleanup).

@@ -228,6 +228,7 @@ def test_connect_is_missing_on_the_target(pair):
 # -- versions ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(SOURCE_MAJOR == TARGET_MAJOR, reason="needs two majors")
 def test_an_older_target(pair):
     finding = the_only(
         pair.check(
@@ -242,6 +243,7 @@ def test_an_older_target(pair):
     assert finding.expected == f"PostgreSQL {TARGET_MAJOR} or newer on the target"
 
 
+@pytest.mark.skipif(SOURCE_MAJOR == TARGET_MAJOR, reason="needs two majors")
 def test_a_client_program_that_is_too_old(pair):
     if not (pair.source.prefix / "bin" / "pg_dump").exists():
         pytest.skip("this build of the server has no client programs")
@@ -586,7 +588,7 @@ def test_tablespaces(pair, tmp_path_factory):
 @contextlib.contextmanager
 def extension(cluster: Cluster, version: str):
     """Let the server know the extension STRANGE in the given version."""
-    directory = next(cluster.prefix.rglob("extension/citext.control")).parent
+    directory = sorted(cluster.prefix.rglob("extension/citext.control"))[0].parent
     files = {
         f"{STRANGE}.control": f"default_version = '{version}'\nsuperuser = false\n",
         f"{STRANGE}--{version}.sql": "",

@@ -219,7 +219,12 @@ def _check_runs(build: Path, major: int) -> None:
 def _run(command: list, environment: dict | None = None) -> str:
     """Run a program and return what it printed; LabError carries the end of its error output."""
     done = subprocess.run(
-        [str(word) for word in command], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        [str(word) for word in command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     if done.returncode != 0:
         raise LabError(f"{Path(command[0]).name} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")

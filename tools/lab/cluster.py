@@ -211,7 +211,9 @@ class Cluster:
         for file in files or []:
             command += ["-f", str(file)]
         with self.environment(user, password, dbname) as environment:
-            done = subprocess.run(command, env=environment, input=sql, capture_output=True, text=True, encoding="utf-8")
+            done = subprocess.run(
+                command, env=environment, input=sql, capture_output=True, text=True, encoding="utf-8", check=False
+            )
         if done.returncode != 0:
             raise LabError(f"psql on {dbname} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
@@ -238,7 +240,9 @@ class Cluster:
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"]
         command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"]
         command += ["-keyout", str(key), "-out", str(certificate)]
-        done = subprocess.run(command, capture_output=True, text=True, umask=0o077, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, umask=0o077, stdin=subprocess.DEVNULL, check=False
+        )
         if done.returncode != 0:
             raise LabError(f"openssl ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         shutil.copyfile(certificate, self.certificate)
@@ -288,6 +292,7 @@ class Cluster:
                 timeout=180,
                 start_new_session=True,
                 **extra,
+                check=False,
             )
             output.seek(0)
             text = output.read().strip()
@@ -322,7 +327,7 @@ def _account() -> str:
     if os.geteuid() != 0:
         return "self"
     if shutil.which("unshare"):
-        done = subprocess.run([*UNSHARE, "true"], capture_output=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([*UNSHARE, "true"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode == 0:
             return "unshare"
     return "nobody"

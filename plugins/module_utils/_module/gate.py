@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 
 from .._core import status
-from .._core.errors import GateRefused
+from .._core.errors import GateRefused, PreconditionFailed
 from .._transfer.backend import HostBackend
 from .._verify.evidence import collect
-from .._verify.gate import evaluate
+from .._verify.gate import evaluate, refusal
 from .._verify.report import read_report
 from .edge import Task
 
@@ -20,14 +21,26 @@ def refusals(task: Task) -> tuple:
     """Return C((report, refusals)); no refusals means that the gate is open."""
     backend = HostBackend(task.request, task.layout, {})
     backend.check_identity()
-    report = read_report(task.layout.verification_file)
+    report, against = stored_report(task.layout.verification_file)
     state = backend.status()["state"]
     if report is None or state != status.COMPLETED:
         evidence = {"migration_state": state}
     else:
         # Another migration on this host is served by an engine of its own; it does not need this one's directory.
         evidence = collect(task.request, report, migration_state=state, other_users=[], runtime_is_endpoint=None)
-    return report, evaluate(report, evidence, now=datetime.now(timezone.utc))
+    reasons = evaluate(report, evidence, now=datetime.now(timezone.utc))
+    # A report that cannot be believed is there all the same: its own reason says more than that there is none.
+    return report, against + [reason for reason in reasons if not against or reason["code"] != "report-missing"]
+
+
+def stored_report(path: str) -> tuple:
+    """Return C((report, refusals)): no report without a file, and a refusal where the file is no report as it was written."""
+    if not os.path.exists(path):
+        return None, []
+    try:
+        return read_report(path), []
+    except PreconditionFailed as error:
+        return None, [refusal("report-digest", error.msg, error.hint)]
 
 
 def require_open_gate(task: Task) -> dict:

@@ -26,7 +26,7 @@ from .._postgres.programs import choose_programs
 from . import catalogue, plan, roles, worker
 from .database_run import DatabaseRun
 from .journal import Journal, utc_now
-from .process import Lock, record_self
+from .process import ANOTHER_RUNS, Lock, record_self
 
 RECONNECTIONS = 5
 RECONNECT_SECONDS = (5, 15, 30, 60, 120)
@@ -123,7 +123,7 @@ def run(directory: str) -> int:
     lock = Lock(layout)
     if not lock.acquire():
         say(f"Another engine runs migration {request.name}: {read_json(layout.process_file)}.")
-        return 3
+        return ANOTHER_RUNS
     journal = Journal(layout.journal_file)
     context = Context(request, layout, journal, stored["options"], os.path.abspath(sys.argv[0]))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -19,6 +19,7 @@ from .._core.layout import Layout
 from .._core.waiting import clock
 
 START_SECONDS = 30
+ANOTHER_RUNS = 3  # the engine's exit status when it finds the lock taken
 
 
 def boot_id() -> str:
@@ -90,13 +91,14 @@ def scope_command(name: str) -> list:
 def start_detached(layout: Layout, interpreter: str, engine: str, secrets: dict) -> dict:
     """Start the engine in a session of its own and return its description once it holds the lock.
 
+    When another call was faster, the lock ends this one's engine and the description is that of the one that runs; so
+    what is written down already is left alone: a description of the past is known by its process being gone.
+
     :param secrets: C({source: {password}, target: {password}}), handed over through an inherited pipe
     :raises TransferFailed: when it ends, or says nothing, within 30 seconds
     """
     command = [*scope_command(layout.name), interpreter, engine, "run", "--directory", layout.directory]
     environment = {key: text for key, text in os.environ.items() if not key.startswith(("PG", "ANSIBLE_", "AZURE_"))}
-    if os.path.exists(layout.process_file):
-        os.unlink(layout.process_file)
     with open(os.open(layout.log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
@@ -110,7 +112,7 @@ def start_detached(layout: Layout, interpreter: str, engine: str, secrets: dict)
         known = living(layout)
         if known:
             return known
-        if process.poll() is not None:
+        if process.poll() not in (None, ANOTHER_RUNS):
             break
     raise TransferFailed(
         f"The engine did not start (exit status {process.poll()}): {log_tail(layout)}",

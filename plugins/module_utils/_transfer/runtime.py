@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -141,9 +142,7 @@ def absent(layout: Layout, check_mode: bool) -> list:
     paths = leftovers(layout)
     if not check_mode:
         for path in paths:
-            shutil.rmtree(path, ignore_errors=not os.path.isdir(path))
-        try:
+            shutil.rmtree(path)
+        with contextlib.suppress(OSError):
             os.rmdir(layout.state_directory)  # only when nothing else is in it
-        except OSError:
-            pass
     return paths

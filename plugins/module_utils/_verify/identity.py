@@ -59,7 +59,7 @@ def same_server(stored: dict | None, live: dict | None) -> bool:
     if stored.get("system_identifier") != live.get("system_identifier"):
         return False
     return all(
-        (live.get("databases") or {}).get(name, {}).get("oid") == item.get("oid") is not None
+        item.get("oid") is not None and (live.get("databases") or {}).get(name, {}).get("oid") == item["oid"]
         for name, item in stored["databases"].items()
     )
 

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From nothing to a proven migration: the playbooks, whole and one by one, twice, and after everything is over."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
+from support.migrations import Migration
+from support.servers import USER, ask, catalogue, contents
+
+from tools.lab import dataset
+
+PLAYBOOKS = ("provision", "premigration", "migrate", "verify", "decommission")
+
+# PostgreSQL 16 and later make the creator of a role its administrator, who neither inherits its rights nor acts for it.
+MEMBERSHIPS = f"""
+SELECT roleid::regrole::text FROM pg_auth_members
+ WHERE member = '{USER}'::regrole AND (inherit_option OR set_option OR NOT admin_option OR grantor = member)
+"""
+
+
+def tree(one: Migration) -> list:
+    """Return all paths of the migration's directories."""
+    return sorted(str(path) for top in (one.state, one.archive.parent, one.reports) for path in top.rglob("*"))
+
+
+def answers(cluster) -> dict:
+    """Return what the application's queries are answered."""
+    return dataset.answers(lambda database: cluster.connection(dbname=database))
+
+
+def test_site_twice_and_again_when_the_source_is_gone(lab, application, migration):
+    one = migration("application", databases=application)
+    before = {name: contents(lab.source, name) for name in application}, catalogue(lab.source)
+    first = one.play("site").good()
+    assert first.changed > 0
+    # Everything arrived, and the application gets the same answers.
+    asked = answers(lab.source)
+    assert len(asked) >= 30
+    assert [str(difference) for difference in dataset.compare_answers(asked, answers(lab.target))] == []
+    # The source is as it was.
+    assert ({name: contents(lab.source, name) for name in application}, catalogue(lab.source)) == before
+    assert [row for row in before[1]["server"] if row[0] == "slot"] == []
+    # Nothing of the migration is left on the target or on the runtime host, but what is meant to stay.
+    for name in application:
+        assert ask(lab.target, "SELECT to_regnamespace('azpg_migrate')", name) == [(None,)]
+    assert ask(lab.target, MEMBERSHIPS) == []
+    assert not one.state.exists()
+    record = json.loads((one.archive / "final-record.json").read_text(encoding="utf-8"))
+    assert record["sha256"] == digest({key: item for key, item in record.items() if key != "sha256"})
+    assert record["verification"]["verdict"] == "MATCH"
+    names = {path.name for path in one.archive.iterdir()}
+    assert {"final-record.json", "journal.sqlite", "verification.json", "verification.html"} <= names
+    fetched = one.reports / "application" / "verification.json"
+    assert fetched.read_bytes() == (one.archive / "verification.json").read_bytes()
+    # Again, now that it is over; and again when the target is in use and the source has been switched off.
+    assert one.play("site").good().changed == 0
+    ask(
+        lab.target,
+        "INSERT INTO app.audit_log SELECT * FROM app.audit_log LIMIT 0; CREATE TABLE public.later ()",
+        "shop",
+    )
+    lab.source.stop()
+    try:
+        assert one.play("site").good().changed == 0
+        assert one.play("verify", "--check", "--diff").good().changed == 0
+    finally:
+        lab.source.start()
+    assert not one.state.exists()
+
+
+def test_every_playbook_alone_and_twice_and_in_check_mode(migration):
+    one = migration("single")
+    lab = one.lab
+    for playbook in PLAYBOOKS:
+        servers = catalogue(lab.source), catalogue(lab.target)
+        paths = tree(one)
+        trial = one.play(playbook, "--check", "--diff").good()
+        assert (catalogue(lab.source), catalogue(lab.target)) == servers, f"{playbook} --check wrote to a server"
+        assert tree(one) == paths, f"{playbook} --check wrote to the runtime host"
+        real = one.play(playbook).good()
+        assert bool(trial.changed) == bool(real.changed) == (playbook in ("provision", "migrate", "decommission"))
+        assert one.play(playbook).good().changed == 0, f"{playbook} changes something the second time"
+    assert contents(lab.source, "single") == contents(lab.target, "single")
+    assert not one.state.exists() and (one.archive / "final-record.json").exists()
+
+
+@pytest.mark.parametrize("missing", ["provision", "migrate"])
+def test_playbook_before_its_turn(migration, missing):
+    one = migration("early", seed=None, databases=["seed_small"])
+    play = one.play("migrate" if missing == "provision" else "decommission")
+    if missing == "provision":
+        assert play.code == 2 and "No runtime server has been provisioned" in play.output
+    else:
+        # There never was such a migration here: nothing to take away.
+        assert play.good().changed == 0
+    assert not one.state.exists()

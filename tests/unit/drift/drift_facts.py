@@ -1,0 +1,143 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of the checkout say of themselves, read once for all drift tests."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+COLLECTION = "azpg.migrate"
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+ROLES = sorted(path.parent.parent.name for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"))
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+VARIABLE = re.compile(r"\bazpg_[a-z0-9_]+\b")
+
+# Variables that the playbooks read, in no role's specification.
+PLAYBOOK_VARIABLES = {"azpg_hosts"}
+
+
+def load(*parts: str):
+    """Return the content of a YAML file of the checkout."""
+    return yaml.safe_load(ROOT.joinpath(*parts).read_text(encoding="utf-8"))
+
+
+def specification(module: str) -> dict:
+    """Return a module's argument specification."""
+    return importlib.import_module(f"ansible_collections.azpg.migrate.plugins.modules.{module}").SPECIFICATION
+
+
+def ansible_doc(*modules: str) -> subprocess.CompletedProcess:
+    """Ask Ansible itself for the documentation of modules, fragments included."""
+    cache = ROOT / ".cache" / "ansible"
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(cache / "collections"),
+        "ANSIBLE_HOME": str(cache),
+        "ANSIBLE_CONFIG": str(cache / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    names = [f"{COLLECTION}.{module}" for module in modules]
+    command = [str(Path(sys.executable).parent / "ansible-doc"), "--json", "--type", "module", *names]
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+
+
+@functools.cache
+def answers() -> dict:
+    """Return C({module: {doc, examples, return}}); a text instead where Ansible cannot read the documentation."""
+    together = ansible_doc(*MODULES)
+    if together.returncode == 0:
+        return {name.rpartition(".")[2]: content for name, content in json.loads(together.stdout).items()}
+    # One that cannot be read spoils the answer for all.
+    found = {}
+    for module in MODULES:
+        alone = ansible_doc(module)
+        found[module] = alone.stderr if alone.returncode else json.loads(alone.stdout)[f"{COLLECTION}.{module}"]
+    return found
+
+
+def documentation(module: str) -> dict:
+    """Return C({doc, examples, return}) of a module."""
+    answer = answers()[module]
+    assert isinstance(answer, dict), answer
+    return answer
+
+
+def options(module: str) -> dict:
+    """Return the documented options of a module."""
+    return documentation(module)["doc"].get("options", {})
+
+
+def role_options(role: str) -> dict:
+    """Return the options that a role's specification names."""
+    return load("roles", role, "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+def all_variables() -> set:
+    """Return every variable that some role or playbook reads."""
+    return PLAYBOOK_VARIABLES.union(*(role_options(role) for role in ROLES))
+
+
+def strings(value):
+    """Yield every text inside a structure, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+def tasks_of(value):
+    """Yield every dictionary inside a structure that could be a task, blocks included."""
+    if isinstance(value, dict):
+        yield value
+        for word in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers"):
+            yield from tasks_of(value.get(word))
+    elif isinstance(value, list):
+        for item in value:
+            yield from tasks_of(item)
+
+
+def calls(value):
+    """Yield C((module, arguments)) of every task that uses a module of this collection."""
+    for task in tasks_of(value):
+        for word, arguments in task.items():
+            if isinstance(word, str) and word.startswith(f"{COLLECTION}."):
+                yield word.rpartition(".")[2], arguments or {}
+
+
+def unknown_arguments(module: str, arguments: dict) -> list:
+    """Return the arguments, suboptions included, that the module's documentation does not know."""
+
+    def compare(given: dict, known: dict, prefix: str) -> list:
+        unknown = []
+        for word, value in given.items():
+            if word not in known:
+                unknown.append(f"{prefix}{word}")
+            elif known[word].get("suboptions") and isinstance(value, dict):
+                unknown += compare(value, known[word]["suboptions"], f"{prefix}{word}.")
+        return unknown
+
+    return compare(arguments, options(module), "")
+
+
+def project_files() -> list:
+    """Return the files that git knows, or would add, as paths relative to the checkout."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    environment = {word: text for word, text in os.environ.items() if not word.startswith("GIT_")}
+    listed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True).stdout
+    names = {os.fsdecode(name) for name in listed.split(b"\0") if name}
+    return sorted(name for name in names if (ROOT / name).is_file())

@@ -1,0 +1,137 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles and playbooks: what is specified, what is used and what is handed on are the same."""
+
+from __future__ import annotations
+
+import re
+
+import drift_facts as facts
+import pytest
+
+# A role hands an option on in one of these two forms, and in no other.
+HANDED_ON = re.compile(r"\{\{ (azpg_[a-z0-9_]+)( \| default\(omit\))? \}\}")
+GROUP = f"group/{facts.COLLECTION}.all"
+
+# Options that a role decides by itself, because that is what the role is for.
+DECIDED = {
+    "provision": {"runtime_server": {"state"}},
+    # Findings are the result of the task; a file of them is for those who call the module.
+    "premigration": {"premigration_check": {"report_directory"}},
+    "migrate": {"migration": {"state"}},
+    # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
+    "verify": {"verification": {"fail_on", "report_directory"}},
+    # The decommissioned runtime server needs no client programs.
+    "decommission": {"runtime_server": {"state", "bin_directory"}},
+}
+
+
+def tasks(role: str) -> list:
+    return facts.load("roles", role, "tasks", "main.yml")
+
+
+def handed_on(role: str):
+    """Yield C((module, option, value)) of everything that a role passes to modules, group defaults included."""
+    (block,) = tasks(role)
+    defaults = block["module_defaults"][GROUP]
+    for module, arguments in facts.calls(tasks(role)):
+        for option, value in {**defaults, **arguments}.items():
+            yield module, option, value
+
+
+def test_there_are_roles_and_playbooks():
+    assert set(DECIDED) == set(facts.ROLES)
+    assert set(facts.ROLES) < set(facts.PLAYBOOKS) | {"migrate"}
+    assert sorted(path.name for path in (facts.ROOT / "roles").iterdir() if path.is_dir()) == facts.ROLES
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_specification_names_exactly_the_variables_in_use(role):
+    used = {name for text in facts.strings(tasks(role)) for name in facts.VARIABLE.findall(text)}
+    assert used == set(facts.role_options(role))
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_modules_are_the_one_place_of_defaults(role):
+    assert not (facts.ROOT / "roles" / role / "defaults").exists()
+    assert not [name for name, option in facts.role_options(role).items() if "default" in option]
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_roles_pass_only_options_that_the_modules_have(role):
+    for module, option, _value in handed_on(role):
+        assert option in facts.options(module), f"{module} has no option {option}"
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_every_option_of_the_modules_can_be_set_through_the_role(role):
+    passed: dict = {}
+    for module, option, _value in handed_on(role):
+        passed.setdefault(module, set()).add(option)
+    for module, options in passed.items():
+        left_out = set(facts.options(module)) - options
+        assert left_out <= DECIDED[role].get(module, set()), f"{module}: {left_out}"
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_role_options_have_the_types_of_the_module_options(role):
+    specified = facts.role_options(role)
+    checked = set()
+    for module, option, value in handed_on(role):
+        match = HANDED_ON.fullmatch(value) if isinstance(value, str) else None
+        if not match:
+            assert option in DECIDED[role].get(module, set()), f"{module}.{option} is set to {value!r}"
+            continue
+        name, optional = match[1], bool(match[2])
+        ours, theirs = specified[name], facts.options(module)[option]
+        assert ours["type"] == theirs["type"], name
+        assert ours.get("elements") == theirs.get("elements"), name
+        assert ours.get("required", False) == theirs.get("required", False) == (not optional), name
+        checked.add(name)
+    # What is not handed on is used by the role itself.
+    assert set(specified) - checked <= {"azpg_report_directory"}
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_role_readme_names_what_the_role_sets(role):
+    text = (facts.ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    registered = {task["register"] for task in facts.tasks_of(tasks(role)) if "register" in task}
+    assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) == registered
+    assert "meta/argument_specs.yml" in text
+
+
+@pytest.mark.parametrize("playbook", facts.PLAYBOOKS)
+def test_playbooks_refer_to_what_is_there(playbook):
+    for play in facts.load("playbooks", f"{playbook}.yml"):
+        if "ansible.builtin.import_playbook" in play:
+            prefix, _dot, name = play["ansible.builtin.import_playbook"].rpartition(".")
+            assert prefix == facts.COLLECTION
+            assert name in facts.PLAYBOOKS
+            continue
+        assert play["hosts"] == "{{ azpg_hosts | default('migrations') }}"
+        assert play["gather_facts"] is False
+        for role in play["roles"]:
+            prefix, _dot, name = role["role"].rpartition(".")
+            assert prefix == facts.COLLECTION
+            assert name in facts.ROLES
+        used = {name for text in facts.strings(play) for name in facts.VARIABLE.findall(text)}
+        assert used <= facts.all_variables()
+
+
+def test_site_runs_every_phase_once_and_in_order():
+    imported = [
+        play["ansible.builtin.import_playbook"].rpartition(".")[2] for play in facts.load("playbooks", "site.yml")
+    ]
+    assert imported == ["provision", "premigration", "migrate", "verify", "decommission"]
+    for number, name in enumerate(imported, 1):
+        (play,) = facts.load("playbooks", f"{name}.yml")
+        assert play["name"].startswith(f"({number}/{len(imported)}) ")
+
+
+def test_variables_of_one_name_mean_the_same_in_every_role():
+    known: dict = {}
+    for role in facts.ROLES:
+        for name, option in facts.role_options(role).items():
+            shape = (option["type"], option.get("elements"), option.get("required", False))
+            assert known.setdefault(name, shape) == shape, name

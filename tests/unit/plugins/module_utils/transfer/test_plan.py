@@ -1,0 +1,113 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of work: what waits for what, and what may not run at once."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import plan
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.catalogue import Table
+
+ORDERS = Table(100, "app", "orders", 1000, 400, ("id", "note"), True)
+LINES = Table(101, "app", "lines", 3000, 0, ("id",), True)
+TREE = Table(200, "app", "tree", 500, 0, ("id",), True, True, (201, 202))
+TABLES = [ORDERS, LINES, TREE]
+
+
+def entry(number: int, kind: str, dependencies=(), oid: int = 0, catalogue: int = 0, name: str = "") -> Entry:
+    return Entry(number, catalogue, oid, tuple(dependencies), name or f"e{number}", kind, "app", "app_owner", f"SQL {number};")
+
+
+PRE_DATA = (
+    entry(1, "TABLE", oid=100, catalogue=plan.CLASS_RELATION),
+    entry(2, "TABLE", oid=101, catalogue=plan.CLASS_RELATION),
+    entry(3, "TABLE", oid=202, catalogue=plan.CLASS_RELATION),
+    entry(4, "FUNCTION", oid=100, catalogue=1255),
+    entry(5, "TABLE", oid=300, catalogue=plan.CLASS_RELATION),
+)
+
+
+def texts(entries) -> dict:
+    return {item.number: item.text for item in entries}
+
+
+def test_tables_weigh_with_their_indexes_but_count_without():
+    units = {unit.label: unit for unit in plan.table_units(TABLES)}
+    assert units["app.orders"].weight == 1400
+    assert units["app.orders"].bytes_total == 1000
+    assert units["app.orders"].name == "table:app.orders:100"
+    assert Table(**units["app.tree"].task["table"]) == TREE, "what is sent to a worker can be rebuilt there"
+
+
+def test_large_objects_go_in_portions():
+    units = plan.large_object_units(list(range(1, 1202)))
+    assert [len(unit.task["numbers"]) for unit in units] == [500, 500, 201]
+    assert units[0].name == "large objects:1-500"
+    assert plan.large_object_units([]) == []
+
+
+def test_post_data_falls_into_keys_foreign_keys_and_the_rest():
+    entries = (
+        entry(10, "INDEX", [1]),
+        entry(11, "CONSTRAINT", [1, 10]),
+        entry(12, "INDEX ATTACH", [10]),
+        entry(13, "FK CONSTRAINT", [2, 11]),
+        entry(14, "RULE", [11]),
+        entry(15, "INDEX", [14]),
+        entry(16, "TRIGGER", [1]),
+        entry(17, "INDEX", [15]),
+    )
+    keys, foreign_keys, rest = plan.split_post_data(entries)
+    assert [item.number for item in keys] == [10, 11, 12]
+    assert [item.number for item in foreign_keys] == [13]
+    assert [item.number for item in rest] == [14, 15, 16, 17], "an index on what comes late comes late too"
+
+
+def test_keys_wait_for_their_table_and_for_each_other():
+    keys = [entry(10, "INDEX", [1]), entry(11, "CONSTRAINT", [1, 10]), entry(12, "INDEX", [3]), entry(13, "INDEX", [4])]
+    units = {unit.name: unit for unit in plan.key_units(keys, PRE_DATA, TABLES, texts(keys))}
+    first, second, third, fourth = (units[key.unit] for key in keys)
+    assert first.waits_for == {"table:app.orders:100"}
+    assert second.waits_for == {"table:app.orders:100", keys[0].unit}
+    assert third.waits_for == {"table:app.tree:200"}, "a leaf's index waits for the tree that brings its rows"
+    assert fourth.waits_for == set(), "an object number counts only together with its catalogue"
+    assert first.weight == 500
+    assert first.task == {"kind": "sql", "text": "SQL 10;"}
+
+
+def test_foreign_keys_lock_both_tables():
+    keys = [entry(20, "FK CONSTRAINT", [1, 2]), entry(21, "FK CONSTRAINT", [1, 5]), entry(22, "FK CONSTRAINT", [])]
+    plain, partitioned, unknown = plan.foreign_key_units(keys, PRE_DATA, TABLES, texts(keys))
+    assert plain.locks == {100, 101}
+    assert plain.weight == 4000
+    assert partitioned.locks == {"everything"}, "table 300 has no rows of its own: it is partitioned"
+    assert unknown.locks == {"everything"}
+
+
+@pytest.mark.parametrize(
+    ("locks", "held", "clash"),
+    [
+        ({1, 2}, [{2, 3}], True),
+        ({1, 2}, [{3}], False),
+        ({1}, [set()], False),
+        (set(), [{"everything"}], False),
+        ({"everything"}, [{3}], True),
+        ({1}, [{"everything"}], True),
+        ({1}, [], False),
+    ],
+)
+def test_lock_conflicts(locks, held, clash):
+    assert plan.conflicts(frozenset(locks), [frozenset(other) for other in held]) is clash
+
+
+def test_statements_may_be_chained():
+    statements = [("a", "A", 1, "SQL a"), ("b", "B", 2, "SQL b"), ("c", "C", 3, "SQL c")]
+    assert [unit.waits_for for unit in plan.statement_units("k", statements, chained=True)] == [set(), {"a"}, {"b"}]
+    assert [unit.waits_for for unit in plan.statement_units("k", statements)] == [set(), set(), set()]
+
+
+def test_column_list_of_copy():
+    assert ORDERS.column_list == '("id", "note")'
+    assert Table(1, "a", "b", 0, 0, (), False).column_list == ""

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop that keeps workers busy: order, locks, retries, and workers that die."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import pool as pool_module
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import Unit
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.pool import Pool
+
+# Answers as told by the unit's task; keeps its own count of attempts in a file beside it.
+WORKER = """
+import json, os, pathlib, sys, time
+order = json.loads(sys.stdin.readline())
+notes = pathlib.Path(order["notes"])
+def say(**words):
+    print(json.dumps(words), flush=True)
+say(event="ready")
+for line in sys.stdin:
+    message = json.loads(line)
+    unit, task = message["unit"], message["task"]
+    with open(notes, "a") as stream:
+        stream.write(f"begin {unit}\\n")
+    count = notes.read_text().splitlines().count(f"begin {unit}")
+    time.sleep(task.get("seconds", 0))
+    if task.get("die", 0) >= count:
+        os._exit(9)
+    if task.get("fail", 0) >= count:
+        say(event="failed", unit=unit, message="the moment was bad", transient=task["transient"], sqlstate="40001")
+        continue
+    say(event="progress", unit=unit, bytes=1)
+    with open(notes, "a") as stream:
+        stream.write(f"end {unit}\\n")
+    say(event="done", unit=unit, rows=count, bytes=2)
+"""
+
+
+class Notebook:
+    """Stands in for the journal."""
+
+    def __init__(self):
+        self.lines = []
+
+    def __getattr__(self, word):
+        return lambda *facts: self.lines.append((word, *facts))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs units on a number of workers; it returns C((results, notes, journal lines))."""
+    monkeypatch.setattr(pool_module, "RETRY_SECONDS", (0, 0, 0))
+    engine = tmp_path / "engine.py"
+    engine.write_text(WORKER, encoding="utf-8")
+    notes = tmp_path / "notes"
+    notes.touch()
+    journal = Notebook()
+
+    def go(units: list, jobs: int = 2, tick=lambda: None):
+        pool = Pool(str(engine), jobs, {"database": "shop", "notes": str(notes)}, journal, tick)
+        try:
+            results = pool.run(units)
+        finally:
+            pool.close()
+        return results, notes.read_text(encoding="utf-8").splitlines(), journal.lines
+
+    go.journal = journal
+    return go
+
+
+def unit(name: str, weight: int = 1, waits_for=(), locks=(), kind: str = "table", **task) -> Unit:
+    return Unit(name, kind, name, weight, task, set(waits_for), frozenset(locks))
+
+
+def test_heaviest_first_and_nothing_before_what_it_waits_for(run):
+    units = [unit("light"), unit("heavy", 9), unit("key", 99, ["light", "not in this run"]), unit("middle", 5)]
+    results, notes, _lines = run(units, jobs=1)
+    assert [line for line in notes if line.startswith("begin")] == [f"begin {n}" for n in ("heavy", "middle", "light", "key")]
+    assert set(results) == {"light", "heavy", "key", "middle"}
+    assert results["key"]["rows"] == 1
+
+
+def test_two_workers_work_at_once(run):
+    _results, notes, _lines = run([unit("a", seconds=0.3), unit("b", seconds=0.3)])
+    assert {*notes[:2]} == {"begin a", "begin b"}
+
+
+def test_units_whose_locks_clash_never_run_at_once(run):
+    units = [unit(name, locks=["shared"], seconds=0.1) for name in "abc"]
+    _results, notes, _lines = run(units, jobs=3)
+    assert [line.split()[0] for line in notes] == ["begin", "end"] * 3
+
+
+def test_others_go_past_one_that_waits_for_a_lock(run):
+    units = [unit("a", 9, locks=["x"], seconds=0.3), unit("b", 8, locks=["x"]), unit("c", 1)]
+    _results, notes, _lines = run(units)
+    assert notes.index("begin c") < notes.index("begin b")
+
+
+def test_passing_failure_is_tried_again_and_written_down(run):
+    results, _notes, lines = run([unit("a", fail=2, transient=True)])
+    assert results["a"]["rows"] == 3
+    warnings = [line for line in lines if line[0] == "event"]
+    assert len(warnings) == 2 and "tried again" in warnings[0][1]
+    assert ("finished", "shop", "a", 3, 2) in lines
+
+
+def test_passing_failure_that_does_not_pass_ends_the_run(run):
+    with pytest.raises(TransferFailed, match="a: the moment was bad") as caught:
+        run([unit("a", fail=99, transient=True)])
+    assert caught.value.details == {"database": "shop", "unit": "a", "sqlstate": "40001"}
+    assert ("failed", "shop", "a", "the moment was bad") in run.journal.lines
+    assert [line[0] for line in run.journal.lines].count("started") == pool_module.ATTEMPTS
+
+
+def test_lasting_failure_is_not_tried_again(run):
+    with pytest.raises(TransferFailed):
+        run([unit("a", fail=1, transient=False)])
+    assert [line[0] for line in run.journal.lines].count("started") == 1
+
+
+def test_dead_worker_is_replaced_and_its_unit_done_again(run):
+    results, _notes, lines = run([unit("a", die=1), unit("b")], jobs=1)
+    assert set(results) == {"a", "b"}
+    assert any("ended with status 9" in line[1] for line in lines if line[0] == "event")
+
+
+def test_workers_that_never_start_end_the_run(tmp_path):
+    engine = tmp_path / "engine.py"
+    engine.write_text("import sys; sys.exit(5)", encoding="utf-8")
+    pool = Pool(str(engine), 1, {"database": "shop"}, Notebook(), lambda: None)
+    try:
+        with pytest.raises(TransferFailed, match="status 5"):
+            pool.run([unit("a")])
+    finally:
+        pool.close()
+
+
+def test_circle_is_noticed(run):
+    with pytest.raises(TransferFailed, match="circle: a, b"):
+        run([unit("a", waits_for=["b"]), unit("b", waits_for=["a"])])
+
+
+def test_tick_can_stop_everything(run):
+    class Enough(Exception):
+        pass
+
+    def tick():
+        raise Enough
+
+    with pytest.raises(Enough):
+        run([unit("a", seconds=5)], tick=tick)
+
+
+def test_proofs_leave_the_journal_alone(run):
+    results, _notes, lines = run([unit("a", kind="prove")])
+    assert set(results) == {"a"}
+    assert not [line for line in lines if line[0] in ("started", "finished")]
+
+
+def test_nothing_to_do(run):
+    assert run([])[0] == {}

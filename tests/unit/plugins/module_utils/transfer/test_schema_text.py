@@ -1,0 +1,129 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an entry's text becomes on the target: owners, grantees, and privileges given by others."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry, Section
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.roles import RolePlan
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.schema import (
+    is_about_database,
+    is_table_privilege,
+    is_tolerated,
+    session_settings,
+    target_text,
+    unquote,
+)
+
+PLAN = RolePlan(
+    roles={},
+    memberships=(),
+    names={"app_owner": "app_owner", "old name": "New Name", "postgres": None, "bob": "bob"},
+)
+
+
+def entry(kind: str, text: str, name: str = "t") -> Entry:
+    return Entry(1, 0, 0, (), name, kind, "app", "app_owner", text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ALTER TABLE app.t OWNER TO app_owner;", 'ALTER TABLE app.t OWNER TO "app_owner";'),
+        ('ALTER TABLE app.t OWNER TO "old name";', 'ALTER TABLE app.t OWNER TO "New Name";'),
+        ("ALTER TABLE app.t OWNER TO postgres;", ""),
+        # A role that no database refers to elsewhere keeps its name.
+        ("ALTER TABLE app.t OWNER TO pg_database_owner;", 'ALTER TABLE app.t OWNER TO "pg_database_owner";'),
+        ('ALTER TABLE app."x OWNER TO y" OWNER TO app_owner;', 'ALTER TABLE app."x OWNER TO y" OWNER TO "app_owner";'),
+    ],
+    ids=["same", "mapped", "superuser", "system", "odd-name"],
+)
+def test_owner(before, after):
+    text = "CREATE TABLE app.t (id int);\n\n\n{}\n"
+    assert target_text(entry("TABLE", text.format(before)), PLAN) == text.format(after)
+
+
+def test_owner_statement_inside_a_body_is_left_alone():
+    body = "CREATE FUNCTION app.f() AS $$\nALTER TABLE app.t OWNER TO postgres;\n$$;\n\n\n"
+    text = target_text(entry("FUNCTION", body + "ALTER FUNCTION app.f() OWNER TO app_owner;\n"), PLAN)
+    assert text == body + 'ALTER FUNCTION app.f() OWNER TO "app_owner";\n'
+
+
+def test_text_without_owner_is_left_alone():
+    text = "CREATE INDEX i ON app.t USING btree (id);\n"
+    assert target_text(entry("INDEX", text), PLAN) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("GRANT SELECT ON TABLE app.t TO bob;", 'GRANT SELECT ON TABLE app.t TO "bob";'),
+        ('GRANT ALL ON TABLE app.t TO "old name";', 'GRANT ALL ON TABLE app.t TO "New Name";'),
+        (
+            "GRANT SELECT ON TABLE app.t TO bob WITH GRANT OPTION;",
+            'GRANT SELECT ON TABLE app.t TO "bob" WITH GRANT OPTION;',
+        ),
+        ("REVOKE ALL ON TABLE app.t FROM bob;", 'REVOKE ALL ON TABLE app.t FROM "bob";'),
+        ("GRANT SELECT ON TABLE app.t TO PUBLIC;", "GRANT SELECT ON TABLE app.t TO PUBLIC;"),
+        ("REVOKE ALL ON FUNCTION app.f() FROM PUBLIC;", "REVOKE ALL ON FUNCTION app.f() FROM PUBLIC;"),
+        ("GRANT SELECT ON TABLE app.t TO postgres;", ""),
+        ("GRANT SELECT ON TABLE app.t TO postgres WITH GRANT OPTION;", ""),
+        ('GRANT SELECT ON TABLE app."t TO x" TO bob;', 'GRANT SELECT ON TABLE app."t TO x" TO "bob";'),
+        ('GRANT SELECT(a) ON TABLE app.t TO "old name";', 'GRANT SELECT(a) ON TABLE app.t TO "New Name";'),
+    ],
+)
+def test_grantees(before, after):
+    assert target_text(entry("ACL", before + "\n"), PLAN) == after + "\n"
+
+
+def test_privileges_given_by_somebody_else_are_given_as_that_role():
+    text = "SET SESSION AUTHORIZATION bob;\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
+    assert target_text(entry("ACL", text), PLAN) == (
+        'SET LOCAL ROLE bob;\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            'ALTER DEFAULT PRIVILEGES FOR ROLE "old name" IN SCHEMA app GRANT SELECT ON TABLES TO bob;',
+            'ALTER DEFAULT PRIVILEGES FOR ROLE "New Name" IN SCHEMA app GRANT SELECT ON TABLES TO "bob";',
+        ),
+        ("ALTER DEFAULT PRIVILEGES FOR ROLE app_owner GRANT SELECT ON TABLES TO postgres;", ""),
+        ("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO bob;", ""),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE app_owner REVOKE ALL ON FUNCTIONS FROM PUBLIC;",
+            'ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" REVOKE ALL ON FUNCTIONS FROM PUBLIC;',
+        ),
+    ],
+    ids=["mapped", "to-superuser", "of-superuser", "public"],
+)
+def test_default_privileges(before, after):
+    assert target_text(entry("DEFAULT ACL", before + "\n"), PLAN) == after + "\n"
+
+
+def test_unquote():
+    assert unquote("plain") == "plain"
+    assert unquote('"odd ""one"""') == 'odd "one"'
+
+
+def test_kinds_of_entries():
+    assert is_about_database(entry("DATABASE", ""))
+    assert is_about_database(entry("ACL", "", "DATABASE shop"))
+    assert not is_about_database(entry("ACL", "", "TABLE database"))
+    for name in ("TABLE t", "COLUMN t.a", "SEQUENCE s"):
+        assert is_table_privilege(entry("ACL", "", name))
+    assert not is_table_privilege(entry("ACL", "", "FUNCTION f()"))
+    assert not is_table_privilege(entry("COMMENT", "", "TABLE t"))
+    assert is_tolerated(entry("COMMENT", "", "EXTENSION pg_trgm"))
+    assert not is_tolerated(entry("COMMENT", "", "TABLE t"))
+
+
+def test_settings_under_which_the_text_means_what_it_says():
+    settings = session_settings(Section((), "off"))
+    assert settings["standard_conforming_strings"] == "off"
+    assert settings["search_path"] == ""
+    assert settings["check_function_bodies"] == "off"
