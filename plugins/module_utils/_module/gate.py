@@ -23,11 +23,10 @@ def refusals(task: Task) -> tuple:
     backend.check_identity()
     report, against = stored_report(task.layout.verification_file)
     state = backend.status()["state"]
-    if report is None or state != status.COMPLETED:
-        evidence = {"migration_state": state}
-    else:
-        # Another migration on this host is served by an engine of its own; it does not need this one's directory.
-        evidence = collect(task.request, report, migration_state=state, other_users=[], runtime_is_endpoint=None)
+    # Another migration on this host is served by an engine of its own; it does not need this one's directory.
+    evidence = {"migration_state": state, "other_users": [], "runtime_is_endpoint": None}
+    if report is not None and state == status.COMPLETED:
+        evidence = collect(task.request, report, **evidence)
     reasons = evaluate(report, evidence, now=datetime.now(timezone.utc))
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
     return report, against + [reason for reason in reasons if not against or reason["code"] != "report-missing"]

@@ -23,7 +23,7 @@ header.open{border-left-color:var(--open);background:var(--open-soft)}
 .why{margin:0;font-size:1.1rem}
 .figures{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.6rem;padding:0;margin:1rem 0}
 .figures li{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.7rem .9rem;color:var(--quiet)}
-.figures b{display:block;font-size:1.35rem;color:var(--ink);font-variant-numeric:tabular-nums}
+.figures b{display:block;white-space:nowrap;font-size:1.15rem;color:var(--ink);font-variant-numeric:tabular-nums}
 .figures.small b{font-size:1.05rem}.figures .differs{border-color:var(--bad)}
 .facts,.findings dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:1rem 0}
 dt{color:var(--quiet)}dd{margin:0}

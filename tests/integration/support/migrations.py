@@ -191,11 +191,12 @@ class Migration:
         return inventory, vault
 
     def begin_play(self, playbook: str, *arguments: str, **variables) -> subprocess.Popen:
-        """Start a playbook of the collection in a session of its own and do not wait."""
+        """Start a playbook of the collection in a session of its own and do not wait; I(arguments) name more, or options."""
         inventory, vault = self.write_inventory(**variables)
         program = str(Path(sys.executable).parent / "ansible-playbook")
+        words = [word if word.startswith("-") else f"azpg.migrate.{word}" for word in (playbook, *arguments)]
         return subprocess.Popen(
-            [program, f"azpg.migrate.{playbook}", "-i", str(inventory), "-e", f"@{vault}", *arguments],
+            [program, "-i", str(inventory), "-e", f"@{vault}", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def test_equal_sources_give_equal_bytes():
 def test_engine_holds_its_own_rooms_only():
     with zipfile.ZipFile(io.BytesIO(installation.build())) as archive:
         names = archive.namelist()
-    rooms = {name.split("module_utils/")[1].split("/")[0] for name in names if "module_utils/_" in name}
+    found = (re.search(r"module_utils/(_\w+)/", name) for name in names)
+    rooms = {match[1] for match in found if match}
     assert rooms == set(installation.ROOMS)
     assert "__main__.py" in names
 

@@ -85,14 +85,22 @@ def test_life_of_a_unit(path, journal):
     journal.started("shop", "t1")
     found = unit(path, "t1")
     assert (found["bytes_done"], found["attempts"], found["error"]) == (0, 2, None)
-    journal.finished("shop", "t1", 7, 990)
+    journal.finished("shop", {"t1": (7, 990)})
     found = unit(path, "t1")
     assert (found["state"], found["rows"], found["bytes_done"]) == ("done", 7, 990)
 
 
+def test_several_units_begin_and_end_together(path, journal):
+    journal.plan("shop", PLAN)
+    journal.started("shop", "t1", "k1")
+    assert [unit(path, name)["state"] for name in ("t1", "t2", "k1")] == ["running", "pending", "running"]
+    journal.finished("shop", {"t1": (7, 990), "k1": (None, None)})
+    assert [unit(path, name)["state"] for name in ("t1", "t2", "k1")] == ["done", "pending", "done"]
+
+
 def test_planning_again_keeps_what_is_done(path, journal):
     journal.plan("shop", PLAN)
-    journal.finished("shop", "t1", 7, 990)
+    journal.finished("shop", {"t1": (7, 990)})
     journal.plan("shop", [("t1", "table", "app.a", 1200)])
     found = unit(path, "t1")
     assert (found["state"], found["rows"], found["bytes_total"]) == ("done", 7, 1200)
@@ -101,7 +109,7 @@ def test_planning_again_keeps_what_is_done(path, journal):
 def test_units_of_two_databases_do_not_meet(path, journal):
     journal.plan("shop", PLAN)
     journal.plan("billing", PLAN)
-    journal.finished("shop", "t1")
+    journal.finished("shop", {"t1": (None, None)})
     databases = {}
     for name in ("shop", "billing"):
         journal.database(name, "running")
@@ -142,7 +150,7 @@ def test_progress_adds_up(path, journal, time):
     time.seconds += 10
     journal.progress("shop", "t2", 1000)
     journal.started("shop", "t1")
-    journal.finished("shop", "t1", 5, 900)
+    journal.finished("shop", {"t1": (5, 900)})
     found = read_progress(path)
     assert found["state"] == "running"
     assert found["elapsed_seconds"] == 10
@@ -154,6 +162,17 @@ def test_progress_adds_up(path, journal, time):
     assert [item["label"] for item in found["current"]] == ["app.b"]
     assert found["versions"] == {"source": 140023, "target": 170011, "client": None}
     assert found["error"] is None
+
+
+def test_copy_rate_counts_the_time_of_copying_only(path, journal, time):
+    # Two databases, one after the other, with something else in between.
+    for database in ("shop", "billing"):
+        journal.plan(database, PLAN)
+        journal.started(database, "t2")
+        time.seconds += 10
+        journal.finished(database, {"t2": (1, 3000)})
+        time.seconds += 1000
+    assert read_progress(path)["bytes_per_second"] == 300
 
 
 def test_progress_never_counts_more_of_a_table_than_it_has(path, journal):
@@ -193,5 +212,5 @@ def test_slowest_tables_first(path, journal, time):
     for name, seconds in (("t1", 3), ("t2", 8), ("k1", 20)):
         journal.started("shop", name)
         time.seconds += seconds
-        journal.finished("shop", name, 1)
+        journal.finished("shop", {name: (1, None)})
     assert [(item["label"], item["seconds"]) for item in slowest_tables(path)] == [("app.b", 8), ("app.a", 3)]

@@ -111,3 +111,64 @@ def test_statements_may_be_chained():
 def test_column_list_of_copy():
     assert ORDERS.column_list == '("id", "note")'
     assert Table(1, "a", "b", 0, 0, (), False).column_list == ""
+
+
+def small(number: int, size: int = 10, **words) -> Table:
+    return Table(number, "app", f"t{number}", size, 0, ("id",), True, **words)
+
+
+def batched(tables: list, keys=(), again=()):
+    units = plan.batch_small_tables(plan.table_units(tables), list(keys), set(again))
+    return {unit.name: unit for unit in units}
+
+
+def key(name: str, *waits_for: str) -> plan.Unit:
+    return plan.Unit(name, "key", name, 5, {"kind": "sql", "text": f"{name};"}, set(waits_for))
+
+
+def table_name(number: int) -> str:
+    return f"table:app.t{number}:{number}"
+
+
+def test_small_tables_share_a_transaction_with_their_keys():
+    keys = [key("pk1", table_name(1)), key("attached", table_name(1), "pk1"), key("both", table_name(1), table_name(9))]
+    units = batched([small(1), small(2), small(9, plan.SMALL_TABLE_BYTES + 1)], keys)
+    batch = units.pop(f"batch:{table_name(1)}")
+    assert batch.members == (table_name(1), table_name(2), "pk1", "attached")
+    assert batch.task["statements"] == ["pk1;", "attached;"]
+    assert [name for name, _words in batch.task["tables"]] == [table_name(1), table_name(2)]
+    assert batch.label == "app.t1 and 1 small tables more"
+    assert batch.weight == 20
+    assert set(units) == {table_name(9), "both"}
+    assert units["both"].waits_for == {batch.name, table_name(9)}
+
+
+def test_batches_are_bounded_and_leave_out_what_has_to_be_alone():
+    tables = [small(number) for number in range(1, plan.BATCH_TABLES + 3)] + [small(90), small(91, tree=True, leaves=(92,))]
+    units = batched(tables, again=[table_name(90)])
+    sizes = sorted(len(unit.members) for unit in units.values())
+    assert sizes == [0, 0, 2, plan.BATCH_TABLES]
+    assert {table_name(90), table_name(91)} < set(units), "what has to be emptied first, and a tree, are copied alone"
+
+
+def test_every_unit_is_in_exactly_one_batch_or_alone():
+    tables = [small(number, size) for number, size in enumerate([10, 1 << 30, 20, 1 << 21, 30], 1)]
+    keys = [key(f"k{number}", table_name(number)) for number in range(1, 6)]
+    units = batched(tables, keys)
+    names = [name for unit in units.values() for name in unit.names]
+    assert sorted(names) == sorted([table_name(number) for number in range(1, 6)] + [f"k{number}" for number in range(1, 6)])
+
+
+def test_key_whose_table_was_done_before_waits_for_nothing_in_a_batch():
+    units = batched([small(1)], [key("k7", table_name(7)), key("k8")])
+    assert units[f"batch:{table_name(1)}"].members == (table_name(1),)
+    assert {"k7", "k8"} < set(units)
+
+
+def test_statistics_of_small_relations_go_together():
+    sizes = [plan.BATCH_ANALYZED_BYTES * 2, plan.BATCH_ANALYZED_BYTES] + [1] * (plan.BATCH_ANALYZED + 1)
+    units = plan.statement_units("statistics", [(f"a{n}", f"t{n}", size, f"ANALYZE t{n}") for n, size in enumerate(sizes)])
+    groups = plan.batch_statistics(units)
+    assert [len(group.members) for group in groups] == [1, 1, plan.BATCH_ANALYZED, 1]
+    assert groups[2].task["text"].startswith("ANALYZE t2; ANALYZE t3; ")
+    assert sum(group.weight for group in groups) == sum(sizes)

@@ -34,7 +34,9 @@ for line in sys.stdin:
     say(event="progress", unit=unit, bytes=1)
     with open(notes, "a") as stream:
         stream.write(f"end {unit}\\n")
-    say(event="done", unit=unit, rows=count, bytes=2)
+    assert count == message["attempt"]
+    members = {name: [1, 2] for name in task["copies"]} if "copies" in task else None
+    say(event="done", unit=unit, rows=count, bytes=2, members=members)
 """
 
 
@@ -104,7 +106,7 @@ def test_passing_failure_is_tried_again_and_written_down(run):
     assert results["a"]["rows"] == 3
     warnings = [line for line in lines if line[0] == "event"]
     assert len(warnings) == 2 and "tried again" in warnings[0][1]
-    assert ("finished", "shop", "a", 3, 2) in lines
+    assert ("finished", "shop", {"a": (3, 2)}) in lines
 
 
 def test_passing_failure_that_does_not_pass_ends_the_run(run):
@@ -158,6 +160,21 @@ def test_proofs_leave_the_journal_alone(run):
     results, _notes, lines = run([unit("a", kind="prove")])
     assert set(results) == {"a"}
     assert not [line for line in lines if line[0] in ("started", "finished")]
+
+
+def test_batch_is_written_down_under_the_names_of_its_members(run):
+    batch = Unit("batch:t1", "table", "batch", 1, {"copies": ["t1", "t2"]}, members=("t1", "t2", "k1"))
+    results, _notes, lines = run([batch, unit("later", waits_for=["batch:t1"])])
+    assert set(results) == {"batch:t1", "later"}
+    assert ("started", "shop", "t1", "t2", "k1") in lines
+    assert ("finished", "shop", {"t1": [1, 2], "t2": [1, 2], "k1": (None, None)}) in lines
+
+
+def test_failed_batch_fails_under_all_its_names(run):
+    batch = Unit("batch:t1", "table", "batch", 1, {"fail": 1, "transient": False}, members=("t1", "k1"))
+    with pytest.raises(TransferFailed):
+        run([batch])
+    assert [line[2] for line in run.journal.lines if line[0] == "failed"] == ["t1", "k1"]
 
 
 def test_nothing_to_do(run):

@@ -107,12 +107,18 @@ def test_start_hands_over_secrets_and_stop_ends_it(layout, tmp_path, no_systemd,
 
 
 def test_start_that_fails_shows_the_log(layout, tmp_path, no_systemd):
-    write_json(layout.process_file, process.describe_self())
+    write_json(layout.process_file, {**process.describe_self(), "boot_id": "another boot"})
     with pytest.raises(TransferFailed, match=r"exit status 7.*no such thing") as caught:
         process.start_detached(
             layout, sys.executable, engine(tmp_path, "import sys; print('no such thing', flush=True); sys.exit(7)"), {}
         )
     assert layout.log_file in caught.value.hint
+
+
+def test_start_that_comes_second_gives_the_one_that_runs(layout, tmp_path, no_systemd):
+    process.record_self(layout)
+    text = f"import sys; sys.exit({process.ANOTHER_RUNS})"
+    assert process.start_detached(layout, sys.executable, engine(tmp_path, text), {})["pid"] == os.getpid()
 
 
 def test_log_tail_without_a_log(layout):

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where library code meets Ansible: specifications, the diff, abandonment, and the summary for people."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.action.migration import ActionModule
+from ansible_collections.azpg.migrate.plugins.module_utils._core import status
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import InvalidRequest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint, Request
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import ENDPOINT, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import check_abandonment, summary
+from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import difference
+from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import digest_of
+
+
+def test_an_option_is_specified_once():
+    assert merged({"a": {}}, {"b": {}}, c={}) == {"a": {}, "b": {}, "c": {}}
+    with pytest.raises(ValueError, match="Option a is specified twice"):
+        merged({"a": {}}, a={})
+
+
+def test_connection_words_are_those_of_the_endpoint():
+    assert set(ENDPOINT) == set(Endpoint.__dataclass_fields__)
+
+
+def test_passwords_are_hidden_by_ansible():
+    secret = {name for name, option in ENDPOINT.items() if option.get("no_log")}
+    assert secret == {"password"}
+    assert REQUEST["source"]["options"] is ENDPOINT
+
+
+def test_difference_is_text_by_line():
+    assert difference(["a", "b"], [], "things") == {
+        "before": "a\nb\n",
+        "after": "",
+        "before_header": "things",
+        "after_header": "things",
+    }
+
+
+def task(confirm=None):
+    request = Request.create("shop", {"host": "a"}, {"host": "b", "port": 6000}, ["shop", "billing"])
+    return SimpleNamespace(request=request, parameters={"confirm": confirm})
+
+
+@pytest.mark.parametrize("confirm", [None, "", "Shop", "other"])
+def test_giving_up_takes_the_migrations_name(confirm):
+    with pytest.raises(InvalidRequest, match="needs its name") as caught:
+        check_abandonment(task(confirm), {"state": status.FAILED})
+    assert "confirm: shop" in caught.value.hint
+
+
+@pytest.mark.parametrize(("state", "words"), [(status.RUNNING, "is running"), (status.COMPLETED, "is completed")])
+def test_what_runs_or_is_complete_is_not_given_up(state, words):
+    with pytest.raises(InvalidRequest, match=words):
+        check_abandonment(task("shop"), {"state": state})
+
+
+@pytest.mark.parametrize("state", [status.FAILED, status.CANCELLED, status.INTERRUPTED])
+def test_what_stopped_can_be_given_up(state):
+    check_abandonment(task("shop"), {"state": state})
+
+
+PROGRESS = {
+    "tables_done": 56,
+    "rows_done": 1000,
+    "bytes_done": 232_000_000,
+    "elapsed_seconds": 56,
+    "bytes_per_second": 9_700_000,
+    "warnings": ["Role bob was created without a password."],
+}
+PROVEN = {
+    "verdict": "MATCH",
+    "reason": "All agree.",
+    "totals": {"match": 64, "tables": 64},
+    "report": "/archive/shop/verification.json",
+}
+
+
+def test_summary_says_what_moved_how_fast_what_was_proven_and_where():
+    lines = summary(task(), {"migration": PROGRESS, "verification": PROVEN, "removed": ["x"], "kept": ["y", "z"]})
+    assert lines == [
+        "Moved: shop, billing from a:5432 to b:6000.",
+        "       56 tables, 1000 rows, 232 MB in 56 s, 9.7 MB/s while copying.",
+        "Proven: MATCH. 64 of 64 tables equal row by row; All agree.",
+        "Removed: 1 things of the migration; kept: 2.",
+        "Report: /archive/shop/verification.json",
+        "To do: 1 warnings, for example: Role bob was created without a password.",
+    ]
+
+
+def test_summary_of_what_was_given_up():
+    (line,) = summary(task(), {"migration": PROGRESS, "verification": {}, "removed": [], "kept": []})
+    assert "abandoned" in line and "keeps what had arrived" in line
+
+
+def test_report_in_short_is_bounded():
+    tables = [{"name": f"t{number}", "verdict": "MISMATCH"} for number in range(1000)]
+    errors = [{"rule": "missing"}] * 1000
+    report = {
+        "verdict": "MISMATCH",
+        "reason": "Much is missing.",
+        "sha256": "0",
+        "totals": {},
+        "finished_at": "2026-05-01T12:00:00Z",
+        "databases": [
+            {
+                "name": "shop",
+                "verdict": "MISMATCH",
+                "schema": {"errors": errors, "warnings": errors},
+                "tables": [*tables, {"name": "fine", "verdict": "MATCH"}],
+            }
+        ],
+    }
+    (database,) = digest_of(report, "/r.json")["databases"]
+    assert len(database["tables"]) == len(database["errors"]) == 20
+    assert database["warnings"] == 1000
+
+
+@pytest.mark.parametrize("value", [False, "no", "False", "off", "0", 0])
+def test_false_for_the_action_plugin(value):
+    assert ActionModule._boolean(value) is False
+
+
+@pytest.mark.parametrize("value", [True, "yes", "true", 1])
+def test_true_for_the_action_plugin(value):
+    assert ActionModule._boolean(value) is True

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module migration decides, with a backend that only pretends."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._core import status
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
+    InvalidRequest,
+    PreconditionFailed,
+    TransferFailed,
+)
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
+from ansible_collections.azpg.migrate.plugins.module_utils._module import migration
+
+REQUEST = Request.create("shop", {"host": "a"}, {"host": "b"}, ["shop"])
+ERROR = {"code": "transfer-failed", "msg": "It broke.", "hint": "Mend it.", "details": {}}
+
+
+class Backend:
+    """Goes through states, one per look."""
+
+    def __init__(self, *states: str):
+        self.states = list(states)
+        self.done = []
+
+    def check_identity(self):
+        self.done.append("identity")
+
+    def status(self):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"state": state, "error": ERROR if state == status.FAILED else None}
+
+    def start(self):
+        self.done.append("start")
+
+    def cancel(self):
+        self.done.append("cancel")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Return a function that runs the module's action and returns C((result, what the backend was told))."""
+
+    def go(*states, check_mode=False, record=None, ready=True, **parameters):
+        backend = Backend(*states)
+
+        def require_ready(_task):
+            backend.done.append("checks")
+            if not ready:
+                raise PreconditionFailed("Not ready.")
+
+        monkeypatch.setitem(migration.BACKENDS, "host", lambda *_arguments: backend)
+        monkeypatch.setattr(migration, "require_ready", require_ready)
+        task = SimpleNamespace(
+            request=REQUEST,
+            layout=None,
+            check_mode=check_mode,
+            parameters={"state": "completed", "wait": True, "wait_timeout": 5, "poll_interval": 0, **parameters},
+            final_record=lambda: record,
+        )
+        go.backend = backend
+        return migration.ensure(task), backend.done
+
+    return go
+
+
+def test_first_run_checks_starts_and_waits(run):
+    result, done = run(status.ABSENT, status.RUNNING, status.RUNNING, status.COMPLETED)
+    assert done == ["identity", "checks", "start"]
+    assert (result["changed"], result["state"]) == (True, "completed")
+    assert "failure" not in result
+
+
+def test_running_is_attached_to(run):
+    result, done = run(status.RUNNING, status.RUNNING, status.COMPLETED)
+    assert done == ["identity"]
+    assert (result["changed"], result["state"]) == (False, "completed")
+
+
+def test_completed_is_left_alone(run):
+    result, done = run(status.COMPLETED)
+    assert done == ["identity"]
+    assert (result["changed"], result["state"]) == (False, "completed")
+
+
+@pytest.mark.parametrize("state", [status.FAILED, status.INTERRUPTED, status.CANCELLED])
+def test_what_stopped_is_resumed(run, state):
+    result, done = run(state, status.COMPLETED)
+    assert done == ["identity", "checks", "start"]
+    assert result["changed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (status.FAILED, "It broke. Mend it."),
+        (status.CANCELLED, "The transfer was cancelled."),
+        (status.INTERRUPTED, "ended without a word"),
+    ],
+)
+def test_failure_is_told_in_its_own_words(run, state, words):
+    result, _done = run(status.ABSENT, state)
+    assert result["failure"].startswith(words) or words in result["failure"]
+    assert result["changed"]
+
+
+def test_nothing_starts_that_is_going_to_fail(run):
+    with pytest.raises(PreconditionFailed):
+        run(status.ABSENT, ready=False)
+    assert run.backend.done == ["identity", "checks"]
+
+
+def test_without_waiting(run):
+    result, done = run(status.ABSENT, status.RUNNING, wait=False)
+    assert done[-1] == "start"
+    assert result["state"] == "running"
+
+
+def test_check_mode_looks_but_does_not_start(run):
+    result, done = run(status.ABSENT, check_mode=True)
+    assert done == ["identity", "checks"]
+    assert (result["changed"], result["state"]) == (True, "absent")
+    result, _done = run(status.FAILED, check_mode=True)
+    assert result["changed"] and "failure" not in result
+
+
+def test_waiting_has_an_end(run):
+    with pytest.raises(TransferFailed, match="within 0 s; it goes on") as caught:
+        run(status.RUNNING, wait_timeout=0)
+    assert caught.value.details["migration"]["state"] == "running"
+
+
+def test_validated_only_checks(run):
+    result, done = run(status.ABSENT, state="validated")
+    assert done == ["identity", "checks"]
+    assert result["changed"] is False
+
+
+def test_cancel_stops_what_runs(run):
+    result, done = run(status.RUNNING, status.CANCELLED, state="cancelled")
+    assert done == ["identity", "cancel"]
+    assert (result["changed"], result["state"]) == (True, "cancelled")
+
+
+def test_cancel_in_check_mode(run):
+    result, done = run(status.RUNNING, state="cancelled", check_mode=True)
+    assert done == ["identity"]
+    assert result["changed"]
+
+
+@pytest.mark.parametrize("state", [status.ABSENT, status.FAILED, status.CANCELLED, status.INTERRUPTED])
+def test_cancel_twice_changes_nothing(run, state):
+    result, done = run(state, state="cancelled")
+    assert done == ["identity"]
+    assert result["changed"] is False
+
+
+def test_completed_cannot_be_cancelled(run):
+    with pytest.raises(InvalidRequest, match="nothing to cancel"):
+        run(status.COMPLETED, state="cancelled")
+
+
+def test_final_record_ends_every_question(run):
+    result, done = run(status.ABSENT, record={"migration": {"state": "completed"}})
+    assert done == []
+    assert result == {"changed": False, "state": "decommissioned", "migration": {"state": "completed"}}
