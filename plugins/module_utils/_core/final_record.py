@@ -15,9 +15,10 @@ FORMAT = "azpg.migrate/final-record/1"
 
 
 def read_final_record(layout: Layout, request: Request) -> dict | None:
-    """Return the final record of this very request, or None when there is none or it is of another request.
+    """Return the final record of this very request, or None when there is none.
 
-    :raises PreconditionFailed: when the file is there but was edited or cannot be read as a final record
+    :raises PreconditionFailed: when the file is there but was edited or cannot be read as a final record, or when it is
+        of another request: its evidence is not to be overwritten
     """
     path = layout.final_record_file
     try:
@@ -34,7 +35,15 @@ def read_final_record(layout: Layout, request: Request) -> dict | None:
             f"The final record {path} does not match its own digest, or has an unknown format.",
             "Restore it from a backup, or move it away to start a new migration under this name.",
         )
-    return record if record["request_hash"] == request.hash else None
+    if record["request_hash"] != request.hash:
+        raise PreconditionFailed(
+            f"The name {request.name} belongs to a migration that ended at {record.get('finished_at')}, from "
+            f"{record['request']['source']} to {record['request']['target']}, databases "
+            f"{', '.join(record['request']['databases'])}; its final record is {path}.",
+            "Choose another 'name', or another 'archive_directory'.",
+            {"request": record["request"]},
+        )
+    return record
 
 
 def write_final_record(layout: Layout, request: Request, content: dict) -> dict:

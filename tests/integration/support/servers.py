@@ -29,15 +29,15 @@ INSERT INTO app.quiet SELECT g, g / 7.0 FROM generate_series(1, 100) g;
 SELECT lo_from_bytea(0, 'a large object');
 """
 
-# Eight tables of about half a megabyte each, which a throttle stretches over some seconds.
+# Six tables of about 1.4 MB each, too large to be put together, which a throttle stretches over some seconds.
 BULK = """
 SET ROLE app_owner;
 CREATE SCHEMA app;
 DO $do$ BEGIN
-  FOR number IN 1..8 LOOP
+  FOR number IN 1..6 LOOP
     EXECUTE format('CREATE TABLE app.bulk_%s (id integer PRIMARY KEY, note text)', number);
     EXECUTE format('INSERT INTO app.bulk_%s SELECT g, (SELECT string_agg(md5(g::text || h::text), %L)
-                      FROM generate_series(1, 30) h) FROM generate_series(1, 520) g', number, '');
+                      FROM generate_series(1, 30) h) FROM generate_series(1, 1400) g', number, '');
   END LOOP;
 END $do$;
 """
@@ -53,8 +53,9 @@ BEGIN
   END IF;
   RETURN given;
 END $body$;
-CREATE TABLE app.held (id integer PRIMARY KEY);
-INSERT INTO app.held VALUES (1), (2);
+CREATE TABLE app.held (id integer PRIMARY KEY, note text);
+INSERT INTO app.held SELECT g, repeat(md5(g::text), 30) FROM generate_series(1, 1400) g;
+ALTER TABLE app.held ALTER note SET STORAGE EXTERNAL;
 CREATE INDEX held_index ON app.held (app.hold(id));
 """
 )

@@ -45,10 +45,12 @@ def test_holds_for_the_same_request_with_another_user(layout):
     assert read_final_record(layout, again)
 
 
-def test_is_not_of_another_request(layout):
-    write_final_record(layout, REQUEST, {})
+def test_another_request_may_not_take_its_name(layout):
+    write_final_record(layout, REQUEST, {"finished_at": "2026-11-20T22:00:00Z"})
     other = Request.create("shop", {"host": "a"}, {"host": "b"}, ["shop", "billing"])
-    assert read_final_record(layout, other) is None
+    with pytest.raises(PreconditionFailed, match="belongs to a migration that ended at 2026-11-20T22:00:00Z") as refusal:
+        read_final_record(layout, other)
+    assert refusal.value.details["request"] == REQUEST.identity
 
 
 def test_edited_is_refused(layout):

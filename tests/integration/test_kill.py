@@ -1,0 +1,146 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever is killed in the middle, nothing is lost and nothing is done twice: the next run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+import pytest
+from support.migrations import Migration, alive, children
+from support.servers import ask, contents, run, session
+from support.waiting import wait_for
+
+RATE = 1600000
+MIDDLE = (0.2, 0.8)
+
+
+def reach_the_middle(one: Migration) -> None:
+    """Wait until a good quarter of the bytes, and at least one whole table, has been carried."""
+    done = "SELECT 1 FROM unit WHERE kind = 'table' AND state = 'done'"
+    wait_for(lambda: one.share() >= 0.3 and one.journal(done), "the middle of the copy")
+
+
+def in_the_middle(one: Migration) -> float:
+    """Return how much has been carried, after making sure that it is neither the beginning nor the end."""
+    share = one.share()
+    assert MIDDLE[0] < share < MIDDLE[1], f"the journal says {share:.0%}"
+    return share
+
+
+def proven(one: Migration) -> None:
+    """Make sure that source and target hold the same."""
+    name = one.databases[0]
+    assert contents(one.lab.source, name) == contents(one.lab.target, name)
+    result = one.module("verification").good()
+    assert result["verification"]["verdict"] == "MATCH", result["verification"]["reason"]
+
+
+def test_controller_killed_in_the_middle_of_the_copy(migration):
+    one = migration("controller", "seed_bulk")
+    one.provision()
+    controller = one.begin_play("migrate", azpg_max_bytes_per_second=RATE)
+    reach_the_middle(one)
+    for process in [controller.pid, *children(controller.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    killed_at = in_the_middle(one)
+    with controller:
+        assert controller.wait() == -signal.SIGKILL
+    engine = one.engine()
+    assert engine, "the transfer has ended with its controller"
+    wait_for(lambda: one.share() > killed_at, "progress without a controller")
+    assert one.engine() == engine
+    again = one.begin_play("migrate", azpg_max_bytes_per_second=RATE)
+    # For as long as an engine lives it is the first one.
+    seen = set()
+    while again.poll() is None:
+        seen.add(one.engine())
+    play = one.end_play(again).good()
+    assert seen <= {engine, None} and play.changed == 0
+    assert set(one.attempts().values()) == {1}
+    proven(one)
+
+
+def test_engine_killed_in_the_middle_of_the_copy(migration):
+    one = migration("engine", "seed_bulk")
+    one.provision()
+    one.module("migration", wait=False, max_bytes_per_second=RATE).good()
+    reach_the_middle(one)
+    one.kill_engine()
+    in_the_middle(one)
+    labels = one.journal("SELECT label FROM unit WHERE kind = 'table' AND state = 'done'")
+    finished = {label for (label,) in labels}
+    assert finished
+    assert one.module("migration_info").good()["state"] == "interrupted"
+    result = one.module("migration").good()
+    assert result["changed"] and result["state"] == "completed"
+    attempts = one.attempts()
+    assert {attempts[label] for label in finished} == {1}, "a table that was proven equal was copied again"
+    assert max(attempts.values()) == 2
+    assert "finished copies are compared with the source" in one.events()
+    assert "copied again" not in one.events()
+    proven(one)
+
+
+def test_source_changed_while_the_engine_was_dead(migration):
+    one = migration("changed", "seed_bulk")
+    one.provision()
+    one.module("migration", wait=False, max_bytes_per_second=RATE).good()
+    reach_the_middle(one)
+    one.kill_engine()
+    ((label,),) = one.journal("SELECT label FROM unit WHERE kind = 'table' AND state = 'done' ORDER BY unit LIMIT 1")
+    ask(one.lab.source, f"UPDATE {label} SET note = 'changed' WHERE id = 1", "changed")
+    assert one.module("migration").good()["state"] == "completed"
+    assert f"Changed on the source since, copied again: {label}." in one.events()
+    assert one.attempts()[label] == 2
+    proven(one)
+
+
+@pytest.mark.parametrize("kind", ["key", "foreign_key", "statistics"])
+def test_engine_killed_after_the_copy(migration, kind):
+    one = migration(f"late-{kind}", "seed_held")
+    name = one.databases[0]
+    lab = one.lab
+    lab.empty_on_target(name)
+    one.provision()
+
+    def running(what: str) -> list:
+        return one.journal("SELECT unit FROM unit WHERE kind = ? AND state = 'running'", what)
+
+    with session(lab.target, name) as gate, session(lab.target, name) as lock:
+        # The index of app.held waits for this lock on the target, so there is time to set the stage.
+        run(gate, "SELECT pg_advisory_lock(1)")
+        one.module("migration", wait=False).good()
+        wait_for(lambda: running("key"), "the index that waits")
+        done = "SELECT 1 FROM unit WHERE label LIKE '%quiet_pkey' AND state = 'done'"
+        wait_for(lambda: one.journal(done), "the small tables and their keys")
+        if kind == "foreign_key":
+            run(lock, "BEGIN; LOCK TABLE app.parent IN SHARE MODE")
+        if kind == "statistics":
+            run(lock, "BEGIN; LOCK TABLE app.quiet IN SHARE UPDATE EXCLUSIVE MODE")
+        if kind != "key":
+            run(gate, "SELECT pg_advisory_unlock(1)")
+        wait_for(lambda: running(kind), f"a unit of kind {kind}")
+        one.kill_engine()
+        assert running(kind)
+    assert one.module("migration_info").good()["state"] == "interrupted"
+    assert one.module("migration").good()["state"] == "completed"
+    assert set(one.attempts().values()) == {1}
+    proven(one)
+
+
+def test_cancelled_transfer_ends_at_once_and_leaves_no_process(migration):
+    one = migration("stopped", "seed_bulk")
+    one.provision()
+    one.module("migration", wait=False, max_bytes_per_second=RATE).good()
+    reach_the_middle(one)
+    engine = one.engine()
+    workers = children(engine)
+    assert workers
+    assert one.module("migration", state="cancelled").good()["changed"]
+    wait_for(lambda: not any(alive(process) for process in (engine, *workers)), "the end of all processes", 10)
+    assert not one.module("migration", state="cancelled").good()["changed"]
