@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._postgres.quoting import quote_identifier
+from .._postgres.roles import REFERENCED, is_system_role
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .rule import Rule, count_of, fine, listed, violated
@@ -35,25 +36,9 @@ SELECT o.kind, o.name, pg_catalog.count(*) OVER () AS total FROM (
 ) o ORDER BY o.position, o.name LIMIT 10
 """  # noqa: S608
 
-# Roles that own something, have been granted something, or are named by a policy or a setting (the server itself keeps
-# the books), the groups these belong to, and the members who come by their rights through them.
-NEEDED_ROLES = """
-WITH RECURSIVE
-this AS (SELECT oid, datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
-direct AS (
-  SELECT s.refobjid AS oid, s.deptype = 'o' AS owns FROM pg_catalog.pg_shdepend s, this
-   WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-     AND (s.dbid = this.oid OR (s.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND s.objid = this.oid))
-  UNION SELECT datdba, true FROM this
-  UNION SELECT c.setrole, false FROM pg_catalog.pg_db_role_setting c, this WHERE c.setrole <> 0 AND c.setdatabase = this.oid
-),
-up AS (SELECT oid FROM direct UNION
-       SELECT m.roleid FROM up JOIN pg_catalog.pg_auth_members m ON m.member = up.oid),
-down AS (SELECT oid FROM direct UNION
-         SELECT m.member FROM down JOIN pg_catalog.pg_auth_members m ON m.roleid = down.oid)
-SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.rolname = current_user AS self,
-       COALESCE((SELECT pg_catalog.bool_or(d.owns) FROM direct d WHERE d.oid = r.oid), false) AS owns
-FROM pg_catalog.pg_roles r WHERE r.oid IN (SELECT oid FROM up UNION SELECT oid FROM down) ORDER BY 1
+NEEDED_ROLES = f"""
+{REFERENCED}
+SELECT n.rolname::text AS name, n.rolsuper AS superuser, n.rolname = current_user AS self, n.owns FROM needed n ORDER BY 1
 """
 
 SUPERUSER_OWNED = f"""
@@ -72,9 +57,6 @@ SELECT o.owner, pg_catalog.count(*) AS number, pg_catalog.min(o.name) AS example
    WHERE n.oid >= 16384 AND n.nspname <> 'public' AND {USER_SCHEMA} AND {not_of_extension("pg_namespace", "n.oid")}
 ) o JOIN pg_catalog.pg_roles r ON r.oid = o.owner_oid WHERE r.rolsuper GROUP BY o.owner ORDER BY o.owner
 """  # noqa: S608
-
-# Roles of PostgreSQL itself and of managed services; nobody can create them elsewhere.
-SERVICE_PREFIXES = ("pg_", "rds", "azure", "cloudsql", "alloydb")
 
 
 def empty(context: Context, database: str):
@@ -149,10 +131,10 @@ def needed_roles(context: Context) -> dict:
         mapped = dict(context.request.role_map)
         needed: dict = {}
         for database in context.request.databases:
-            for row in context.rows(SOURCE, database, NEEDED_ROLES):
+            for row in context.rows(SOURCE, database, NEEDED_ROLES, ([database],)):
                 name = row["name"]
                 left_out = (row["superuser"] and name not in mapped) or (row["self"] and not row["owns"])
-                if not left_out and not name.startswith(SERVICE_PREFIXES):
+                if not left_out and not is_system_role(name):
                     target = mapped.get(name, name)
                     needed[target] = needed.get(target, False) or row["owns"]
         return needed

@@ -10,6 +10,7 @@ from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json
 from .._core.findings import FAILED, SUCCEEDED, WARNING
+from .._transfer.backend import default_jobs
 from .._transfer.target_database import own_databases
 from .edge import Task
 
@@ -29,7 +30,12 @@ def findings_of(task: Task, **selection) -> list:
     except Exception:  # what is wrong with the target is for its own check to say
         resumed = frozenset()
     return run_checks(
-        task.request, task.layout, bin_directory=task.parameters["bin_directory"], own_databases=resumed, **selection
+        task.request,
+        task.layout,
+        bin_directory=task.parameters["bin_directory"],
+        own_databases=resumed,
+        jobs=task.parameters.get("jobs") or default_jobs(),
+        **selection,
     )
 
 

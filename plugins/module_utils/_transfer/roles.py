@@ -11,33 +11,16 @@ from .._core.errors import PrivilegeMissing
 from .._postgres.connection import rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier, quote_literal
+from .._postgres.roles import REFERENCED, is_system_role
 
-# Roles that own something in the databases or are named in a privilege, a policy or a setting there (direct); the
-# groups these belong to, and the members who come by their rights through them.
-REFERENCED = """
-WITH RECURSIVE
-wanted AS (SELECT oid, datdba FROM pg_catalog.pg_database WHERE datname = ANY (%s)),
-direct AS (
-  SELECT refobjid AS oid, deptype = 'o' AS owns FROM pg_catalog.pg_shdepend
-   WHERE refclassid = 'pg_catalog.pg_authid'::regclass
-     AND (dbid IN (SELECT oid FROM wanted)
-          OR (classid = 'pg_catalog.pg_database'::regclass AND objid IN (SELECT oid FROM wanted)))
-  UNION SELECT datdba, true FROM wanted
-  UNION SELECT setrole, false FROM pg_catalog.pg_db_role_setting
-         WHERE setrole <> 0 AND setdatabase IN (SELECT oid FROM wanted)),
-up AS (SELECT oid FROM direct UNION
-       SELECT m.roleid FROM up JOIN pg_catalog.pg_auth_members m ON m.member = up.oid),
-down AS (SELECT oid FROM direct UNION
-         SELECT m.member FROM down JOIN pg_catalog.pg_auth_members m ON m.roleid = down.oid)
-SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinherit AS inherit, r.rolcreaterole AS createrole,
-       r.rolcreatedb AS createdb, r.rolcanlogin AS login, r.rolreplication AS replication,
-       r.rolbypassrls AS bypassrls, r.rolconnlimit AS connection_limit, r.rolvaliduntil::text AS valid_until,
-       pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment,
-       COALESCE((SELECT bool_or(d.owns) FROM direct d WHERE d.oid = r.oid), false) AS owns,
-       (SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings
-  FROM pg_catalog.pg_roles r
- WHERE r.oid IN (SELECT oid FROM up UNION SELECT oid FROM down)
- ORDER BY r.rolname
+NEEDED = f"""
+{REFERENCED}
+SELECT n.rolname AS name, n.rolsuper AS superuser, n.rolinherit AS inherit, n.rolcreaterole AS createrole,
+       n.rolcreatedb AS createdb, n.rolcanlogin AS login, n.rolreplication AS replication,
+       n.rolbypassrls AS bypassrls, n.rolconnlimit AS connection_limit, n.rolvaliduntil::text AS valid_until,
+       pg_catalog.shobj_description(n.oid, 'pg_authid') AS comment, n.owns,
+       (SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s WHERE s.setrole = n.oid AND s.setdatabase = 0) AS settings
+  FROM needed n ORDER BY n.rolname
 """
 
 UNOWNABLE = """
@@ -50,9 +33,6 @@ SELECT g.rolname AS role, u.rolname AS member, m.admin_option AS admin
   JOIN pg_catalog.pg_roles g ON g.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
  ORDER BY 1, 2
 """
-
-# Roles that belong to PostgreSQL or to a cloud provider and cannot be created elsewhere.
-SYSTEM_PREFIXES = ("pg_", "rds", "azure", "cloudsql", "alloydb")
 
 
 @dataclass(frozen=True)
@@ -74,20 +54,17 @@ class RolePlan:
         return sorted(owning - {None})
 
 
-def is_system(name: str) -> bool:
-    """Return whether a role belongs to the server or its provider."""
-    return name.startswith(SYSTEM_PREFIXES)
-
-
 def read_plan(source, databases: list, role_map: dict) -> RolePlan:
     """Read from the source which roles the databases need.
 
     The source's migration user is left out unless it owns objects there: it exists for the migration only.
     """
     user = value(source, "SELECT current_user")
-    found = {row["name"]: row for row in rows(source, REFERENCED, (list(databases),))}
-    roles = {name: row for name, row in found.items() if not is_system(name) and not (name == user and not row["owns"])}
-    names = {name: name for name in found if not is_system(name)}
+    found = {row["name"]: row for row in rows(source, NEEDED, (list(databases),))}
+    roles = {
+        name: row for name, row in found.items() if not is_system_role(name) and not (name == user and not row["owns"])
+    }
+    names = {name: name for name in found if not is_system_role(name)}
     for row in rows(source, UNOWNABLE):
         # pg_database_owner and its like exist everywhere; other system roles and superusers only where they are.
         if not row["name"].startswith("pg_"):

@@ -12,6 +12,10 @@ import drift_facts as facts
 import pytest
 import yaml
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
+from ansible_collections.azpg.migrate.plugins.module_utils._core import status
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
+
+from tools.house import run_tests
 
 DOCUMENTS = [
     "README.md",
@@ -129,10 +133,36 @@ def test_make_targets_exist(name):
     assert set(re.findall(r"(?:^|&& )make ([a-z-]+)", code, re.MULTILINE)) <= known
 
 
+def test_budgets_of_the_parts_are_those_that_are_held():
+    rows = re.findall(r"^\| `make ([a-z]+)` \|.*\| (\d+) \|$", text_of("docs/development.md"), re.MULTILINE)
+    held = {name: part.budget for name, part in run_tests.PARTS.items()}
+    assert {name: int(seconds) for name, seconds in rows} == {**held, "test": run_tests.TOTAL_BUDGET}
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_rules_named_in_documents_exist(name):
-    named = set(re.findall(r"`rule:([a-z0-9-]+)`", text_of(name)))
-    assert named <= {rule.id for rule in RULES}
+    assert set(re.findall(r"[Rr]ule `([a-z0-9-]+)`", text_of(name))) <= {rule.id for rule in RULES}
+
+
+def test_troubleshooting_names_every_error_code():
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", text_of("docs/troubleshooting.md"), re.MULTILINE))
+    codes = {error.code for error in MigrationError.__subclasses__()} | {"unexpected"}
+    assert named == codes | {*status.SETTLED, status.RUNNING}
+
+
+def test_reasons_of_the_gate_named_in_documents_exist():
+    named = set(re.findall(r"`\[([a-z-]+)\]`", text_of("docs/troubleshooting.md")))
+    gate = text_of("plugins/module_utils/_verify/gate.py")
+    assert named
+    for code in named:
+        side, _hyphen, rest = code.partition("-")
+        assert f'"{code}"' in gate or (side in ("source", "target") and f'"{{side}}-{rest}"' in gate), code
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/development.md"])
+def test_what_the_artefact_leaves_out_is_linked_by_its_address(name):
+    # Galaxy shows the README, and the artefact holds docs without docs/design.
+    assert not re.search(r"\]\((?:docs/|\./)?design", text_of(name))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -262,7 +262,7 @@ def test_listed_counts_the_rest():
             "password",
         ),
         ('connection to server at "x" (::1), port 1 failed: Connection refused', "refused"),
-        ("something else", "name"),
+        ("something else", "other"),
     ],
 )
 def test_the_last_address_tells_the_cause(text, cause):

@@ -48,7 +48,9 @@ def test_holds_for_the_same_request_with_another_user(layout):
 def test_another_request_may_not_take_its_name(layout):
     write_final_record(layout, REQUEST, {"finished_at": "2026-11-20T22:00:00Z"})
     other = Request.create("shop", {"host": "a"}, {"host": "b"}, ["shop", "billing"])
-    with pytest.raises(PreconditionFailed, match="belongs to a migration that ended at 2026-11-20T22:00:00Z") as refusal:
+    with pytest.raises(
+        PreconditionFailed, match="belongs to a migration that ended at 2026-11-20T22:00:00Z"
+    ) as refusal:
         read_final_record(layout, other)
     assert refusal.value.details["request"] == REQUEST.identity
 

@@ -130,7 +130,10 @@ def test_creations_are_known_before_and_after(path, journal):
     journal.creating("target", "shop", "database", "shop")
     journal.created("target", None, "role", "bob")
     journal.creating("target", None, "role", "bob")
-    assert [(thing["name"], thing["state"]) for thing in journal.creations()] == [("shop", "intended"), ("bob", "created")]
+    assert [(thing["name"], thing["state"]) for thing in journal.creations()] == [
+        ("shop", "intended"),
+        ("bob", "created"),
+    ]
     assert [thing["name"] for thing in journal.creations("target", "role")] == ["bob"]
     assert journal.creations("source") == []
     journal.removed("target", None, "role", "bob")

@@ -17,7 +17,9 @@ TABLES = [ORDERS, LINES, TREE]
 
 
 def entry(number: int, kind: str, dependencies=(), oid: int = 0, catalogue: int = 0, name: str = "") -> Entry:
-    return Entry(number, catalogue, oid, tuple(dependencies), name or f"e{number}", kind, "app", "app_owner", f"SQL {number};")
+    return Entry(
+        number, catalogue, oid, tuple(dependencies), name or f"e{number}", kind, "app", "app_owner", f"SQL {number};"
+    )
 
 
 PRE_DATA = (
@@ -144,7 +146,10 @@ def test_small_tables_share_a_transaction_with_their_keys():
 
 
 def test_batches_are_bounded_and_leave_out_what_has_to_be_alone():
-    tables = [small(number) for number in range(1, plan.BATCH_TABLES + 3)] + [small(90), small(91, tree=True, leaves=(92,))]
+    tables = [small(number) for number in range(1, plan.BATCH_TABLES + 3)] + [
+        small(90),
+        small(91, tree=True, leaves=(92,)),
+    ]
     units = batched(tables, again=[table_name(90)])
     sizes = sorted(len(unit.members) for unit in units.values())
     assert sizes == [0, 0, 2, plan.BATCH_TABLES]
@@ -156,7 +161,9 @@ def test_every_unit_is_in_exactly_one_batch_or_alone():
     keys = [key(f"k{number}", table_name(number)) for number in range(1, 6)]
     units = batched(tables, keys)
     names = [name for unit in units.values() for name in unit.names]
-    assert sorted(names) == sorted([table_name(number) for number in range(1, 6)] + [f"k{number}" for number in range(1, 6)])
+    assert sorted(names) == sorted(
+        [table_name(number) for number in range(1, 6)] + [f"k{number}" for number in range(1, 6)]
+    )
 
 
 def test_key_whose_table_was_done_before_waits_for_nothing_in_a_batch():
@@ -167,7 +174,9 @@ def test_key_whose_table_was_done_before_waits_for_nothing_in_a_batch():
 
 def test_statistics_of_small_relations_go_together():
     sizes = [plan.BATCH_ANALYZED_BYTES * 2, plan.BATCH_ANALYZED_BYTES] + [1] * (plan.BATCH_ANALYZED + 1)
-    units = plan.statement_units("statistics", [(f"a{n}", f"t{n}", size, f"ANALYZE t{n}") for n, size in enumerate(sizes)])
+    units = plan.statement_units(
+        "statistics", [(f"a{n}", f"t{n}", size, f"ANALYZE t{n}") for n, size in enumerate(sizes)]
+    )
     groups = plan.batch_statistics(units)
     assert [len(group.members) for group in groups] == [1, 1, plan.BATCH_ANALYZED, 1]
     assert groups[2].task["text"].startswith("ANALYZE t2; ANALYZE t3; ")

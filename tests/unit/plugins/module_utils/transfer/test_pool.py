@@ -79,7 +79,9 @@ def unit(name: str, weight: int = 1, waits_for=(), locks=(), kind: str = "table"
 def test_heaviest_first_and_nothing_before_what_it_waits_for(run):
     units = [unit("light"), unit("heavy", 9), unit("key", 99, ["light", "not in this run"]), unit("middle", 5)]
     results, notes, _lines = run(units, jobs=1)
-    assert [line for line in notes if line.startswith("begin")] == [f"begin {n}" for n in ("heavy", "middle", "light", "key")]
+    assert [line for line in notes if line.startswith("begin")] == [
+        f"begin {n}" for n in ("heavy", "middle", "light", "key")
+    ]
     assert set(results) == {"light", "heavy", "key", "middle"}
     assert results["key"]["rows"] == 1
 

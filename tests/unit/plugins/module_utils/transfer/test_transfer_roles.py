@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.roles import is_system_role
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.roles import (
     RolePlan,
     attributes,
-    is_system,
     setting_value,
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.target_database import creation_statement
@@ -61,10 +61,12 @@ def test_plain_attributes_and_those_that_a_server_may_refuse():
     ]
 
 
-@pytest.mark.parametrize("name", ["pg_read_all_data", "rdsadmin", "azure_pg_admin", "cloudsqlsuperuser", "alloydbadmin"])
+@pytest.mark.parametrize(
+    "name", ["pg_read_all_data", "rdsadmin", "azure_pg_admin", "cloudsqlsuperuser", "alloydbadmin"]
+)
 def test_roles_of_servers_and_services(name):
-    assert is_system(name)
-    assert not is_system("my_" + name)
+    assert is_system_role(name)
+    assert not is_system_role("my_" + name)
 
 
 def test_owners_are_the_targets_names_without_those_that_are_dropped():
@@ -96,7 +98,11 @@ LOCALE = "CREATE DATABASE \"Shop's\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLA
     [
         ({}, 140000, ' OWNER "Shop Owner"'),
         ({}, 170000, ' LOCALE_PROVIDER libc OWNER "Shop Owner"'),
-        ({"provider": "icu", "locale": "de-DE"}, 160000, " LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' OWNER \"Shop Owner\""),
+        (
+            {"provider": "icu", "locale": "de-DE"},
+            160000,
+            " LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' OWNER \"Shop Owner\"",
+        ),
         (
             {"provider": "builtin", "locale": "C.UTF-8"},
             170000,

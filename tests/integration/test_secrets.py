@@ -1,0 +1,171 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Passwords are in no process list, no journal, no report, no output at -vvv and in no file but the user's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from support.migrations import ANSIBLE, ROOT, Migration
+from support.servers import USER, ask
+
+# What is hard for shells, URIs, password files, SQL, YAML and JSON, and not ASCII throughout.
+PASSWORDS = {
+    "source": "o'ne \"two\" thr\\ee f:our f%ive sïx € $(id) #s",
+    "target": "t\\'a\"r:g e%t pässwörd ; & | < > `x` {y} #t",
+}
+WRONG = "wr\"o'ng\\ p:a%ss wörd #w"
+NEVER = {"tree", "venv", "postgresql", "home", "build", "galaxy_cache", ".git", "__pycache__"}
+
+
+def forms(password: str) -> set:
+    """Return the ways in which a password may be spelled, as bytes."""
+    spelled = {
+        password,
+        quote(password, safe=""),
+        quote(password),
+        json.dumps(password)[1:-1],
+        json.dumps(password, ensure_ascii=False)[1:-1],
+        repr(password)[1:-1],
+        password.replace("'", "''"),
+        password.replace("\\", "\\\\"),
+        password.replace("\\", "\\\\").replace(":", "\\:"),
+        password.replace("\\", "\\\\").replace("'", "\\'"),
+    }
+    return {text.encode() for text in spelled}
+
+
+SECRETS = {form for password in (*PASSWORDS.values(), WRONG) for form in forms(password)}
+
+
+def spilled(content: bytes) -> bool:
+    """Tell whether a secret is in there."""
+    return any(form in content for form in SECRETS)
+
+
+class Watch(threading.Thread):
+    """Reads command line and environment of every process, over and over."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+        self.rounds = 0
+        self.seen: set = set()
+        self.hits: set = set()
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            self.rounds += 1
+            for directory in Path("/proc").glob("[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        content = (directory / name).read_bytes()
+                    except OSError:  # it has ended, or is not ours to look at
+                        continue
+                    if name == "cmdline":
+                        words = content.split(b"\0")
+                        self.seen.update(word.rpartition(b"/")[2].decode(errors="replace") for word in words[:3])
+                    if spilled(content):
+                        self.hits.add((name, directory.name))
+            time.sleep(0.005)
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *_unused) -> None:
+        self.ended.set()
+        self.join()
+
+
+@pytest.fixture
+def odd(migration):
+    """A migration whose users have odd passwords, and usual ones again afterwards."""
+    one = migration("secrets", "seed_bulk")
+    lab = one.lab
+    for side, cluster in (("source", lab.source), ("target", lab.target)):
+        set_password(cluster, PASSWORDS[side])
+        one.ends[side] = {**one.ends[side], "password": PASSWORDS[side]}
+    yield one
+    for side, cluster in (("source", lab.source), ("target", lab.target)):
+        set_password(cluster, lab.passwords[side])
+
+
+def set_password(cluster, password: str) -> None:
+    """Give the migration user a password that the server's log does not show."""
+    text = "E'" + password.replace("\\", "\\\\").replace("'", "''") + "'"
+    ask(cluster, f"SET log_min_error_statement = panic; ALTER ROLE {USER} PASSWORD {text}")
+
+
+def written_since(moment: float, tops: list) -> list:
+    """Return the files below I(tops) that were written since a moment; foreign servers' data is not looked at."""
+    found = []
+    for top, mine in tops:
+        for folder, folders, names in os.walk(top):
+            foreign = not mine and "PG_VERSION" in names
+            folders[:] = [] if foreign else [name for name in folders if name not in NEVER]
+            for name in [] if foreign else names:
+                path = Path(folder) / name
+                try:
+                    if path.is_file() and path.stat().st_mtime >= moment:
+                        found.append(path)
+                except OSError:
+                    continue
+    return found
+
+
+def files_that_spill(one: Migration, moment: float) -> tuple:
+    """Return the files that hold a secret, the user's own aside, and how many were looked at."""
+    lab = one.lab
+    tops = [(one.directory, True), (lab.source.directory, True), (lab.target.directory, True), (ROOT, False)]
+    tops += [(ANSIBLE, False), (Path("/tmp"), False)]
+    own = one.directory / "vault.yml"
+    hits, files = [], set(written_since(moment, tops)) - {own}
+    for path in files:
+        try:
+            if spilled(path.read_bytes()):
+                hits.append(str(path))
+        except OSError:
+            continue
+    return hits, files
+
+
+def test_passwords_are_nowhere(odd):
+    moment = time.time() - 1
+    with Watch() as watch:
+        good = odd.play("site", "-vvv", azpg_max_bytes_per_second=3000000)
+        journal = odd.archive / "journal.sqlite"
+        # Failures have more to say.
+        odd.name = "mistaken"
+        odd.ends["target"] = {**odd.ends["target"], "password": WRONG}
+        bad = odd.play("site", "-vvv")
+    good.good()
+    assert bad.code == 2 and "password authentication failed" in bad.output
+    assert watch.hits == set()
+    assert watch.rounds > 50, "processes were hardly looked at"
+    assert {"worker", "run", "pg_dump", "ansible-playbook"} <= watch.seen, watch.seen
+    for play in (good, bad):
+        assert "-vvv" not in play.output and "invocation" in play.output, "the output is not the talkative one"
+        assert not spilled(play.output.encode())
+    hits, files = files_that_spill(odd, moment)
+    assert hits == []
+    names = {path.name for path in files}
+    assert journal in files
+    assert {"final-record.json", "verification.json", "verification.html", "engine.log", "server.log"} <= names
+
+
+def test_passwords_are_in_no_result_of_a_module(odd):
+    """Even an error that libpq words, and an error of the engine, show no password."""
+    odd.provision()
+    odd.ends["target"] = {**odd.ends["target"], "password": WRONG}
+    for module in ("runtime_server", "migration", "verification", "premigration_check"):
+        result = odd.module(module)
+        assert result.failed
+        assert not spilled(result.output.encode()), module
