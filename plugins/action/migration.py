@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import progress_line
@@ -60,7 +61,13 @@ class ActionModule(ActionBase):
         asked = {word: arguments[word] for word in REQUEST if word in arguments}
         begun, shown, failures, seen = time.monotonic(), "", 0, 0
         while True:
-            found = self._call("migration_info", asked, task_vars)
+            try:
+                found = self._call("migration_info", asked, task_vars)
+            except AnsibleConnectionFailure as error:
+                found = {
+                    "failed": True,
+                    "msg": f"The runtime host cannot be reached; the transfer goes on there. {error}",
+                }
             failures = failures + 1 if found.get("failed") or found.get("unreachable") else 0
             if failures > TOLERATED_FAILURES:
                 return found
@@ -81,6 +88,7 @@ class ActionModule(ActionBase):
                     "failed": True,
                     "msg": f"The migration has not finished within {timeout} s; it goes on. Run the task again to attach.",
                     "state": "running",
+                    "migration": found.get("migration", {}),
                 }
             time.sleep(interval)
 

@@ -66,7 +66,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(decommissioned), or V(absent) when there was never such a migration here.
+  description:
+    - V(decommissioned), or V(absent) when there was never such a migration here.
+    - In check mode V(refused) when the gate is shut.
   returned: success
   type: str
   sample: decommissioned
@@ -85,6 +87,24 @@ remaining:
   returned: success
   type: list
   elements: str
+refusals:
+  description: In check mode, every reason for which the gate is shut, each with RV(refusals[].code), what it says and what helps.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable code of the reason.
+      type: str
+      returned: always
+    msg:
+      description: What stands in the way.
+      type: str
+      returned: always
+    hint:
+      description: What to do about it.
+      type: str
+      returned: always
 final_record:
   description: The final record.
   returned: success

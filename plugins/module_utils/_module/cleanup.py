@@ -17,7 +17,7 @@ from .._transfer.backend import HostBackend
 from .._transfer.journal import utc_now
 from .._transfer.progress import slowest_tables
 from .edge import Task, difference
-from .gate import require_open_gate
+from .gate import look_at_gate, require_open_gate
 from .verification import digest_of
 
 
@@ -35,9 +35,14 @@ def ensure(task: Task) -> dict:
     if abandoned:
         check_abandonment(task, progress)
         verification = {}
-        plan = {"remove": [], "keep": cleanup.planned(task.layout, task.request)["keep"]}
+        plan = cleanup.planned(task.layout, task.request)
+        # The target of a migration that is given up is left as it is, and all that it keeps is named.
+        plan = {"remove": [], "keep": plan["keep"] + plan["remove"]}
     else:
-        verification = digest_of(require_open_gate(task), None)
+        report, refusals = look_at_gate(task)
+        if refusals and task.check_mode:
+            return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
+        verification = digest_of(require_open_gate(report, refusals), None)
         plan = cleanup.planned(task.layout, task.request)
     plan["remove"] += [f"runtime server: {path}" for path in runtime.leftovers(task.layout)]
     if task.check_mode:
@@ -74,6 +79,7 @@ def result(changed: bool, record: dict, removed: list, kept: list, lines: list) 
         "removed": removed,
         "kept": kept,
         "remaining": [],
+        "refusals": [],
         "final_record": record,
         "summary": lines,
         "diff": difference(removed, [], "leftovers of the migration"),

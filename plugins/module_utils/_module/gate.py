@@ -17,7 +17,7 @@ from .._verify.report import read_report
 from .edge import Task
 
 
-def refusals(task: Task) -> tuple:
+def look_at_gate(task: Task) -> tuple:
     """Return C((report, refusals)); no refusals means that the gate is open."""
     backend = HostBackend(task.request, task.layout, {})
     backend.check_identity()
@@ -42,12 +42,11 @@ def stored_report(path: str) -> tuple:
         return None, [refusal("report-digest", error.msg, error.hint)]
 
 
-def require_open_gate(task: Task) -> dict:
+def require_open_gate(report: dict | None, against: list) -> dict:
     """Return the report that opens the gate.
 
-    :raises GateRefused: with every reason against it
+    :raises GateRefused: with every reason I(against) it
     """
-    report, against = refusals(task)
     if against:
         reasons = " ".join(f"[{reason['code']}] {reason['msg']} {reason['hint']}" for reason in against)
         raise GateRefused(f"Nothing was removed. {reasons}", "", {"reasons": against})

@@ -9,7 +9,7 @@ from .._core.files import read_json
 from .._core.final_record import read_final_record
 from .._transfer import runtime
 from .edge import Task, difference
-from .gate import require_open_gate
+from .gate import look_at_gate, require_open_gate
 
 
 def ensure(task: Task) -> dict:
@@ -33,7 +33,7 @@ def remove(task: Task) -> dict:
     """Remove the runtime server once nothing needs it any more."""
     paths = runtime.leftovers(task.layout)
     if paths and not read_final_record(task.layout, task.request) and read_json(task.layout.request_file):
-        require_open_gate(task)
+        require_open_gate(*look_at_gate(task))
     gone = runtime.absent(task.layout, task.check_mode) if paths else []
     return {
         "changed": bool(gone),

@@ -107,9 +107,12 @@ def connect(
     except psycopg2.OperationalError as error:
         raise failure(endpoint, side, words["dbname"], str(error)) from None
     connection.autocommit = True
-    with connection.cursor() as cursor:
-        for name, value in {"client_encoding": "UTF8", **(settings or {})}.items():
-            cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, str(value)))
+    # Through the driver: a role's setting may name another encoding, in which it would go on reading names.
+    connection.set_client_encoding("UTF8")
+    if settings:
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {calls}", [str(word) for item in settings.items() for word in item])
     connection.autocommit = autocommit
     return connection
 
@@ -150,6 +153,9 @@ def quiet_settings() -> dict:
         "bytea_output": "hex",
         "xmloption": "content",
         "lc_monetary": "C",
+        "quote_all_identifiers": "off",
+        "standard_conforming_strings": "on",
+        "array_nulls": "on",
         "row_security": "off",
         "statement_timeout": "0",
         "lock_timeout": "0",

@@ -84,6 +84,12 @@ class HostBackend:
                 f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
             )
+        self.store()
+        interpreter = runtime.get("python") or sys.executable
+        process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
+
+    def store(self) -> None:
+        """Write down the request, without secrets, and the options for the engine to find."""
         make_private_directory(self.layout.directory)
         write_json(
             self.layout.request_file,
@@ -94,8 +100,6 @@ class HostBackend:
                 "archive_directory": self.layout.archive_directory,
             },
         )
-        interpreter = runtime.get("python") or sys.executable
-        process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
 
     def cancel(self) -> bool:
         """Stop the engine; return False when none was running. What has arrived on the target stays there."""

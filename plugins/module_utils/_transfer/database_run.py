@@ -12,7 +12,7 @@ from .._core.errors import TransferFailed
 from .._core.units import human_bytes
 from .._postgres.connection import connect, quiet_settings, value
 from .._postgres.quoting import qualified, quote_literal
-from . import catalogue, marker, plan, schema, target_database
+from . import catalogue, marker, plan, roles, schema, target_database
 from .archive import dump_schema, read_section
 from .large_objects import property_statements
 from .pool import Pool
@@ -87,6 +87,8 @@ class DatabaseRun:
         dump_schema(self.context.programs, self.request.source, self.database, self.snapshot, self.archive_file)
         self.pre_data = read_section(self.context.programs, self.archive_file, "pre-data")
         self.post_data = read_section(self.context.programs, self.archive_file, "post-data")
+        entries = [*self.pre_data.entries, *self.post_data.entries]
+        roles.join_grantors(self.target, self.roles, schema.grantors(entries), self.journal)
         self.tables = catalogue.read_tables(self.source)
         keys, foreign_keys, rest = plan.split_post_data(self.post_data.entries)
         rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest

@@ -68,7 +68,11 @@ class Journal:
         return json.loads(row[0]) if row else None
 
     def event(self, message: str, level: str = "info", database: str | None = None) -> None:
-        """Record a sentence for people; level is info, warning or error."""
+        """Record a sentence for people; level is info, warning or error. A warning is recorded once, however often a
+        resumed run comes across its cause."""
+        known = "SELECT 1 FROM event WHERE level = 'warning' AND message = ? AND database IS ?"
+        if level == "warning" and self.connection.execute(known, (message, database)).fetchone():
+            return
         self.connection.execute(
             "INSERT INTO event (at, level, database, message) VALUES (?, ?, ?, ?)",
             (utc_now(), level, database, message),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._core.errors import PrivilegeMissing
 from .._postgres.connection import rows, value
@@ -40,12 +40,14 @@ class RolePlan:
     """The roles of the source as they are to be on the target.
 
     I(roles): attributes by name; I(memberships): C((role, member, admin)); I(names): C({source role: target role}),
-    with None for a superuser of the source that is not mapped, whose objects will belong to the migration's own user.
+    with None for a superuser of the source that is not mapped, whose objects will belong to the migration's own user;
+    I(unavailable): roles of the target that the migration's user turned out not to be able to act for.
     """
 
     roles: dict
     memberships: tuple
     names: dict
+    unavailable: set = field(default_factory=set)
 
     @property
     def owners(self) -> list:
@@ -166,29 +168,50 @@ def join_owners(target, plan: RolePlan, journal) -> None:
 
     :raises PrivilegeMissing: naming the role, and the statement that an administrator of the target has to run
     """
-    user = value(target, "SELECT current_user")
+    for role, (statement, complaint) in join(target, plan.owners, journal).items():
+        user = value(target, "SELECT current_user")
+        raise PrivilegeMissing(
+            f"The target's user {user} may not act for role {role}, which owns objects: {complaint}",
+            f"Let an administrator of the target run: {statement};",
+            {"role": role, "statement": statement},
+        )
+
+
+def join_grantors(target, plan: RolePlan, names: list, journal) -> None:
+    """Make the migration's user a member of the roles that gave privileges on objects of others, where it may."""
+    mapped = {plan.names.get(name, name) for name in names} - {None}
+    for role, (statement, complaint) in join(target, sorted(mapped), journal).items():
+        plan.unavailable.add(role)
+        journal.event(
+            f"Privileges that {role} gave will appear as given by the owner: {complaint} ('{statement}')", "warning"
+        )
+
+
+def join(target, names: list, journal) -> dict:
+    """Make the current user able to act for roles; return C({role: (statement, complaint)}) where that was refused."""
     if value(target, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"):
-        return
+        return {}
+    user = value(target, "SELECT current_user")
     may_set = "SET" if target.server_version >= 160000 else "MEMBER"
     options = " WITH INHERIT TRUE, SET TRUE" if target.server_version >= 160000 else ""
-    for owner in plan.owners:
-        usable = value(
-            target,
-            "SELECT pg_catalog.pg_has_role(%s, 'USAGE') AND pg_catalog.pg_has_role(%s, %s)",
-            (owner, owner, may_set),
-        )
-        if usable:
+    existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
+    refused = {}
+    for name in names:
+        statement = f"GRANT {quote_identifier(name)} TO {quote_identifier(user)}{options}"
+        if name not in existing:
+            refused[name] = (statement, "the role does not exist")
             continue
-        journal.creating("target", None, "membership", owner)
-        statement = f"GRANT {quote_identifier(owner)} TO {quote_identifier(user)}{options}"
+        usable = "SELECT pg_catalog.pg_has_role(%s, 'USAGE') AND pg_catalog.pg_has_role(%s, %s)"
+        if value(target, usable, (name, name, may_set)):
+            continue
+        journal.creating("target", None, "membership", name)
         complaint = attempt(target, statement)
         if complaint:
-            raise PrivilegeMissing(
-                f"The target's user {user} may not act for role {owner}, which owns objects: {complaint}",
-                f"Let an administrator of the target run: {statement};",
-                {"role": owner, "statement": statement},
-            )
-        journal.created("target", None, "membership", owner)
+            journal.removed("target", None, "membership", name)
+            refused[name] = (statement, complaint)
+        else:
+            journal.created("target", None, "membership", name)
+    return refused
 
 
 def leave_owners(target, owners: list) -> list:

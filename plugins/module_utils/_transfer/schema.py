@@ -16,7 +16,9 @@ from .archive import Entry, Section
 from .roles import RolePlan
 
 BATCH_ENTRIES = 50
-OWNER = re.compile(r'^(ALTER [^\n]*? OWNER TO )("(?:[^"]|"")+"|[^\s";]+);$', re.MULTILINE)
+OWNER = re.compile(
+    r'^(ALTER [^\n]* OWNER TO )("(?:[^"]|"")+"|[^\s";]+);(?=\s*(?:SET default_[a-z_]+ = [^\n]*;\s*)*\Z)', re.MULTILINE
+)
 ROLE_NAME = r'("(?:[^"]|"")+"|[^\s";]+)'
 GRANT = re.compile(
     rf"^((?:GRANT|REVOKE|ALTER DEFAULT) [^\n]* (?:TO|FROM) ){ROLE_NAME}((?: WITH GRANT OPTION)?;)$", re.MULTILINE
@@ -24,6 +26,15 @@ GRANT = re.compile(
 FOR_ROLE = re.compile(rf"^(ALTER DEFAULT PRIVILEGES FOR ROLE ){ROLE_NAME}( [^\n]*;)$", re.MULTILINE)
 COMMENTS_ONLY = re.compile(r"(?:--[^\n]*\n?|\s)*")
 AUTHORIZATION = re.compile(r"^SET SESSION AUTHORIZATION (.*);$", re.MULTILINE)
+# The kinds of entries whose text pg_dump ends with the owner's statement; session defaults of the next entry may follow.
+OWNED_TYPES = frozenset(
+    (
+        "AGGREGATE", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "FOREIGN TABLE",
+        "FUNCTION", "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE",
+        "PROCEDURE", "PUBLICATION", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "TABLE", "TEXT SEARCH CONFIGURATION",
+        "TEXT SEARCH DICTIONARY", "TYPE", "VIEW",
+    )
+)  # fmt: skip
 KEYWORD_GRANTEES = ("PUBLIC", "CURRENT_USER", "SESSION_USER")
 
 
@@ -68,17 +79,23 @@ def target_text(entry: Entry, plan: RolePlan) -> str:
         name = plan.names.get(unquote(match[2]), unquote(match[2]))
         return f"{match[1]}{quote_identifier(name)}{match[3]}" if name else ""
 
+    def grantor(match) -> str:
+        name = plan.names.get(unquote(match[1]), unquote(match[1]))
+        # Who cannot be acted for gives way to the owner: the privilege arrives, the name of its giver does not.
+        return f"SET LOCAL ROLE {quote_identifier(name)};" if name and name not in plan.unavailable else ""
+
     text = entry.text
     if entry.type in ("ACL", "DEFAULT ACL"):
         text = FOR_ROLE.sub(grantee, GRANT.sub(grantee, text))
-        text = AUTHORIZATION.sub(r"SET LOCAL ROLE \1;", text)
+        text = AUTHORIZATION.sub(grantor, text)
         return text.replace("RESET SESSION AUTHORIZATION;", "RESET ROLE;")
-    statements = list(OWNER.finditer(text))
-    if statements:
-        # Only the last one is pg_dump's own; an earlier match would be part of an object's body.
-        last = statements[-1]
-        text = text[: last.start()] + owner(last) + text[last.end() :]
-    return text
+    return OWNER.sub(owner, text) if entry.type in OWNED_TYPES else text
+
+
+def grantors(entries: list) -> list:
+    """Return the source's names of the roles that gave privileges which they held themselves without owning."""
+    texts = (entry.text for entry in entries if entry.type in ("ACL", "DEFAULT ACL"))
+    return sorted({unquote(name) for text in texts for name in AUTHORIZATION.findall(text) if name != "DEFAULT"})
 
 
 def is_about_database(entry: Entry) -> bool:

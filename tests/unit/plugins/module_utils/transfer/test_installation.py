@@ -24,12 +24,22 @@ def layout(tmp_path):
     return Layout.create("shop", str(tmp_path))
 
 
-def test_equal_sources_give_equal_bytes():
-    assert installation.build() == installation.build()
+def test_equal_sources_give_the_same_path(layout):
+    sources = installation.engine_sources()
+    assert installation.engine_path(layout, sources) == installation.engine_path(layout, dict(sources))
+    changed = {**sources, "__main__.py": sources["__main__.py"] + "\n"}
+    assert installation.engine_path(layout, changed) != installation.engine_path(layout, sources)
+
+
+def test_every_source_lies_beside_its_byte_code():
+    with zipfile.ZipFile(io.BytesIO(installation.build(installation.engine_sources()))) as archive:
+        names = set(archive.namelist())
+    sources = {name for name in names if name.endswith(".py")}
+    assert {name + "c" for name in sources} == names - sources
 
 
 def test_engine_holds_its_own_rooms_only():
-    with zipfile.ZipFile(io.BytesIO(installation.build())) as archive:
+    with zipfile.ZipFile(io.BytesIO(installation.build(installation.engine_sources()))) as archive:
         names = archive.namelist()
     found = (re.search(r"module_utils/(_\w+)/", name) for name in names)
     rooms = {match[1] for match in found if match}

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry, Section
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.roles import RolePlan
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.schema import (
+    grantors,
     is_about_database,
     is_table_privilege,
     is_tolerated,
@@ -51,6 +52,16 @@ def test_owner_statement_inside_a_body_is_left_alone():
     assert text == body + 'ALTER FUNCTION app.f() OWNER TO "app_owner";\n'
 
 
+def test_comment_that_reads_like_an_owner_statement_is_left_alone():
+    text = "COMMENT ON TABLE app.t IS 'do not\nALTER TABLE x OWNER TO bob;\n';\n"
+    assert target_text(entry("COMMENT", text), PLAN) == text
+
+
+def test_session_defaults_of_the_next_entry_may_follow_the_owner():
+    text = "CREATE TABLE app.t ();\n\n\nALTER TABLE app.t OWNER TO {};\n\nSET default_tablespace = '';\n\n"
+    assert target_text(entry("TABLE", text.format("bob")), PLAN) == text.format('"bob"')
+
+
 def test_text_without_owner_is_left_alone():
     text = "CREATE INDEX i ON app.t USING btree (id);\n"
     assert target_text(entry("INDEX", text), PLAN) == text
@@ -81,8 +92,21 @@ def test_grantees(before, after):
 def test_privileges_given_by_somebody_else_are_given_as_that_role():
     text = "SET SESSION AUTHORIZATION bob;\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
     assert target_text(entry("ACL", text), PLAN) == (
-        'SET LOCAL ROLE bob;\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
+        'SET LOCAL ROLE "bob";\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
     )
+
+
+@pytest.mark.parametrize("grantor", ["postgres", "carol"], ids=["superuser", "refused"])
+def test_privileges_given_by_who_cannot_be_acted_for_are_given_by_the_owner(grantor):
+    plan = RolePlan({}, (), PLAN.names, {"carol"})
+    text = f"SET SESSION AUTHORIZATION {grantor};\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
+    assert target_text(entry("ACL", text), plan) == '\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
+
+
+def test_grantors_are_found_under_their_own_names():
+    text = "SET SESSION AUTHORIZATION {};\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
+    entries = [entry("ACL", text.format(name)) for name in ("bob", '"old name"', "bob")]
+    assert grantors([*entries, entry("COMMENT", text.format("eve"))]) == ["bob", "old name"]
 
 
 @pytest.mark.parametrize(
