@@ -18,7 +18,7 @@ from support.servers import USER, ask
 
 # What is hard for shells, URIs, password files, SQL, YAML and JSON, and not ASCII throughout.
 PASSWORDS = {
-    "source": "o'ne \"two\" thr\\ee f:our f%ive sïx € $(id) #s",
+    "source": 'o\'ne "two" thr\\ee f:our f%ive sïx € $(id) #s',
     "target": "t\\'a\"r:g e%t pässwörd ; & | < > `x` {y} #t",
 }
 WRONG = "wr\"o'ng\\ p:a%ss wörd #w"
@@ -59,6 +59,7 @@ class Watch(threading.Thread):
         self.rounds = 0
         self.seen: set = set()
         self.hits: set = set()
+        self.harmless: set = set()
 
     def run(self) -> None:
         while not self.ended.is_set():
@@ -69,12 +70,16 @@ class Watch(threading.Thread):
                         content = (directory / name).read_bytes()
                     except OSError:  # it has ended, or is not ours to look at
                         continue
+                    if content in self.harmless:
+                        continue
                     if name == "cmdline":
                         words = content.split(b"\0")
                         self.seen.update(word.rpartition(b"/")[2].decode(errors="replace") for word in words[:3])
                     if spilled(content):
                         self.hits.add((name, directory.name))
-            time.sleep(0.005)
+                    else:
+                        self.harmless.add(content)
+            time.sleep(0.02)
 
     def __enter__(self) -> Watch:
         self.start()
@@ -125,7 +130,7 @@ def files_that_spill(one: Migration, moment: float) -> tuple:
     """Return the files that hold a secret, the user's own aside, and how many were looked at."""
     lab = one.lab
     tops = [(one.directory, True), (lab.source.directory, True), (lab.target.directory, True), (ROOT, False)]
-    tops += [(ANSIBLE, False), (Path("/tmp"), False)]
+    tops += [(ANSIBLE / "tmp", False), (ANSIBLE / "remote", False)]
     own = one.directory / "vault.yml"
     hits, files = [], set(written_since(moment, tops)) - {own}
     for path in files:

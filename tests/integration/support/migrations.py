@@ -72,17 +72,25 @@ class Play:
         self.output = output
         self.code = code
 
-    def _recap(self, word: str) -> int:
-        return sum(int(number) for number in re.findall(rf"\b{word}=(\d+)", self.output.partition("PLAY RECAP")[2]))
+    def _recaps(self, word: str) -> list:
+        # Ansible prints a recap after each playbook and goes on counting.
+        parts = self.output.split("PLAY RECAP")[1:]
+        return [sum(int(number) for number in re.findall(rf"\b{word}=(\d+)", part)) for part in parts]
+
+    @property
+    def changes(self) -> list:
+        """The number of changed tasks of each playbook."""
+        counts = self._recaps("changed")
+        return [after - before for before, after in zip([0, *counts], counts)]
 
     @property
     def changed(self) -> int:
         """The number of changed tasks."""
-        return self._recap("changed")
+        return sum(self.changes)
 
     def good(self) -> Play:
         """Return itself, after making sure that everything went well."""
-        assert self.code == 0 and self._recap("ok"), self.output[-4000:]
+        assert self.code == 0 and sum(self._recaps("ok")), self.output[-4000:]
         return self
 
 
