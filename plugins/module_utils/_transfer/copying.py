@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import os
+import select
 import threading
 import time
 from typing import Callable
@@ -17,6 +20,7 @@ from . import marker
 from .catalogue import Table
 
 PIPE_BYTES = 1 << 20
+F_SETPIPE_SZ = 1031  # fcntl.h; the module names it from Python 3.10 on
 SLICE_BYTES = 8 << 20
 
 
@@ -37,41 +41,43 @@ class Throttle:
                 time.sleep(ahead)
 
 
-class Tap:
-    """The writing end of the pipe between two sessions; counts and throttles what flows through it."""
+class Receiver:
+    """The reading end of the pipe between two sessions; counts and throttles what flows through it.
 
-    BATCH = 256 << 10
+    It sits on this side because COPY FROM asks for a megabyte at a time, while COPY TO hands over row by row.
+    """
 
-    def __init__(self, descriptor: int, throttle: Throttle, progress: Callable[[int], None]):
-        self.descriptor = descriptor
+    def __init__(self, pipe: int, target: int, failure: list, throttle: Throttle, progress: Callable[[int], None]):
+        self.pipe = pipe
+        self.target = target
+        self.failure = failure
         self.throttle = throttle
         self.progress = progress
         self.carried = 0
-        self.waiting = []
-        self.size = 0
 
-    def write(self, data: bytes) -> int:
-        """Take one piece of the COPY stream; pieces are gathered, since libpq hands them over row by row."""
-        self.waiting.append(data)
-        self.size += len(data)
-        if self.size >= self.BATCH:
-            self.flush()
-        return len(data)
+    def read(self, size: int) -> bytes:
+        """Return what has arrived; lets COPY FROM fail, instead of ending well, when the stream broke off.
 
-    def flush(self) -> None:
-        """Pass on what has been gathered."""
-        block = memoryview(b"".join(self.waiting))
-        self.waiting, self.size = [], 0
-        while block:
-            written = os.write(self.descriptor, block)
-            self.throttle.carry(written)
-            self.carried += written
-            self.progress(self.carried)
-            block = block[written:]
+        libpq would go on sending to the end of the table before it heard of an error on the target. So the target's
+        socket is listened to: what it says in the middle of COPY FROM is why it has given up (notices are turned off).
+        """
+        if self.target in select.select([self.pipe, self.target], [], [])[0]:
+            raise TransferFailed("The target ended the copy.")
+        data = os.read(self.pipe, size)
+        if not data and self.failure:
+            raise TransferFailed("The source's stream broke off.")
+        self.throttle.carry(len(data))
+        self.carried += len(data)
+        self.progress(self.carried)
+        return data
 
-    def close(self) -> None:
-        """Tell the reader that nothing follows."""
-        os.close(self.descriptor)
+
+def open_pipe() -> tuple:
+    """Return both ends of a pipe, C((descriptor to read, stream to write)), with as much room as the kernel gives."""
+    reading, writing = os.pipe()
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(writing, F_SETPIPE_SZ, PIPE_BYTES)
+    return reading, os.fdopen(writing, "wb", PIPE_BYTES // 4)
 
 
 def relay(source_cursor, copy_out: str, target_cursor, copy_in: str, throttle: Throttle, progress) -> tuple:
@@ -80,47 +86,37 @@ def relay(source_cursor, copy_out: str, target_cursor, copy_in: str, throttle: T
     The source side runs in a thread of its own; libpq releases the interpreter while it waits, so both run at once.
     When either side fails the other one is ended through the pipe and the first cause is raised.
     """
-    reading, writing = os.pipe()
-    tap = Tap(writing, throttle, progress)
-    failure = []
+    reading, writing = open_pipe()
+    failure: list = []
 
     def read_source() -> None:
         try:
-            source_cursor.copy_expert(copy_out, tap, PIPE_BYTES)
-            tap.flush()
+            source_cursor.copy_expert(copy_out, writing, PIPE_BYTES)
+            writing.flush()
         except BaseException as error:
             failure.append(error)
         finally:
-            tap.close()
+            with contextlib.suppress(OSError):  # what is left in the buffer of a broken pipe is of no use
+                writing.close()
 
-    class Receiver:
-        """Lets COPY FROM fail, instead of ending well, when the stream broke off."""
-
-        def __init__(self, stream):
-            self.stream = stream
-
-        def read(self, size: int) -> bytes:
-            data = self.stream.read1(size)
-            if not data and failure and not isinstance(failure[0], BrokenPipeError):
-                raise TransferFailed("The source's stream broke off.")
-            return data
-
+    receiver = Receiver(reading, target_cursor.connection.fileno(), failure, throttle, progress)
     thread = threading.Thread(target=read_source, name="source", daemon=True)
-    with os.fdopen(reading, "rb", PIPE_BYTES) as stream:
-        thread.start()
-        try:
-            target_cursor.copy_expert(copy_in, Receiver(stream), PIPE_BYTES)
-        except BaseException:
-            stream.close()  # the source thread's next write fails and ends it
-            source_cursor.connection.cancel()  # and so does a COPY TO that has nothing to write yet
-            thread.join()
-            if failure and not isinstance(failure[0], BrokenPipeError):
-                raise failure[0] from None
-            raise
+    thread.start()
+    try:
+        target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+    except BaseException:
+        own = failure[0] if failure else None
+        os.close(reading)  # the source thread's next write fails and ends it
+        source_cursor.connection.cancel()  # and so does a COPY TO that has nothing to write yet
         thread.join()
+        if own is not None:
+            raise own from None
+        raise
+    os.close(reading)
+    thread.join()
     if failure:
         raise failure[0]
-    return source_cursor.rowcount, target_cursor.rowcount, tap.carried
+    return source_cursor.rowcount, target_cursor.rowcount, receiver.carried
 
 
 def copy_table(source, target, table: Table, migration: str, unit: str, throttle: Throttle, progress) -> tuple:

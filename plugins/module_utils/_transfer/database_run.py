@@ -163,6 +163,7 @@ class DatabaseRun:
                 "maintenance_work_mem": options["maintenance_work_mem"],
                 "standard_conforming_strings": strings,
                 "check_function_bodies": "off",
+                "client_min_messages": "error",  # see copying.Receiver
             },
             "rate": rate / options["jobs"] if rate else None,
         }
