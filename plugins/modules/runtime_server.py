@@ -15,7 +15,7 @@ description:
   - Makes the executing host the runtime server of a migration, with a private state directory, the transfer engine of
     this collection, and the certainty that Python, psycopg2, the client programs and both servers are as they have
     to be.
-  - With O(state=absent) it is taken away again, through the same gate as M(azpg.migrate.cleanup).
+  - With O(state=absent) it is taken away again, through the same gate as M(azpg.migrate.cleanup), and with the same final record.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
@@ -78,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(present), V(absent), or V(decommissioned) when the migration is over and cleaned up.
+  description: V(present), V(absent), V(decommissioned) when the migration is over and cleaned up, or V(refused) in check mode when the gate is shut.
   returned: success
   type: str
   sample: present
@@ -119,6 +119,11 @@ runtime_server:
       description: The target's version, and the time that a question to it takes from here.
       type: dict
       returned: when present
+refusals:
+  description: In check mode, every reason for which the gate is shut, see M(azpg.migrate.cleanup).
+  returned: success
+  type: list
+  elements: dict
 changes:
   description: What was made or removed, or would be in check mode.
   returned: success

@@ -153,7 +153,7 @@ def test_giving_a_migration_up(migration):
     one = migration("given-up", "seed_bulk")
     database = one.databases[0]
     one.provision()
-    one.module("migration", wait=False, max_bytes_per_second=1200000).good()
+    one.module("migration", wait=False, max_bytes_per_second=600000).good()
     wait_for(lambda: one.journal("SELECT 1 FROM unit WHERE kind = 'table' AND state = 'done'"), "the first table")
     running = one.module("cleanup", outcome="abandoned", confirm="given-up")
     assert running.failed and "is running" in running["msg"] and "state=cancelled" in running["msg"]
@@ -174,3 +174,18 @@ def test_giving_a_migration_up(migration):
     left = ask(one.lab.target, "SELECT relname FROM pg_class WHERE relname ~ '^bulk_.$' ORDER BY 1", database)
     assert left == arrived, "the target keeps what has arrived"
     assert not one.module("cleanup", outcome="abandoned", confirm="given-up").good()["changed"]
+
+
+def test_taking_the_runtime_server_away_is_a_cleanup(migration):
+    """Both doors lead through the same gate to the same final record."""
+    one = migration("both-doors")
+    one.provision()
+    one.migrate()
+    one.module("verification").good()
+    result = one.module("runtime_server", state="absent").good()
+    assert result["changed"]
+    assert any("azpg_migrate" in thing for thing in result["changes"]), result["changes"]
+    record = json.loads((one.archive / "final-record.json").read_text(encoding="utf-8"))
+    assert record["outcome"] == "completed"
+    assert not one.module("runtime_server", state="absent").good()["changed"]
+    assert not one.module("cleanup").good()["changed"]

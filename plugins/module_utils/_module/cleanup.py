@@ -23,6 +23,15 @@ from .verification import digest_of
 
 def ensure(task: Task) -> dict:
     """Remove what the migration made outside source and target data, once the gate is open."""
+    return decommission(task, task.parameters["outcome"], task.parameters["confirm"])
+
+
+def decommission(task: Task, outcome: str = "completed", confirm: str | None = None) -> dict:
+    """Remove what the migration made, write the final record, and return the result of the module cleanup.
+
+    :raises GateRefused: while anything speaks against it
+    :raises InvalidRequest: when giving up is not confirmed, or is not what this migration is due
+    """
     record = read_final_record(task.layout, task.request)
     if record:
         return finish(task, record)
@@ -31,11 +40,10 @@ def ensure(task: Task) -> dict:
     progress = backend.status()
     if progress["state"] == status.ABSENT and not os.path.isdir(task.layout.directory):
         return result(False, {}, [], [], [])
-    abandoned = task.parameters["outcome"] == "abandoned"
-    if abandoned:
-        check_abandonment(task, progress)
-        verification = {}
-        plan = cleanup.planned(task.layout, task.request)
+    plan = cleanup.planned(task.layout, task.request)
+    verification: dict = {}
+    if outcome == "abandoned":
+        check_abandonment(task, progress, confirm)
         # The target of a migration that is given up is left as it is, and all that it keeps is named.
         plan = {"remove": [], "keep": plan["keep"] + plan["remove"]}
     else:
@@ -43,16 +51,15 @@ def ensure(task: Task) -> dict:
         if refusals and task.check_mode:
             return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
         verification = digest_of(require_open_gate(report, refusals), None)
-        plan = cleanup.planned(task.layout, task.request)
     plan["remove"] += [f"runtime server: {path}" for path in runtime.leftovers(task.layout)]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed = [] if abandoned else cleanup.clean_target(task.layout, task.request)
+    removed = [] if outcome == "abandoned" else cleanup.clean_target(task.layout, task.request)
     archived = cleanup.archive(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")
     content = {
-        "outcome": task.parameters["outcome"],
+        "outcome": outcome,
         "finished_at": utc_now(),
         "migration": {**progress, "current": [], "slowest_tables": slowest_tables(task.layout.journal_file)},
         "verification": verification,
@@ -86,15 +93,15 @@ def result(changed: bool, record: dict, removed: list, kept: list, lines: list) 
     }
 
 
-def check_abandonment(task: Task, progress: dict) -> None:
+def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
     """Make sure that giving a migration up is meant, and that nothing is at work any more.
 
     :raises InvalidRequest: naming what stands against it
     """
     name = task.request.name
-    if task.parameters["confirm"] != name:
+    if confirm != name:
         raise InvalidRequest(
-            f"Abandoning migration {name} needs its name: 'confirm' is {task.parameters['confirm']!r}.",
+            f"Abandoning migration {name} needs its name: 'confirm' is {confirm!r}.",
             f"Set 'confirm: {name}' if it is to be given up; the target keeps what has arrived.",
         )
     if progress["state"] == status.RUNNING:

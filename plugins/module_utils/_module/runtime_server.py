@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from .._core.files import read_json
-from .._core.final_record import read_final_record
 from .._transfer import runtime
+from .cleanup import decommission
 from .edge import Task, difference
-from .gate import look_at_gate, require_open_gate
 
 
 def ensure(task: Task) -> dict:
@@ -18,28 +17,49 @@ def ensure(task: Task) -> dict:
         return remove(task)
     record = task.final_record()
     if record:
-        return {"changed": False, "state": "decommissioned", "runtime_server": record["runtime_server"], "changes": []}
+        return {
+            "changed": False,
+            "state": "decommissioned",
+            "runtime_server": record["runtime_server"],
+            "changes": [],
+            "refusals": [],
+        }
     facts, changes = runtime.present(task.request, task.layout, task.parameters["bin_directory"], task.check_mode)
     return {
         "changed": bool(changes),
         "state": "present",
         "runtime_server": facts,
         "changes": changes,
+        "refusals": [],
         "diff": difference([], changes, "runtime server"),
     }
 
 
 def remove(task: Task) -> dict:
-    """Remove the runtime server once nothing needs it any more."""
+    """Remove the runtime server once nothing needs it any more.
+
+    A migration that has begun ends only by way of the gate and leaves a final record: taking its runtime server away is
+    the same as cleaning up after it.
+    """
     paths = runtime.leftovers(task.layout)
-    if paths and not read_final_record(task.layout, task.request) and read_json(task.layout.request_file):
-        require_open_gate(*look_at_gate(task))
-    gone = runtime.absent(task.layout, task.check_mode) if paths else []
+    if paths and not task.final_record() and read_json(task.layout.request_file):
+        ended = decommission(task)
+        gone = ended["removed"]
+        if ended["refusals"]:
+            return {**answer("refused", []), "changed": False, "refusals": ended["refusals"]}
+    else:
+        gone = runtime.absent(task.layout, task.check_mode) if paths else []
+    return answer("absent", gone)
+
+
+def answer(state: str, gone: list) -> dict:
+    """Return the module's result after a removal."""
     return {
         "changed": bool(gone),
-        "state": "absent",
+        "state": state,
         "runtime_server": {},
         "changes": gone,
+        "refusals": [],
         "diff": difference(gone, [], "runtime server"),
     }
 

@@ -15,6 +15,7 @@ FOREIGN_KEY = "FK CONSTRAINT"
 LARGE_OBJECTS_PER_UNIT = 500
 SMALL_TABLE_BYTES = 1 << 20
 BATCH_TABLES = 25
+BATCH_BYTES = 4 << 20
 BATCH_ANALYZED = 50
 BATCH_ANALYZED_BYTES = 64 << 20
 
@@ -158,13 +159,18 @@ def batches(units: list, fits) -> list:
 def batch_small_tables(tables: list, keys: list, again: set) -> list:
     """Return the units of copies and keys with small tables, and the keys that wait for nothing else, put together.
 
-    Thousands of small tables cost round trips and commits, not bytes: 25 of them go through one transaction of one
-    session, and their indexes are built while their rows are still at hand. A table that has to be emptied first
+    Thousands of small tables cost round trips and commits, not bytes: 25 of them, or 4 MB, go through one transaction of
+    one session, and their indexes are built while their rows are still at hand. A table that has to be emptied first
     (I(again)) is copied alone.
     """
     small = [unit for unit in tables if unit.bytes_total <= SMALL_TABLE_BYTES and unit.name not in again]
     small = [unit for unit in small if not unit.task["table"]["tree"]]
-    groups = batches(small, lambda group, _unit: len(group) < BATCH_TABLES)
+
+    def fits(group: list, unit: Unit) -> bool:
+        size = sum(one.bytes_total for one in group) + unit.bytes_total
+        return len(group) < BATCH_TABLES and size <= BATCH_BYTES
+
+    groups = batches(small, fits)
     waiting = {unit.name: unit for unit in keys}
     result, place = [], {}
     for group in groups:

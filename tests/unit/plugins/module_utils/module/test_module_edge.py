@@ -43,27 +43,27 @@ def test_difference_is_text_by_line():
     }
 
 
-def task(confirm=None):
+def task():
     request = Request.create("shop", {"host": "a"}, {"host": "b", "port": 6000}, ["shop", "billing"])
-    return SimpleNamespace(request=request, parameters={"confirm": confirm})
+    return SimpleNamespace(request=request)
 
 
 @pytest.mark.parametrize("confirm", [None, "", "Shop", "other"])
 def test_giving_up_takes_the_migrations_name(confirm):
     with pytest.raises(InvalidRequest, match="needs its name") as caught:
-        check_abandonment(task(confirm), {"state": status.FAILED})
+        check_abandonment(task(), {"state": status.FAILED}, confirm)
     assert "confirm: shop" in caught.value.hint
 
 
 @pytest.mark.parametrize(("state", "words"), [(status.RUNNING, "is running"), (status.COMPLETED, "is completed")])
 def test_what_runs_or_is_complete_is_not_given_up(state, words):
     with pytest.raises(InvalidRequest, match=words):
-        check_abandonment(task("shop"), {"state": state})
+        check_abandonment(task(), {"state": state}, "shop")
 
 
 @pytest.mark.parametrize("state", [status.FAILED, status.CANCELLED, status.INTERRUPTED])
 def test_what_stopped_can_be_given_up(state):
-    check_abandonment(task("shop"), {"state": state})
+    check_abandonment(task(), {"state": state}, "shop")
 
 
 PROGRESS = {

@@ -151,8 +151,8 @@ def programs(tmp_path):
         (tmp_path / "list").write_text(listed, encoding="utf-8")
         script = tmp_path / "pg_restore"
         script.write_text(
-            f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n'
-            f'case "$*" in *--list*) cat {tmp_path}/list;; *) cat {tmp_path}/text;; esac\n',
+            f'#!/bin/sh\necho "$*" >> "{tmp_path}/calls"\n'
+            f'case "$*" in *--list*) cat "{tmp_path}/list";; *) cat "{tmp_path}/text";; esac\n',
             encoding="utf-8",
         )
         script.chmod(0o755)
