@@ -80,6 +80,14 @@ integration: setup ## tests against real PostgreSQL servers
 molecule: setup ## the site playbook as a molecule scenario, with its idempotence step
 	@$(PARTS) molecule
 
+.PHONY: test-matrix
+test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
+	@$(PARTS) test-matrix
+
+.PHONY: test-page
+test-page: setup ## long: the verification page in headless Chromium
+	@$(PARTS) test-page
+
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build
 	@$(RUN) -m tools.house.check_artifact --keep

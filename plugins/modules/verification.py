@@ -13,7 +13,7 @@ author:
   - azpg.migrate developers (@azpg)
 description:
   - Compares every object and every row of source and target inside the two servers, without moving rows, and writes
-    a report.
+    a report. It names the rows and columns that differ, with the SQL that shows them.
   - The report is what opens the gate of M(azpg.migrate.cleanup). What could not be compared makes the verdict
     V(INCOMPLETE), never V(MATCH).
   - It works on any two PostgreSQL servers, whoever moved the data.
@@ -24,10 +24,51 @@ options:
   check:
     description:
       - V(full) compares objects, row counts, contents, sequences and large objects.
+      - V(recheck) reads again only the tables that were written to since the newest report in O(report_directory), or
+        that differed then, and rests on that report for the others. It is as good as V(full).
+      - V(sample) counts all rows and compares the contents of a part of them, the same on both servers. It opens the gate
+        only where both O(accept_sample) and the gate say so.
       - V(counts) leaves out the contents, V(schema) also the counts; neither opens the gate.
     type: str
-    choices: [full, counts, schema]
+    choices: [full, counts, schema, sample, recheck]
     default: full
+  keys:
+    description:
+      - How the report names rows that differ.
+      - With V(show) by the values of their keys, with V(hash) by a hash of them, with V(hide) not at all, which leaves the
+        place where the row lies.
+    type: str
+    choices: [show, hash, hide]
+    default: show
+  reveal_values:
+    description:
+      - Whether the report holds what both servers have in the columns that differ, cut to 200 characters.
+      - Without it no value of a column other than the key leaves the servers.
+    type: bool
+    default: false
+  max_differences:
+    description: How many differing rows of a table the report lists; beyond that their number is estimated.
+    type: int
+    default: 1000
+  sample_fraction:
+    description:
+      - The part of the keys that O(check=sample) compares, rounded up to a half, a quarter, an eighth and so on.
+      - The newest 10,000 keys that count up, tables below 1 MiB, and tables without a key are compared as a whole.
+    type: float
+    default: 0.01
+  accept_sample:
+    description: Write into the report of O(check=sample) that it may open a gate that accepts samples.
+    type: bool
+    default: false
+  method:
+    description:
+      - Where rows are hashed.
+      - With V(server) inside the servers, so that only sums travel. With V(client) every row is read and hashed by this
+        task, for servers of version 10 and older and for machines whose hash functions give other values.
+      - V(auto) uses the servers, and reads what they cannot hash.
+    type: str
+    choices: [auto, server, client]
+    default: auto
   jobs:
     description: Number of sessions per server.
     type: int
@@ -72,6 +113,24 @@ EXAMPLES = r"""
       password: "{{ target_password }}"
       sslmode: require
     databases: [shop, billing]
+
+- name: Prove it again after the tables that differed were copied anew, without a trace of personal data
+  azpg.migrate.verification:
+    name: shop
+    check: recheck
+    keys: hash
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
 """
 
 RETURN = r"""
@@ -79,6 +138,7 @@ state:
   description:
     - V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read
       instead.
+    - In check mode V(pending) while the target does not have the databases yet.
   returned: success
   type: str
   sample: verified
@@ -88,7 +148,7 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH) and V(MATCH_WITH_WARNINGS) open the gate to cleanup.
+      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
       type: str
       returned: always
       sample: MATCH
@@ -100,12 +160,18 @@ verification:
       description: Digest of the report.
       type: str
       returned: always
+    mode:
+      description: What was compared, as in O(azpg.migrate.verification#module:check).
+      type: str
+      returned: always
+      sample: full
     totals:
-      description: Numbers of tables by verdict, and of rows.
+      description: Numbers of tables by verdict, of rows, and of rows that differ.
       type: dict
       returned: always
     databases:
-      description: Verdict, errors and differing tables of each database.
+      description: >-
+        Verdict, errors and differing tables of each database, with the first rows that differ and the SQL that shows them.
       type: list
       elements: dict
       returned: always
@@ -121,7 +187,13 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.verification 
 
 SPECIFICATION = merged(
     REQUEST,
-    check={"type": "str", "choices": ["full", "counts", "schema"], "default": "full"},
+    check={"type": "str", "choices": ["full", "counts", "schema", "sample", "recheck"], "default": "full"},
+    keys={"type": "str", "choices": ["show", "hash", "hide"], "default": "show", "no_log": False},
+    reveal_values={"type": "bool", "default": False},
+    max_differences={"type": "int", "default": 1000},
+    sample_fraction={"type": "float", "default": 0.01},
+    accept_sample={"type": "bool", "default": False},
+    method={"type": "str", "choices": ["auto", "server", "client"], "default": "auto"},
     jobs={"type": "int", "default": 2},
     ignore={"type": "list", "elements": "dict", "default": []},
     fail_on={"type": "str", "choices": ["difference", "never"], "default": "difference"},

@@ -58,7 +58,7 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH) and V(MATCH_WITH_WARNINGS) open the gate to cleanup.
+      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
       type: str
       returned: always
       sample: MATCH
@@ -70,12 +70,18 @@ verification:
       description: Digest of the report.
       type: str
       returned: always
+    mode:
+      description: What was compared, as in O(azpg.migrate.verification#module:check).
+      type: str
+      returned: always
+      sample: full
     totals:
-      description: Numbers of tables by verdict, and of rows.
+      description: Numbers of tables by verdict, of rows, and of rows that differ.
       type: dict
       returned: always
     databases:
-      description: Verdict, errors and differing tables of each database.
+      description: >-
+        Verdict, errors and differing tables of each database, with the first rows that differ and the SQL that shows them.
       type: list
       elements: dict
       returned: always

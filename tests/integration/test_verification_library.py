@@ -138,12 +138,69 @@ def test_counts_and_schema_modes(pair):
     assert schema["databases"][0]["tables"] == []
 
 
+def test_the_whole_data_set_agrees_when_it_is_read_here(pair):
+    report = pair.verify(("shop", "billing"), method="client")
+    assert report["verdict"] == "MATCH", said(report)
+    assert report["totals"]["in_client"] == report["totals"]["match"] == report["totals"]["tables"]
+    assert {entry["large_objects"]["method"] for entry in report["databases"]} == {"client"}
+    assert gate(pair, report)[1] == []
+
+
+def test_the_whole_data_set_agrees_in_a_sample_and_a_recheck(pair):
+    report = pair.verify(("shop", "billing"), mode="sample", accept_sample=True)
+    assert report["verdict"] == "MATCH", said(report)
+    evidence = collect(
+        pair.request(("shop", "billing")), report, migration_state="completed", other_users=[], runtime_is_endpoint=None
+    )
+    now = datetime.now(timezone.utc)
+    assert [item["code"] for item in evaluate(report, evidence, now=now)] == ["mode-not-full"]
+    assert evaluate(report, evidence, now=now, accept_sample=True) == []
+    unaccepted = pair.verify(("shop", "billing"), mode="sample")
+    assert [item["code"] for item in evaluate(unaccepted, evidence, now=now, accept_sample=True)] == ["mode-not-full"]
+
+    base = pair.verify(("shop", "billing"))
+    again = pair.verify(("shop", "billing"), mode="recheck", base=base)
+    assert again["verdict"] == "MATCH", said(again)
+    assert again["totals"]["carried"] == again["totals"]["tables"] == base["totals"]["tables"]
+    assert gate(pair, again)[1] == []
+
+
 # -- single faults ------------------------------------------------------------------------------------------------
 
 # What is done to the target, how it is undone, and a word that the report has to say about it. DATA faults are found
 # as tables, SCHEMA faults as errors, SOFT faults as warnings.
 DATA, SCHEMA, SOFT = "data", "schema", "soft"
 OFF = "SET session_replication_role = replica; "
+
+# What the report has to say of the rows: the kind of difference, the columns, and SQL that gives the keys (asked before
+# the fault), None for tables without a key.
+NAMED = {
+    "row lost": ("missing", [], None),
+    "row twice": ("unexpected", [], None),
+    "float's last bit": (
+        "changed",
+        ["dimensions"],
+        "SELECT min(id) FROM app.products WHERE dimensions[1] BETWEEN 0.001 AND 200",
+    ),
+    "null to empty text": ("changed", ["b"], None),
+    "trailing space": ("changed", ["b"], None),
+    "numeric scale": (
+        "changed",
+        ["n"],
+        "SELECT max(id) FROM public.special_values WHERE n IS NOT NULL AND n NOT IN ('NaN', 'Infinity', '-Infinity') "
+        "AND scale(n) < 3",
+    ),
+    "json text": ("changed", ["j"], "SELECT 2"),
+    "name of a relation": ("changed", ["reg"], "SELECT 1"),
+    "microsecond": ("changed", ["created_at"], "SELECT min(id) FROM app.customers"),
+    "values swapped between rows": ("changed", ["credit"], "SELECT unnest(ARRAY[min(id), max(id)]) FROM app.customers"),
+    "row of a partition": (
+        "missing",
+        [],
+        "SELECT order_id || ' ' || line_number FROM app.order_lines_1 WHERE ctid = (SELECT min(ctid) FROM app.order_lines_1)",
+    ),
+    "row of an inherited table": ("missing", [], None),
+}
 
 FAULTS = {
     "row lost": (DATA, OFF + "DELETE FROM public.no_key WHERE ctid = (SELECT min(ctid) FROM public.no_key)", "no_key"),
@@ -340,6 +397,8 @@ def fault(pair):
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_single_fault_is_found(pair, fault, name):
     kind, sql, word = FAULTS[name]
+    difference, columns, key = NAMED.get(name, (None, [], None))
+    keys = sorted(pair.run("target", key).strip().splitlines()) if key else []
     fault(sql)
     report = pair.verify()
     if kind == SOFT:
@@ -356,6 +415,13 @@ def test_every_single_fault_is_found(pair, fault, name):
     bad = [item["name"] for item in entry["tables"] + entry["sequences"] if item["verdict"] == "MISMATCH"]
     bad += ["large objects"] if entry["large_objects"]["verdict"] == "MISMATCH" else []
     assert any(word in item for item in bad), said(report)
+    assert bool(difference) == any(item["diff"] for item in entry["tables"]), said(report)
+    for diff in [item["diff"] for item in entry["tables"] if item["diff"]]:
+        assert diff["error"] == "" and diff["complete"], diff
+        found = diff["differences"]
+        assert found and {item["kind"] for item in found} == {difference}, found
+        assert all(item["columns"] == columns for item in found), found
+        assert sorted(" ".join(item["key"].values()) for item in found) == (keys or [""] * len(found))
     assert not [item for item in findings(report) if item["kind"] != "large object"], said(report)
 
 

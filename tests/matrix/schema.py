@@ -58,7 +58,7 @@ USER_TYPES = {
     ),
     "array_of_float_composite": (0, [], "app.spot[]", ["ARRAY[ROW(0.5, 0.25, 1.50), ROW('NaN', '-0', 1)]::app.spot[]"]),
     "domain_over_composite": (
-        0, ["CREATE DOMAIN app.known_place AS app.place CHECK ((VALUE).street IS NOT NULL)"], "app.known_place",
+        0, ["CREATE DOMAIN app.known_place AS app.place CHECK (VALUE IS NULL OR (VALUE).street IS NOT NULL)"], "app.known_place",
         ["ROW('here', 1, NULL, NULL)"],
     ),
     "row_type_of_table": (0, [], "app.parents", ["ROW(1, 'p', '2020-01-01 00:00+00', 1.50)"]),
@@ -66,8 +66,8 @@ USER_TYPES = {
     "range_of_text": (0, ['CREATE TYPE app.letters AS RANGE (subtype = text, collation = "C")'], "app.letters", ["'[a,b)'", "'[\"a,b\",\"c]\")'"]),
     "range_of_enum": (0, ["CREATE TYPE app.moods AS RANGE (subtype = app.mood)"], "app.moods", ["'[sad,ok]'", "'(,happy)'"]),
     "array_of_range": (0, [], "app.span[]", ["'{\"[0.5,1]\",empty}'"]),
-    "user_multirange": (140000, [], "app.spanmultirange", ["'{[0.1,0.3],(1,)}'", "'{}'"]),
-    "multirange_of_enum": (140000, [], "app.moodsmultirange", ["'{[sad,sad],[happy,happy]}'"]),
+    "user_multirange": (140000, [], "app.span_multirange", ["'{[0.1,0.3],(1,)}'", "'{}'"]),
+    "multirange_of_enum": (140000, [], "app.moods_multirange", ["'{[sad,sad],[happy,happy]}'"]),
     "typmods": (
         0,
         ["CREATE TYPE app.modified AS (n numeric(10,2), v varchar(5), b bit(3))"],
@@ -81,7 +81,7 @@ SHAPES = [
     (0, "CREATE TABLE typed.shaped (id integer PRIMARY KEY, n numeric(10,3), v varchar(5), c char(5), b bit(3), vb bit varying(7), "
         "ts timestamp(0), tz timestamptz(3), t time(2), i interval year to month, i2 interval second(2), a numeric(5,1)[])"),
     (0, "INSERT INTO typed.shaped VALUES (1, 1.5, 'ab ', 'ab', B'101', B'01', '2020-01-01 00:00:00.6', "
-        "'2020-01-01 00:00:00.1236+02', '12:00:00.126', '1 year 2 mons', '1.126', '{1.25,NULL}'), (2)"),
+        "'2020-01-01 00:00:00.1236+02', '12:00:00.126', '1 year 2 mons', '1.126', '{1.25,NULL}')"),
     (150000, "CREATE TABLE typed.negative_scale (id integer PRIMARY KEY, n numeric(3,-2), m numeric(3,5))"),
     (150000, "INSERT INTO typed.negative_scale VALUES (1, 12345, 0.00123), (2, NULL, NULL)"),
     (0, "CREATE TABLE typed.large (id integer PRIMARY KEY, t text, b bytea, j jsonb)"),
@@ -130,8 +130,7 @@ OBJECTS = [
     (0, "CREATE VIEW app.parts AS SELECT extract(year FROM i.at) AS y, date_part('month', i.at) AS m, substring(i.name FROM 2 FOR 3) AS s, "
         "position('a' IN i.name) AS p, trim(both 'x' FROM i.name) AS t, overlay(i.name PLACING 'zz' FROM 2 FOR 1) AS o, "
         "i.at AT TIME ZONE 'Europe/Paris' AS z, (i.day, i.day) OVERLAPS (i.day, i.day) AS v, i.name SIMILAR TO 'a%' AS l, "
-        "i.name LIKE 'a%' ESCAPE '#' AS e, substring(i.name SIMILAR 'a#\"_#\"%' ESCAPE '#') AS sim, normalize_me(i.name) AS n FROM app.items i".replace(
-            ", normalize_me(i.name) AS n", "")),
+        "i.name LIKE 'a%' ESCAPE '#' AS e, substring(i.name FROM 'a#\"_#\"%' FOR '#') AS sim FROM app.items i"),
     (0, "CREATE VIEW app.grouped AS SELECT p.name, count(*) FILTER (WHERE i.price > 2) AS n, sum(i.price) OVER (PARTITION BY p.id ORDER BY i.id "
         "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, CASE i.mood WHEN 'sad' THEN 1 ELSE 2 END AS c, COALESCE(i.tags[1], 'none') AS t "
         "FROM app.parents p LEFT JOIN LATERAL (SELECT * FROM app.items x WHERE x.parent = p.id) i ON true "
@@ -142,7 +141,7 @@ OBJECTS = [
     (0, "CREATE VIEW app.checked WITH (security_barrier) AS SELECT * FROM app.items WHERE price > 0 WITH LOCAL CHECK OPTION"),
     (150000, "CREATE VIEW app.invoker WITH (security_invoker) AS SELECT id FROM app.items"),
     (0, "CREATE VIEW app.cast_view AS SELECT '2020-01-01'::date + interval '1 mon' AS d, 1::numeric(10,2) AS n, 'a'::text COLLATE \"C\" AS t, "
-        "ARRAY[1, 2]::bigint[] AS a, ROW(1, 'x') AS r, NULLIF(1, 2) AS u, GREATEST(1, 2) AS g, current_user AS me, NOT true AS no, "
+        "ARRAY[1, 2]::bigint[] AS a, NULLIF(1, 2) AS u, GREATEST(1, 2) AS g, current_user AS me, NOT true AS no, "
         "'infinity'::float8 AS f, '{\"a\": 1}'::jsonb -> 'a' AS j, xmlelement(name foo, 'x') AS x"),
     (0, "CREATE MATERIALIZED VIEW app.totals AS SELECT parent, sum(price) AS total, max(extract(epoch FROM at)) AS newest FROM app.items GROUP BY parent"),
     (0, "CREATE UNIQUE INDEX totals_key ON app.totals (parent)"),
@@ -159,7 +158,8 @@ OBJECTS = [
     (0, "CREATE TRIGGER items_old AFTER DELETE ON app.items REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE PROCEDURE app.stamp()"),
     (0, "CREATE TRIGGER items_off BEFORE DELETE ON app.items FOR EACH ROW EXECUTE PROCEDURE app.stamp()"),
     (0, "ALTER TABLE app.items DISABLE TRIGGER items_off"),
-    (0, "CREATE PROCEDURE app.work(INOUT n integer, IN note text DEFAULT 'x', VARIADIC more integer[] DEFAULT '{}') LANGUAGE plpgsql AS 'BEGIN n := n + 1; END'"),
+    (0, "CREATE PROCEDURE app.work(INOUT n integer, IN note text DEFAULT 'x', VARIADIC more integer[] DEFAULT '{}') LANGUAGE plpgsql "
+        "AS 'BEGIN n := n + 1; END'"),
     (0, "CREATE FUNCTION app.list(n integer DEFAULT 3, OUT a integer, OUT b text) RETURNS SETOF record LANGUAGE sql STABLE STRICT PARALLEL SAFE "
         "COST 42 ROWS 7 SET search_path = app, pg_temp SECURITY DEFINER AS 'SELECT id, name::text FROM app.items LIMIT n'"),
     (140000, "CREATE FUNCTION app.body(n integer) RETURNS numeric LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT extract(epoch FROM interval '1 day') + n; END"),

@@ -252,9 +252,25 @@ class Unit(Pytest):
 class Integration(Pytest):
     """Tests against real servers."""
 
-    budget = 360
+    budget = 540
     folder = "tests/integration"
+    # Each file has servers of its own, so two run side by side.
+    arguments = ("--durations=10", "--numprocesses=2", "--dist=loadfile")
+
+
+class Matrix(Pytest):
+    """Verification across major versions; it writes docs/matrix.md."""
+
+    budget = 600
+    folder = "tests/matrix"
     arguments = ("--durations=10",)
+
+
+class Page(Pytest):
+    """The verification's page in a real browser."""
+
+    budget = 120
+    folder = "tests/page"
 
 
 class Molecule(Part):
@@ -276,7 +292,15 @@ class Molecule(Part):
             self.reasons.append(f"molecule ended with {code}" if code else f"did not run: {', '.join(missing)}")
 
 
-PARTS = {"lint": Lint, "sanity": Sanity, "unit": Unit, "integration": Integration, "molecule": Molecule}
+PARTS = {
+    "lint": Lint,
+    "sanity": Sanity,
+    "unit": Unit,
+    "integration": Integration,
+    "molecule": Molecule,
+    "test-matrix": Matrix,
+    "test-page": Page,
+}
 
 
 def summary(outcomes: list[Outcome]) -> bool:

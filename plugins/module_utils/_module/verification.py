@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from .._core.errors import PreconditionFailed
+import os
+
+from .._core.errors import ConnectionFailed, PreconditionFailed
 from .._core.files import make_private_directory
-from .._verify.report import read_report, write_report
+from .._verify.formats import RECHECK
+from .._verify.report import REPORT, read_report, write_report
 from .._verify.run import verify
 from .edge import Task
 
-PASSING = ("MATCH", "MATCH_WITH_WARNINGS", "MATCH_WITH_OVERRIDES")
+PASSING = "MATCH"
 DIFFERENCES_SHOWN = 20
+ROWS_SHOWN = 5
 
 
 def digest_of(report: dict, path: str) -> dict:
@@ -23,18 +27,72 @@ def digest_of(report: dict, path: str) -> dict:
             "verdict": database["verdict"],
             "errors": database["schema"]["errors"][:DIFFERENCES_SHOWN],
             "warnings": len(database["schema"]["warnings"]),
-            "tables": [table for table in database["tables"] if table["verdict"] != "MATCH"][:DIFFERENCES_SHOWN],
+            "tables": [_short(table) for table in database["tables"] if table["verdict"] != "MATCH"][
+                :DIFFERENCES_SHOWN
+            ],
         }
         for database in report["databases"]
     ]
+    totals = {**report["totals"], "skipped": report["totals"].get("skipped", [])[:DIFFERENCES_SHOWN]}
     return {
         "verdict": report["verdict"],
         "reason": report["reason"],
         "sha256": report["sha256"],
-        "totals": report["totals"],
+        "mode": report.get("mode"),
+        "totals": totals,
         "databases": databases,
         "finished_at": report["finished_at"],
         "report": path,
+    }
+
+
+def _short(table: dict) -> dict:
+    """Return what is worth returning of a table that is not proven equal, with its first differing rows."""
+    short = {word: table[word] for word in ("name", "kind", "verdict", "msg", "remedy", "rows") if word in table}
+    diff = table.get("diff")
+    if diff:
+        words = ("missing", "unexpected", "changed", "complete", "estimate", "columns", "error")
+        short["diff"] = {word: diff[word] for word in words}
+        short["diff"]["differences"] = [
+            {word: item[word] for word in ("kind", "key", "key_hash", "columns", "sql")}
+            for item in diff["differences"][:ROWS_SHOWN]
+        ]
+    return short
+
+
+def compare(task: Task, directory: str) -> dict:
+    """Run the verification that the parameters ask for and return its report."""
+    given = task.parameters
+    return verify(
+        task.request,
+        mode=given["check"],
+        jobs=given["jobs"],
+        ignore=given["ignore"],
+        role_map=given["role_map"],
+        keys=given["keys"],
+        reveal_values=given["reveal_values"],
+        max_differences=given["max_differences"],
+        sample_fraction=given["sample_fraction"],
+        accept_sample=given["accept_sample"],
+        method=given["method"],
+        base=read_report(os.path.join(directory, REPORT)) if given["check"] == RECHECK else None,
+    )
+
+
+def nothing_to_compare(error: ConnectionFailed) -> dict:
+    """Return the result of a preview of a migration that has not been carried out yet."""
+    return {
+        "changed": False,
+        "state": "pending",
+        "verification": {
+            "verdict": "INCOMPLETE",
+            "reason": f"There is nothing to compare yet: {error.msg}",
+            "sha256": "",
+            "totals": {},
+            "databases": [],
+            "finished_at": "",
+            "report": None,
+        },
     }
 
 
@@ -43,17 +101,20 @@ def check(task: Task) -> dict:
     record = task.final_record()
     if record:
         return {"changed": False, "state": "decommissioned", "verification": record["verification"]}
-    given = task.parameters
-    report = verify(
-        task.request, mode=given["check"], jobs=given["jobs"], ignore=given["ignore"], role_map=given["role_map"]
-    )
-    directory = given["report_directory"] or task.layout.report_directory
+    directory = task.parameters["report_directory"] or task.layout.report_directory
+    try:
+        report = compare(task, directory)
+    except ConnectionFailed as error:
+        # A preview of the whole way comes by here before the target's databases have been made.
+        if task.check_mode and (error.details["side"], error.details["cause"]) == ("target", "database"):
+            return nothing_to_compare(error)
+        raise
     path = None
     if not task.check_mode:
         make_private_directory(directory)
         path = write_report(report, directory)
     result = {"changed": False, "state": "verified", "verification": digest_of(report, path)}
-    if report["verdict"] not in PASSING and given["fail_on"] == "difference":
+    if report["verdict"] != PASSING and task.parameters["fail_on"] == "difference":
         where = f" The report is {path}." if path else ""
         result["failure"] = f"Source and target are not proven equal: {report['verdict']}. {report['reason']}{where}"
     return result
@@ -67,7 +128,7 @@ def inform(task: Task) -> dict:
     record = task.final_record()
     if record:
         return {"changed": False, "state": "decommissioned", "verification": record["verification"]}
-    path = f"{task.parameters['report_directory'] or task.layout.report_directory}/verification.json"
+    path = f"{task.parameters['report_directory'] or task.layout.report_directory}/{REPORT}"
     report = read_report(path)
     if report is None:
         raise PreconditionFailed(f"There is no verification report at {path}.", "Run module verification first.")

@@ -19,6 +19,7 @@ from .driver import psycopg2
 from .quoting import qualified, quote_identifier
 
 SEED = 4611686018427387905
+KEY_SEED = 77
 
 # How a column becomes bytes. The last one is what every type can do.
 SEND, ARRAY_SEND, RECORD_SEND, TEXT = "send", "array_send", "record_send", "text"
@@ -26,10 +27,11 @@ SEND, ARRAY_SEND, RECORD_SEND, TEXT = "send", "array_send", "record_send", "text
 # Object identifiers below this one are the same on every server (FirstGenbkiObjectId, src/include/access/transam.h).
 FIRST_VARIABLE_OID = 10000
 
-# Types whose send image is an object identifier, which no dump keeps; their name is what is kept.
+# Types whose send image is an object identifier, which no dump keeps; their name is what is kept. And refcursor, whose
+# send function takes text only.
 NAME_TYPES = frozenset(
     "regproc regprocedure regoper regoperator regclass regcollation regconfig regdictionary regnamespace regrole "
-    "regtype regdatabase".split()
+    "regtype regdatabase refcursor".split()
 )
 
 # The functions are not documented, so each end has to show that it computes what the others do. Values measured on
@@ -151,23 +153,29 @@ def check_canaries(connection) -> bool:
     return all(value(connection, sql) == expected for sql, expected in tests)
 
 
-def _natural_form(oid: int, types: dict) -> str:
-    """Return the form for type I(oid): images that hold object identifiers of user types are no good."""
+def _natural_form(oid: int, types: dict, utf8: bool) -> str:
+    """Return the form for type I(oid): images that hold object identifiers of user types are no good.
+
+    :param utf8: whether the server's encoding is UTF8
+    """
     item = types[oid]
     if item.kind == "d":
-        return _natural_form(item.base, types)
+        return _natural_form(item.base, types, utf8)
     if item.send_name is None or (item.schema == "pg_catalog" and item.name in NAME_TYPES):
         return TEXT
+    if not utf8 and item.kind == "b" and oid >= FIRST_VARIABLE_OID:
+        return TEXT  # the images of some extension types hold lengths in the server's encoding, as hstore's does
     if item.send_name == "array_send" and item.element:
-        plain = item.element < FIRST_VARIABLE_OID and _natural_form(item.element, types) == SEND
+        plain = item.element < FIRST_VARIABLE_OID and _natural_form(item.element, types, utf8) == SEND
         return ARRAY_SEND if plain else TEXT
     if item.kind == "c":
         plain = all(
-            field < FIRST_VARIABLE_OID and _natural_form(field, types) in (SEND, ARRAY_SEND) for field in item.fields
+            field < FIRST_VARIABLE_OID and _natural_form(field, types, utf8) in (SEND, ARRAY_SEND)
+            for field in item.fields
         )
         return RECORD_SEND if plain else TEXT
     if item.subtype:
-        return SEND if _natural_form(item.subtype, types) in (SEND, ARRAY_SEND) else TEXT
+        return SEND if _natural_form(item.subtype, types, utf8) in (SEND, ARRAY_SEND) else TEXT
     return SEND
 
 
@@ -187,6 +195,7 @@ def read_all_columns(connection) -> dict:
 
 def _columns(connection, condition: str, parameters: dict | None) -> dict:
     version = connection.server_version
+    utf8 = connection.get_parameter_status("server_encoding") == "UTF8"
     generated = "a.attgenerated::pg_catalog.text" if version >= 120000 else "''::pg_catalog.text"
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS.format(generated=generated, condition=condition), parameters)
@@ -203,7 +212,7 @@ def _columns(connection, condition: str, parameters: dict | None) -> dict:
             type_schema=base.schema,
             type_name=base.name,
             send=qualified(base.send_schema, base.send_name) if base.send_name else None,
-            form=_natural_form(oid, types),
+            form=_natural_form(oid, types, utf8),
             type_text=type_text,
             domain=types[oid].kind == "d",
             generated=bool(is_generated),
@@ -245,16 +254,33 @@ def choose_forms(source_columns: list, target_columns: list) -> list:
     return [(name, column.form if column.form == target[name].form else TEXT) for name, column in source.items()]
 
 
-def _image(form: str, column: Column) -> str:
-    """Return the SQL that turns I(column) of alias C(t) into bytes."""
-    operand = f"t.{quote_identifier(column.name)}"
+def operand(form: str, column: Column) -> str:
+    """Return the SQL of I(column) of alias C(t), cast to the type whose send image I(form) takes."""
+    sql = f"t.{quote_identifier(column.name)}"
     if column.domain:
         # The send functions of enums and other polymorphic ones do not take a domain.
-        operand = f"{operand}::{qualified(column.type_schema, column.type_name)}"
+        sql = f"{sql}::{qualified(column.type_schema, column.type_name)}"
+    return f"{sql}::pg_catalog.text" if form == TEXT else sql
+
+
+def _image(form: str, column: Column) -> str:
+    """Return the SQL that turns I(column) of alias C(t) into bytes."""
     if form == TEXT:
-        return f"pg_catalog.textsend({operand}::pg_catalog.text)"
+        return f"pg_catalog.textsend({operand(form, column)})"
     function = {ARRAY_SEND: "pg_catalog.array_send", RECORD_SEND: "pg_catalog.record_send"}.get(form, column.send)
-    return f"{function}({operand})"
+    return f"{function}({operand(form, column)})"
+
+
+def column_hash(form: str, column: Column) -> str:
+    """Return the SQL expression that hashes one column of alias C(t) by itself; NULL has a hash of its own."""
+    return f"pg_catalog.hash_array_extended(ARRAY[{_image(form, column)}], 1)"
+
+
+def key_hash(forms: list, columns: list) -> str:
+    """Return the SQL expression that hashes the key columns I(forms) of alias C(t), independently of the row's hash."""
+    known = {column.name: column for column in columns}
+    images = ", ".join(_image(form, known[name]) for name, form in forms)
+    return f"pg_catalog.hash_array_extended(ARRAY[{images}], {KEY_SEED})"
 
 
 def row_hash(forms: list, columns: list, prehash: bool = False) -> str | None:
@@ -289,23 +315,32 @@ def table_fingerprint(
     """
     total = f"coalesce(pg_catalog.sum({expression}), 0)::pg_catalog.text" if expression else "'0'::pg_catalog.text"
     sql = f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
+    return guarded(connection, sql, f"{schema}.{table}")[0]
+
+
+def guarded(connection, sql: str, name: str) -> list:
+    """Run I(sql), which reads the table I(name), and return its rows; inside a transaction an error leaves it usable.
+
+    :raises RowTooLarge: when a row passes the limit of 1 GB
+    :raises psycopg2.Error: for everything else
+    """
     idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
-    guarded = not (connection.autocommit and idle)
+    inside = not (connection.autocommit and idle)
     with connection.cursor() as cursor:
-        if guarded:
+        if inside:
             cursor.execute("SAVEPOINT azpg_fingerprint")
         try:
             cursor.execute(sql)
-            count, total = cursor.fetchone()
+            found = cursor.fetchall()
         except psycopg2.Error as error:
-            if guarded and not connection.closed:
+            if inside and not connection.closed:
                 cursor.execute("ROLLBACK TO SAVEPOINT azpg_fingerprint")
             # 54000 program_limit_exceeded; XX000 "invalid memory alloc request size" of palloc.
             if error.pgcode == "54000" or "invalid memory alloc request size" in str(error):
                 raise RowTooLarge(
-                    f"A row of {schema}.{table} passes 1 GB.", "Repeat the table on both ends with prehash."
+                    f"A row of {name} passes 1 GB.", "Repeat the table on both ends with prehash."
                 ) from error
             raise
-        if guarded:
+        if inside:
             cursor.execute("RELEASE SAVEPOINT azpg_fingerprint")
-    return count, total
+    return found

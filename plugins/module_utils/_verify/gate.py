@@ -9,9 +9,10 @@ from datetime import datetime, timedelta, timezone
 
 from .._core.canonical import digest
 from .._core.status import COMPLETED
+from .formats import ALGORITHMS, FORMAT, SAMPLE, rests_on_full
 from .identity import same_server
 from .recheck import DIFFERS, PASSED
-from .run import ALGORITHM, FORMAT
+from .signature import content
 
 # Clocks of two hosts may differ by so much without anything being wrong.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -32,12 +33,15 @@ def moment(text) -> datetime | None:
         return None
 
 
-def evaluate(report: dict | None, evidence: dict, *, now: datetime, accept_warnings=()) -> list:
+def evaluate(
+    report: dict | None, evidence: dict, *, now: datetime, accept_warnings=(), accept_sample: bool = False
+) -> list:
     """Return every reason C({code, msg, hint}) against deleting the runtime server; an empty list allows it.
 
     :param report: the newest verification report, None when there is none
     :param evidence: what M(evidence.collect) returned
     :param now: the present, with a time zone
+    :param accept_sample: open for a report of mode sample too, if that says so itself and nothing was written since
     :param accept_warnings: rules whose warnings are accepted; empty accepts all, since the runtime server holds no data
     """
     reasons = _circumstances(evidence)
@@ -48,7 +52,7 @@ def evaluate(report: dict | None, evidence: dict, *, now: datetime, accept_warni
         return whole + reasons
     return (
         reasons
-        + _content(report, accept_warnings)
+        + _content(report, accept_warnings, accept_sample)
         + _time(report, now)
         + _identities(report, evidence)
         + _stillness(evidence)
@@ -57,18 +61,17 @@ def evaluate(report: dict | None, evidence: dict, *, now: datetime, accept_warni
 
 def _whole(report: dict) -> list:
     """Refuse what is not a report of this format, or was edited; nothing in it can be believed then."""
-    if report.get("format") != FORMAT or report.get("algorithm") != ALGORITHM:
+    if report.get("format") != FORMAT or report.get("algorithm") not in ALGORITHMS:
         return [
             refusal(
                 "report-format",
                 f"The report's format is {report.get('format')!r} with algorithm {report.get('algorithm')!r}, expected "
-                f"{FORMAT!r} with {ALGORITHM!r}.",
+                f"{FORMAT!r} with {' or '.join(ALGORITHMS)}.",
                 VERIFY_AGAIN,
             )
         ]
-    content = {key: item for key, item in report.items() if key != "sha256"}
     try:
-        computed = digest(content)
+        computed = digest(content(report))
     except (TypeError, ValueError):
         computed = None
     if not computed or report.get("sha256") != computed:
@@ -114,13 +117,16 @@ def _circumstances(evidence: dict) -> list:
     return reasons
 
 
-def _content(report: dict, accept_warnings) -> list:
+def _content(report: dict, accept_warnings, accept_sample: bool) -> list:
     """Refuse by what the report says."""
     reasons = []
-    if report.get("mode") != "full":
+    sampled = accept_sample and report.get("mode") == SAMPLE and report.get("accept_sample") is True
+    if not sampled and not rests_on_full(report):
         reasons.append(
             refusal(
-                "mode-not-full", f"The verification's mode was {report.get('mode')!r}, expected 'full'.", VERIFY_AGAIN
+                "mode-not-full",
+                f"The verification's mode was {report.get('mode')!r}, expected 'full' or a recheck of a full one.",
+                VERIFY_AGAIN,
             )
         )
     verdict = report.get("verdict")

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import struct
+from hashlib import blake2b
+
 from .._postgres.connection import rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, RowTooLarge
@@ -35,26 +38,28 @@ def count_large_objects(connection) -> int:
     return value(connection, "SELECT count(*) FROM pg_largeobject_metadata")
 
 
-def read_large_objects(connection, counts_only: bool = False, in_pieces: bool = False) -> dict:
+def read_large_objects(connection, counts_only: bool = False, in_pieces: bool = False, hashed_by=None) -> dict:
     """Return C({count, sum, owners} or {count, error}); the sum is a decimal string, empty when only counting.
 
     C(owners) is C({oid: {owner, acl}}). The connection is inside a transaction.
 
     :param in_pieces: hash every object piece by piece, for objects of 1 GB and more; both ends must do the same
+    :param hashed_by: the function that adds up the hashes, called with a cursor and the object identifiers
     :raises RowTooLarge: when an object needs I(in_pieces)
     """
     result = {"count": count_large_objects(connection), "sum": "", "owners": {}}
     if counts_only:
         return result
     result["owners"] = {row["oid"]: {"owner": row["owner"], "acl": row["acl"]} for row in rows(connection, OWNERS)}
+    hashed_by = _in_pieces if in_pieces else hashed_by
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT azpg_large_objects")
         try:
-            result["sum"] = _in_pieces(cursor, result["owners"]) if in_pieces else rows(connection, WHOLE)[0]["sum"]
+            result["sum"] = hashed_by(cursor, result["owners"]) if hashed_by else rows(connection, WHOLE)[0]["sum"]
         except psycopg2.Error as error:
             cursor.execute("ROLLBACK TO SAVEPOINT azpg_large_objects")
             text = " ".join(str(error.diag.message_primary or error).split())
-            if not in_pieces and ("too large" in text or "invalid memory alloc" in text or error.pgcode == "54000"):
+            if not hashed_by and ("too large" in text or "invalid memory alloc" in text or error.pgcode == "54000"):
                 raise RowTooLarge("A large object passes 1 GB.", "Read the objects of both ends in pieces.") from error
             result["error"] = text
             return result
@@ -74,12 +79,34 @@ def _in_pieces(cursor, objects) -> str:
     return str(total)
 
 
-def read_both(source, target, counts_only: bool = False) -> tuple:
-    """Return what M(read_large_objects) gives for both ends, in the same way on both."""
+def read_alike(method: str, *ends, counts_only: bool = False) -> tuple:
+    """Return what M(read_large_objects) gives for each of the sessions I(ends), read in the same way.
+
+    :param method: C(server), or C(client) to hash the contents here
+    """
+    if method == "client":
+        return tuple(read_large_objects(end, counts_only, hashed_by=client_large_objects) for end in ends)
     try:
-        return tuple(read_large_objects(side, counts_only) for side in (source, target))
+        return tuple(read_large_objects(end, counts_only) for end in ends)
     except RowTooLarge:
-        return tuple(read_large_objects(side, counts_only, in_pieces=True) for side in (source, target))
+        return tuple(read_large_objects(end, counts_only, hashed_by=_in_pieces) for end in ends)
+
+
+def client_large_objects(cursor, oids) -> str:
+    """Return the sum of hashes of large objects, computed here from pieces, as a decimal string."""
+    total = 0
+    for oid in oids:
+        state = blake2b(digest_size=16, usedforsecurity=False)
+        state.update(struct.pack("!Q", int(oid)))
+        offset, size = 0, PIECE
+        while size == PIECE:
+            cursor.execute("SELECT pg_catalog.lo_get(%s::pg_catalog.oid, %s, %s)", (oid, offset, PIECE))
+            piece = bytes(cursor.fetchone()[0])
+            state.update(piece)
+            size = len(piece)
+            offset += size
+        total += int.from_bytes(state.digest(), "big")
+    return str(total % (1 << 128))
 
 
 def compare_large_objects(source: dict, target: dict) -> tuple:

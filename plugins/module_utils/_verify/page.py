@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from .._core.units import human_bytes, human_seconds
+from .page_differences import differences, text
 from .page_style import STYLE
 
 VERDICTS = {
@@ -16,18 +15,21 @@ VERDICTS = {
     "INCOMPLETE": ("open", "Not everything could be compared"),
     "ERROR": ("bad", "The verification failed"),
 }
+# What a match means when not everything was compared.
+PARTIAL = {
+    "sample": "No difference in the sample",
+    "counts": "The numbers of rows agree",
+    "schema": "The definitions agree",
+}
 MODES = {
     "full": "every row, by fingerprint",
     "counts": "rows, sequences and large objects by number only; contents of rows were not compared",
     "schema": "definitions only; no rows were compared",
+    "sample": "all rows counted; the contents of a part of them compared, chosen by the hash of their keys",
+    "recheck": "rows that may have changed since an earlier report; the others as that report found them",
 }
 # More rows than that make a page slow; all of them are in the JSON file.
 LONGEST_TABLE = 500
-
-
-def text(value) -> str:
-    """Return I(value) escaped for HTML."""
-    return escape(str(value), quote=True)
 
 
 def number(digits) -> str:
@@ -44,12 +46,15 @@ def badge(verdict: str) -> str:
 def render(report: dict) -> str:
     """Return the page for a report of M(run.verify)."""
     kind, headline = VERDICTS.get(report["verdict"], ("bad", report["verdict"]))
+    if report["verdict"] == "MATCH":
+        headline = PARTIAL.get(report["mode"], headline)
     title = f"Verification of {report['migration']['name']}: {report['verdict']}"
     body = [
         f'<header class="{kind}"><p class="over">Verification of the migration <b>{text(report["migration"]["name"])}</b></p>'
         f'<h1>{text(headline)} <span class="word">{text(report["verdict"])}</span></h1><p class="why">{text(report["reason"])}</p></header>',
         _figures(report["totals"]),
         _facts(report),
+        _limits(report),
         _not_checked(report),
         *(_database(entry) for entry in report["databases"]),
         _roles(report["roles"]),
@@ -73,6 +78,8 @@ def _figures(totals: dict) -> str:
         (number(totals["errors"]), "errors"),
         (number(totals["warnings"]), "warnings"),
     )
+    if totals["differing_rows"] != "0":
+        shown = ((number(totals["differing_rows"]), "rows differ"), *shown)
     return '<ul class="figures">' + "".join(f"<li><b>{text(a)}</b>{text(b)}</li>" for a, b in shown) + "</ul>"
 
 
@@ -94,7 +101,34 @@ def _facts(report: dict) -> str:
         ),
         ("SHA-256", report["sha256"]),
     )
+    base = report["base"]
+    if base:
+        read = report["totals"]["tables"] - report["totals"]["carried"]
+        facts += (
+            (
+                "Rests on",
+                f"the report {base['sha256'][:12]} of {base['finished_at']} ({base['mode']}, {base['verdict']}); "
+                f"{read} of {report['totals']['tables']} tables were read again",
+            ),
+        )
     return '<dl class="facts">' + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in facts) + "</dl>"
+
+
+def _limits(report: dict) -> str:
+    """Say what a sample may have missed."""
+    sample = report["sample"]
+    if not sample:
+        return ""
+    chances = "".join(
+        f"<li><b>{text(chance)}</b>bad rows in a table: {text(number(bad))}</li>"
+        for bad, chance in sample["chance_to_miss"].items()
+    )
+    return (
+        f"<section><h2>A sample, not a proof</h2><p>{text(number(report['totals']['rows_sampled']))} of "
+        f"{text(number(report['totals']['rows']))} rows were compared: {text(sample['fraction'])} of the keys, the newest "
+        f"{text(number(sample['newest_keys']))} where keys count up, and small tables and those without a key as a whole. "
+        f'The probability that none of the bad rows is among them:</p><ul class="figures small">{chances}</ul></section>'
+    )
 
 
 def _not_checked(report: dict) -> str:
@@ -159,7 +193,7 @@ def _database(entry: dict) -> str:
     if bad:
         listed = "".join(
             f"<li><b>{text(table['name'])}</b> {badge(table['verdict'])}<p>{text(table['msg'])}</p>"
-            f'<p class="remedy">{text(table["remedy"])}</p></li>'
+            f'<p class="remedy">{text(table["remedy"])}</p>{differences(table["diff"])}</li>'
             for table in bad[:LONGEST_TABLE]
         )
         parts.append(
@@ -247,10 +281,25 @@ def _roles(roles: dict) -> str:
 
 def _method(report: dict) -> str:
     return (
-        "<section><h2>What this proves</h2><p>Every row is hashed to 64 bits on the server where it lies, from the binary "
-        "image of its columns; a table's fingerprint is the number of its rows and the sum of the hashes. A table that "
-        "differs goes unnoticed with a probability of about 1 in 18 billion billion (2<sup>\u221264</sup>). It finds errors, "
-        "not forgery: whoever may write to both servers can make them agree.</p>"
+        f"<section><h2>What this proves</h2><p>{_proof(report)} It finds errors, not forgery: whoever may write to both "
+        "servers can make them agree.</p>"
         f"<p>The digest {text(report['sha256'][:12])}\u2026 covers the whole report: an edited one is refused. "
         "It does not say who made it.</p></section>"
+    )
+
+
+def _proof(report: dict) -> str:
+    if report["mode"] in ("counts", "schema"):
+        return "That definitions agree" + (" and rows are as many." if report["mode"] == "counts" else ".")
+    in_client = report["totals"]["in_client"]
+    where = "to 64 bits on the server where it lies"
+    if report["method"]["used"] == "client":
+        where = "to 128 bits by this program, which reads all rows in the same way from both ends"
+    elif in_client:
+        where += f" (in {in_client} tables that the servers cannot hash, to 128 bits by this program)"
+    which = "Every row of the sample" if report["mode"] == "sample" else "Every row"
+    return (
+        f"{which} is hashed {where}, from the binary image of its columns; a table's fingerprint is the number of its rows "
+        "and the sum of the hashes. A table whose hashed rows differ goes unnoticed with a probability of about 1 in 18 "
+        "billion billion (2<sup>\u221264</sup>)."
     )

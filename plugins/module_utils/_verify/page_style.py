@@ -35,6 +35,11 @@ h2{margin:.2rem 0 .6rem;font-size:1.25rem}ul{padding-left:1.2rem}
 details{margin:.8rem 0}summary{cursor:pointer;font-weight:600}
 .findings{border-left:.25rem solid var(--line);padding-left:.9rem}.findings.bad{border-color:var(--bad)}
 .findings.open{border-color:var(--open)}.findings li{margin:.6rem 0}.findings p{margin:.2rem 0}
+.findings ol.rows{padding-left:1.6rem}.rows>li{border-top:1px solid var(--line);padding-top:.4rem}.findings .rows dl{margin:.3rem 0}
+.columns{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem .9rem;padding:0;margin:.3rem 0}.findings .columns li{margin:0}
+.sql{font-family:ui-monospace,monospace;font-size:.85rem;margin:.2rem 0;padding:.5rem .7rem;border:1px solid var(--line);
+border-radius:.4rem;background:var(--paper);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all;-webkit-user-select:all}
+.rows summary{font-weight:400;color:var(--quiet)}.rows details{margin:.2rem 0}
 .rule{color:var(--quiet);font-size:.8rem}code{font-family:ui-monospace,monospace;font-size:.88em;white-space:pre-wrap}
 .remedy{color:var(--quiet)}.remedy:not(:empty)::before{content:"\\2192\\00a0"}.quiet{color:var(--quiet);font-size:.9rem}
 table{border-collapse:collapse;width:100%;margin-top:.5rem;font-variant-numeric:tabular-nums}

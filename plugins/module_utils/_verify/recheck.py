@@ -18,19 +18,25 @@ from .._core.request import Request
 from .._postgres.connection import value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import RowTooLarge, read_columns, row_hash, table_fingerprint
+from .client_hash import client_fingerprint, table_query
+from .formats import CLIENT, rests_on_full
 from .identity import counters
-from .large_objects import read_large_objects
+from .large_objects import read_alike
 from .session import open_session, settings
-from .tables import read_tables, skip_reason
+from .tables import Table, read_tables, skip_reason
 
 PASSED, DIFFERS, IMPOSSIBLE = "passed", "differs", "impossible"
 
 LARGE_OBJECTS = "pg_catalog.pg_largeobject"
 
+# What a session reports when it ends arrives within a moment.
+COUNTERS_ARRIVE = 1.0  # seconds
+
 # Sessions may keep counters to themselves while they live (up to a minute, before 15 until their next statement), so
 # only those that have provably done nothing since are harmless. Server processes without a user are no writers.
 BUSY_SESSIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND pid <> ALL (%s::int[]) "
     "AND usesysid IS NOT NULL AND (state IS DISTINCT FROM 'idle' OR state_change IS NULL "
     "OR state_change > %s::timestamptz)"
 )
@@ -43,13 +49,16 @@ def proof_holds(stored: dict | None, live: dict | None) -> bool:
     return stored["xmax"] == live.get("xmax") and stored.get("xip") == [] == live.get("xip")
 
 
-def counters_tell(connection, entry: dict, stored: dict, live: dict, now: dict) -> bool:
-    """Return whether counters that did not move prove that nothing was written to the current database."""
+def counters_tell(connection, entry: dict, stored: dict, live: dict, now: dict, own=()) -> bool:
+    """Return whether counters that did not move prove that nothing was written to the current database.
+
+    I(own) are process numbers of sessions that are known to write nothing.
+    """
     return (
         stored.get("track_counts") == live.get("track_counts") == "on"
         and stored.get("postmaster_start") == live.get("postmaster_start")
         and entry["counters"].get("stats_reset") == now["stats_reset"]
-        and value(connection, BUSY_SESSIONS, (stored["taken_at"],)) == 0
+        and value(connection, BUSY_SESSIONS, (list(own), stored["taken_at"])) == 0
     )
 
 
@@ -62,8 +71,10 @@ def recheck(request: Request, report: dict, live: dict, progress=None) -> dict:
     :param live: the source's write position now
     """
     result = {"outcome": PASSED, "read": 0, "differences": [], "reason": ""}
-    # What a session reports when it ends arrives within a moment.
-    time.sleep(1.0)
+    if not rests_on_full(report):
+        reason = f"a report of mode {report.get('mode')!r} does not hold the sums of all rows"
+        return {**result, "outcome": IMPOSSIBLE, "reason": reason}
+    time.sleep(COUNTERS_ARRIVE)
     oldest = min(report["source"]["version"], report["target"]["version"])
     for entry in report["databases"]:
         try:
@@ -108,7 +119,7 @@ def _database(connection, entry: dict, report: dict, live: dict, result: dict, p
             if table_fingerprint(connection, *key, None)[0]:
                 differs(table.full_name, "The table was made after the verification and holds rows.")
             continue
-        sentence = _table(connection, key, stored)
+        sentence = _table(connection, table, stored)
         if sentence:
             differs(table.full_name, sentence)
     for key, stored in known.items():
@@ -123,17 +134,25 @@ def quoted(connection, key: tuple) -> str:
     return value(connection, "SELECT format('%%I.%%I', %s::text, %s::text)", key)
 
 
-def _table(connection, key: tuple, stored: dict) -> str:
+def _table(connection, table: Table, stored: dict) -> str:
     """Return a sentence when the rows are no longer those of the report, else an empty text."""
+    key = (table.schema, table.name)
     columns = read_columns(connection, *key)
     forms = [tuple(item) for item in stored["forms"]]
     if {name for name, _form in forms} != {column.name for column in columns}:
         return "The table's columns have changed."
+    table.forms, table.columns, table.source["condition"] = forms, {"source": columns}, stored["condition"]
+    in_client = stored["method"] == CLIENT
     expression = row_hash(forms, columns, stored["prehash"])
-    if digest(expression or "") != stored["expression"][0]:
+    used = table_query(table, "source") if in_client and forms else expression
+    if digest(used or "") != stored["expression"][0]:
         return "The types of the table's columns have changed."
     try:
-        count, total = table_fingerprint(connection, *key, expression, condition=stored["condition"])
+        if in_client:
+            found = client_fingerprint(connection, table, "source", stored["raw"])
+            count, total = found["count"], found["sum"]
+        else:
+            count, total = table_fingerprint(connection, *key, expression, condition=stored["condition"])
     except RowTooLarge:
         return "A row has grown beyond 1 GB."
     if str(count) != stored["rows"][0]:
@@ -143,10 +162,7 @@ def _table(connection, key: tuple, stored: dict) -> str:
 
 def _large_objects(connection, entry: dict, differs) -> None:
     stored = entry["large_objects"]["source"]
-    try:
-        now = read_large_objects(connection)
-    except RowTooLarge:
-        now = read_large_objects(connection, in_pieces=True)
+    now = read_alike(entry["large_objects"]["method"], connection)[0]
     if "error" in now:
         raise ValueError(f"large objects cannot be read: {now['error']}")
     if (now["count"], now["sum"]) != (stored["count"], stored["sum"]):

@@ -10,9 +10,11 @@ import os
 from .._core.canonical import digest
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json, write_private
+from .formats import FORMAT
 from .page import render
-from .run import FORMAT
+from .signature import content
 
+REPORT = "verification.json"
 AGAIN = "Verify again; the report is written anew."
 
 
@@ -23,7 +25,7 @@ def write_report(report: dict, directory: str) -> str:
     C(verification.html) for people.
     """
     make_private_directory(directory)
-    path = os.path.join(directory, "verification.json")
+    path = os.path.join(directory, REPORT)
     write_json(os.path.join(directory, f"verification-{report['sha256'][:12]}.json"), report)
     write_private(os.path.join(directory, "verification.html"), render(report))
     write_json(path, report)
@@ -46,7 +48,7 @@ def read_report(path: str) -> dict:
         raise PreconditionFailed(
             f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN
         )
-    computed = digest({key: item for key, item in report.items() if key != "sha256"})
+    computed = digest(content(report))
     if report.get("sha256") != computed:
         raise PreconditionFailed(
             f"The verification report {path} was edited: it names the digest {report.get('sha256')}, its content has "

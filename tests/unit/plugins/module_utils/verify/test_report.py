@@ -18,10 +18,23 @@ from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import to
 EVIL = "<script>alert('x')</script>\"&"
 
 
+def make_diff() -> dict:
+    row = {
+        "kind": "changed", "key": {EVIL: EVIL}, "key_hash": EVIL, "columns": [EVIL], "likely": True, "copies": [1, 1],
+        "place": {"source": EVIL, "target": EVIL}, "values": {EVIL: [EVIL, None]}, "sql": {"source": EVIL, "target": "x"},
+    }  # fmt: skip
+    return {
+        "on": EVIL, "key_kind": "primary key", "key": [EVIL], "keys": "show", "missing": "0", "unexpected": "1",
+        "changed": "250", "listed": "250", "complete": False, "estimate": "300", "columns": {EVIL: 250}, "error": "",
+        "differences": [row] * 250,
+    }  # fmt: skip
+
+
 def make_report(verdict="MISMATCH") -> dict:
     table = {
         "name": EVIL, "kind": "table", "partition_of": "", "rows": ["12", "11"], "sum": ["1", "2"], "bytes": ["8192", "0"],
-        "seconds": ["0.100", "0.200"], "verdict": "MISMATCH", "msg": EVIL, "remedy": EVIL,
+        "seconds": ["0.100", "0.200"], "verdict": "MISMATCH", "msg": EVIL, "remedy": EVIL, "carried": False,
+        "method": "server", "sampled": ["", ""], "diff": make_diff(),
     }  # fmt: skip
     found = [
         finding("error", "missing", "index", EVIL, EVIL, source=EVIL, target=None, remedy=EVIL),
@@ -34,6 +47,9 @@ def make_report(verdict="MISMATCH") -> dict:
     report = {
         "format": "azpg.migrate/verification/1",
         "mode": "full",
+        "base": None,
+        "sample": None,
+        "method": {"asked": "auto", "used": "server"},
         "verdict": verdict,
         "reason": EVIL,
         "migration": {"name": EVIL},
@@ -84,6 +100,7 @@ def test_the_page_escapes_everything_and_loads_nothing(tmp_path):
     assert "&lt;script&gt;" in page
     assert "src=" not in page and "@import" not in page and "://" not in page
     assert "MISMATCH" in page and "12 / 11" in page
+    assert page.count('<pre class="sql">') == 200 and "150 more are listed" in page and "about 300 rows differ" in page
 
 
 @pytest.mark.parametrize("verdict", ["MATCH", "MISMATCH", "INCOMPLETE", "ERROR"])

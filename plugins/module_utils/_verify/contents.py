@@ -1,0 +1,145 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one database holds: rows, sequences and large objects, compared between both ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._postgres.connection import rows
+from .client_hash import client_fingerprint, same_encoding
+from .drill import drill
+from .formats import AUTO, CLIENT, COUNTS, RECHECK, SAMPLE, SERVER
+from .inventory import Inventory
+from .keys import read_keys
+from .large_objects import compare_large_objects, read_alike
+from .parity import compare_inventories
+from .pool import read_everything
+from .recheck_mode import carry, entry_of
+from .sample import choose, sample_fingerprint
+from .sequences import compare_sequences, read_sequences
+from .tables import Reader, plan, read_tables
+from .verdict import MISMATCH, judge_tables, unnoticed_statistics
+
+# last_analyze is there for everybody; pg_stats shows what the user may read.
+ANALYSED = (
+    "SELECT schemaname::text, relname::text FROM pg_stat_all_tables WHERE last_analyze IS NOT NULL "
+    "OR last_autoanalyze IS NOT NULL UNION SELECT DISTINCT schemaname::text, tablename::text FROM pg_stats"
+)
+
+# The server cannot say a text in UTF-8, or not at all; or an image is too large whatever is done.
+BEYOND_THE_SERVER = ("22021", "22P05", "54000")
+
+# A table that differs lists that many differences even when the tables before it have used up what a report may hold.
+FEWEST_LISTED = 10
+MOST_LISTED = 20_000
+
+
+def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> list:
+    """Compare rows, sequences and large objects, fill them into the report's I(entry), and return further findings.
+
+    :param snapshots: C({side: Snapshot})
+    :param options: M(database.Options)
+    :param written: in mode recheck, C({side: names or None}) of M(recheck_mode.moved)
+    """
+    left, right = (snapshots[side].leader for side in ("source", "target"))
+    counts_only = options.mode == COUNTS
+    sequences = [read_sequences(leader, options.exclude_schemas) for leader in (left, right)]
+    entry["sequences"] = compare_sequences(*sequences)
+    large = read_alike(options.method, left, right, counts_only=counts_only)
+    verdict, msg = compare_large_objects(*large)
+    entry["large_objects"] = {
+        "verdict": verdict,
+        "msg": msg,
+        "method": options.method,
+        **{
+            side: {"count": item["count"], "sum": item["sum"], "error": item.get("error", "")}
+            for side, item in zip(("source", "target"), large)
+        },
+    }
+    findings = compare_inventories(
+        *(Inventory(end.server_version, {"large object": item["owners"]}) for end, item in zip((left, right), large)),
+        options.rules,
+    )
+    tables = read_tables(left, right, options.exclude_schemas)
+    work = plan(tables, left, right)
+    if options.mode == RECHECK:
+        work = carry(work, entry_of(options.base, entry["name"]), written, left, options.method)
+    keys = {} if counts_only else read_keys(left)
+    _read(entry["name"], tables, work, keys, snapshots, options)
+    entry["tables"], entry["skipped"], more = judge_tables(tables, counts_only)
+    if not counts_only:
+        _drill(entry, tables, keys, snapshots, options)
+    analysed = {(row["schemaname"], row["relname"]) for row in rows(right, ANALYSED)}
+    return findings + more + unnoticed_statistics(tables, analysed)
+
+
+def _read(name: str, tables: dict, work: list, keys: dict, snapshots: dict, options) -> None:
+    """Fill in the results of the tables I(work) in the way that mode and method ask for."""
+    done = []
+
+    def told(table) -> None:
+        done.append(table)
+        count = table.results["source"].get("count", "?")
+        options.progress(f"{name}: {len(done)}/{len(work)} {table.full_name}, {count} rows")
+
+    def in_client(raw: bool):
+        return lambda side, session, table: client_fingerprint(session, table, side, raw)
+
+    if options.mode == COUNTS or (options.mode != SAMPLE and options.method == SERVER):
+        Reader(snapshots, options.mode == COUNTS, told).read(work)
+    elif options.method == CLIENT:
+        read_everything(snapshots, work, in_client(False), told)
+    else:
+        _sample(tables, work, keys, snapshots, options, told)
+    if options.mode == COUNTS or (options.asked_method not in (AUTO, CLIENT)):
+        return
+    beyond = [table for table in work if any(end.get("code") in BEYOND_THE_SERVER for end in table.results.values())]
+    if beyond:
+        raw = same_encoding(snapshots["source"].leader, snapshots["target"].leader)
+        read_everything(snapshots, _with_siblings(beyond, tables), in_client(raw), lambda table: None)
+
+
+def _sample(tables: dict, work: list, keys: dict, snapshots: dict, options, told) -> None:
+    chosen = choose(tables, keys, snapshots["source"].leader, options.sample_bits)
+
+    def read(side, session, table):
+        return sample_fingerprint(session, table, side, chosen.get((table.schema, table.name)), options.sample_bits)
+
+    read_everything(snapshots, work, read, told)
+    large = [table for table in work if any(end.get("too_large") for end in table.results.values())]
+    for table in large:
+        table.prehash = True
+    if large:
+        read_everything(snapshots, large, read, lambda table: None)
+
+
+def _with_siblings(beyond: list, tables: dict) -> list:
+    """Return I(beyond) and all leaves of the same partitioned tables: a row may lie in another leaf on the target."""
+    chosen = {(table.schema, table.name): table for table in beyond}
+    roots = {(table.source["root_schema"], table.source["root_name"]) for table in beyond} - {(None, None)}
+    for key, table in tables.items():
+        if table.results and table.source and (table.source["root_schema"], table.source["root_name"]) in roots:
+            chosen[key] = table
+    return list(chosen.values())
+
+
+def _drill(entry: dict, tables: dict, keys: dict, snapshots: dict, options) -> None:
+    """Find the rows of the tables that differ; partitioned tables as a whole, not leaf by leaf."""
+    room = MOST_LISTED
+    for item in entry["tables"]:
+        table = tables[item["schema"], item["table"]]
+        if item["verdict"] != MISMATCH or table.problem or item["partition_of"]:
+            continue
+        options.progress(f"{entry['name']}: looking for the rows of {table.full_name} that differ")
+        if table.facts["kind"] == "p":
+            table.prehash = any(
+                leaf.prehash
+                for leaf in tables.values()
+                if leaf.source and (leaf.source["root_schema"], leaf.source["root_name"]) == (table.schema, table.name)
+            )
+        limit = min(options.drill.limit, max(FEWEST_LISTED, room))
+        key = keys.get((table.schema, table.name))
+        item["diff"] = drill(snapshots, table, key, replace(options.drill, limit=limit))
+        room -= int(item["diff"]["listed"])

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server per major version for as long as its pairs are compared, and the results as a page."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from pairs import SOURCES, TARGETS, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
+PAGE = ROOT / "docs" / "matrix.md"
+
+
+@pytest.fixture(scope="session")
+def targets(tmp_path_factory):
+    """The targets, by major version; they run for the whole session."""
+    servers = {major: Server(major, CACHE, tmp_path_factory.mktemp(f"target{major}")) for major in TARGETS}
+    try:
+        yield servers
+    finally:
+        for server in servers.values():
+            server.close()
+
+
+@pytest.fixture(scope="session", params=SOURCES, ids=lambda major: f"from{major}")
+def source(request, tmp_path_factory):
+    """A source of each major version in turn, with its databases filled."""
+    server = Server(request.param, CACHE, tmp_path_factory.mktemp(f"source{request.param}"))
+    try:
+        server.fill()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def results(request):
+    """Where the pairs leave what they found; the page is written when every pair left something."""
+    found = {}
+    yield found
+    wanted = sum(source <= target for source in SOURCES for target in TARGETS)
+    if len(found) == wanted and not request.session.testsfailed:
+        PAGE.write_text(page(found), encoding="utf-8")
+
+
+def page(found: dict) -> str:
+    """Return the results as a page."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    today = datetime.date.today().isoformat()
+    lines = [
+        "# Verification across major versions",
+        "",
+        f"Written by `make test-matrix` on {today}, commit {commit or 'unknown'}. Each source was moved with the target's own",
+        "pg_dump and pg_restore, between servers on one machine, and compared with mode `full` by an ordinary user.",
+        "",
+        "- *types*: built-in types, each in a table of its own with values at its edges, NULL, and arrays of them.",
+        "- *own*: enums, domains, composites, ranges and arrays of these, plus types of extensions that both servers offer.",
+        "- *equal*: tables whose fingerprints agree, of those compared; every pair says MATCH, with no error and nothing",
+        "  that could not be compared.",
+        "- *settings*: the same with other DateStyle, TimeZone, extra_float_digits, bytea_output, search_path and more set for",
+        "  role and database on each end.",
+        "- *LATIN1*: a database in LATIN1 against one in UTF8.",
+        "- *faults*: tables of which one value was changed on the target; every one was found.",
+        "",
+        "| source | target | types | own | equal | objects | warnings | settings | LATIN1 | faults | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for _pair, item in sorted(found.items()):
+        lines.append(
+            f"| {item['source']} | {item['target']} | {item['types']} | {item['own']} | {item['equal']} | {item['objects']} "
+            f"| {item['warnings']} | {item['settings']} | {item['latin']} | {item['faults']} | {item['seconds']:.0f} |"
+        )
+    moved = sorted({note for item in found.values() for note in item["notes"]})
+    return "\n".join([*lines, "", "Not in the matrix:", "", *(f"- {note}" for note in moved), ""])
