@@ -84,7 +84,10 @@ def statements(name: str, scale: float) -> str:
 
     :raises KeyError: for an unknown name
     """
-    count = lambda number: max(1, int(number * scale))  # noqa: E731
+
+    def count(number: int) -> int:
+        return max(1, int(number * scale))
+
     return {
         "b": MIXED.format(
             customers=count(400_000), products=count(100_000), orders=count(1_500_000), events=count(2_000_000)
