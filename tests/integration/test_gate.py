@@ -65,6 +65,16 @@ def restored(one: Migration):
         shutil.move(safe, one.private / "reports")
 
 
+def test_an_open_transaction_on_the_source_keeps_the_gate_shut(completed):
+    """What it wrote is not to be seen yet, so no fingerprint could tell."""
+    with session(completed.lab.source, completed.databases[0]) as writer:
+        writer.autocommit = False
+        with writer.cursor() as cursor:
+            cursor.execute("UPDATE app.quiet SET amount = 0 WHERE id = 1")
+            refused(completed, "source-being-written", "postgres in gated", "Stop what still writes")
+        writer.rollback()
+
+
 @pytest.mark.parametrize("module", ["cleanup", "runtime_server"])
 def test_without_a_report(completed, module):
     options = {"state": "absent"} if module == "runtime_server" else {}

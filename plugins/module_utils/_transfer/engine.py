@@ -74,7 +74,7 @@ def prepare(context: Context) -> None:
         context.programs = choose_programs(*majors, context.options.get("bin_directory"))
         context.journal.set(source_version=source.server_version, target_version=target.server_version,
                             client_version=context.programs.version)  # fmt: skip
-        context.roles = roles.read_plan(source, list(request.databases), dict(request.role_map))
+        context.roles = roles.read_plan(source, target, list(request.databases), dict(request.role_map))
         for warning in roles.create_roles(target, context.roles, context.journal):
             context.journal.event(warning, "warning")
         roles.join_owners(target, context.roles, context.journal)

@@ -41,12 +41,13 @@ class RolePlan:
 
     I(roles): attributes by name; I(memberships): C((role, member, admin)); I(names): C({source role: target role}),
     with None for a superuser of the source that is not mapped, whose objects will belong to the migration's own user;
-    I(unavailable): roles of the target that the migration's user turned out not to be able to act for.
+    I(user): the migration's user on the target; I(unavailable): roles that it turned out not to be able to act for.
     """
 
     roles: dict
     memberships: tuple
     names: dict
+    user: str = ""
     unavailable: set = field(default_factory=set)
 
     @property
@@ -56,8 +57,8 @@ class RolePlan:
         return sorted(owning - {None})
 
 
-def read_plan(source, databases: list, role_map: dict) -> RolePlan:
-    """Read from the source which roles the databases need.
+def read_plan(source, target, databases: list, role_map: dict) -> RolePlan:
+    """Read from the source which roles the databases need, and from the target who will create what they own.
 
     The source's migration user is left out unless it owns objects there: it exists for the migration only.
     """
@@ -79,7 +80,7 @@ def read_plan(source, databases: list, role_map: dict) -> RolePlan:
         and not roles[row["member"]]["superuser"]
         and (row["role"] in roles or row["role"].startswith("pg_"))
     )
-    return RolePlan(roles, memberships, names)
+    return RolePlan(roles, memberships, names, value(target, "SELECT current_user"))
 
 
 def attempt(target, statement: str) -> str | None:

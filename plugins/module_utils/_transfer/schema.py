@@ -71,7 +71,8 @@ def target_text(entry: Entry, plan: RolePlan) -> str:
 
     def owner(match) -> str:
         name = plan.names.get(unquote(match[2]), unquote(match[2]))
-        return f"{match[1]}{quote_identifier(name)};" if name else ""
+        # What the migration's user creates is its own already.
+        return f"{match[1]}{quote_identifier(name)};" if name and name != plan.user else ""
 
     def grantee(match) -> str:
         if match[2].upper() in KEYWORD_GRANTEES:

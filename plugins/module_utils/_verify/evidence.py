@@ -12,7 +12,7 @@ from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
-from .identity import identity, static_proof
+from .identity import identity, open_writers, static_proof
 from .recheck import proof_holds, recheck
 from .sequences import is_behind, read_sequences
 from .session import open_session
@@ -30,7 +30,8 @@ def collect(
     """Read the evidence for M(gate.evaluate); a server that cannot be read is part of it, nothing is raised for it.
 
     Return C({request_hash, migration_state, other_users, runtime_is_endpoint, source, target, static, recheck,
-    sequences}). C(source) and C(target) are identities, or C({error}). C(static) is C({holds, proof}). C(recheck) is
+    sequences}). C(source) and C(target) are identities, or C({error}). C(static) is C({holds, proof,
+    writers}). C(recheck) is
     None while the write position stands still, else what M(recheck.recheck) returned. C(sequences) is
     C({checked, behind, unreadable}).
 
@@ -43,7 +44,7 @@ def collect(
         "migration_state": migration_state,
         "other_users": list(other_users),
         "runtime_is_endpoint": runtime_is_endpoint,
-        "static": {"holds": False, "proof": None},
+        "static": {"holds": False, "proof": None, "writers": None},
         "recheck": None,
         "sequences": {"checked": 0, "behind": [], "unreadable": []},
     }
@@ -54,6 +55,7 @@ def collect(
                 evidence[side] = identity(connection, endpoint, request.databases)
                 if side == "source":
                     evidence["static"]["proof"] = static_proof(connection)
+                    evidence["static"]["writers"] = open_writers(connection, request.databases)
             finally:
                 connection.close()
         except MigrationError as error:

@@ -211,6 +211,18 @@ def _stillness(evidence: dict) -> list:
     if any("error" in (evidence.get(side) or {"error": ""}) for side in ("source", "target")):
         return []
     reasons = []
+    writers = (evidence.get("static") or {}).get("writers")
+    if writers is None or writers:
+        said = ", ".join(
+            f"{item['user']} in {item['database']} (process {item['pid']})" for item in (writers or [])[:10]
+        )
+        reasons.append(
+            refusal(
+                "source-being-written",
+                f"Transactions that have written to the migrated databases are open on the source: {said or 'unknown'}.",
+                "Stop what still writes there and let it end; if it commits, the target lacks what it wrote.",
+            )
+        )
     if not (evidence.get("static") or {}).get("holds"):
         again = evidence.get("recheck") or {}
         outcome = again.get("outcome")

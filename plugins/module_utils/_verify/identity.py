@@ -86,6 +86,21 @@ def static_proof(connection) -> dict:
     )[0]
 
 
+def open_writers(connection, databases: list) -> list:
+    """Return the sessions of others that have written in I(databases) and have not ended their transaction.
+
+    The write position does not show the newest of them. Every user may see a session's transaction id; what it runs may
+    be hidden. C([{pid, database, user}]), prepared transactions with their name as C(pid).
+    """
+    return rows(
+        connection,
+        "SELECT pid::text AS pid, datname::text AS database, COALESCE(usename, '')::text AS user FROM pg_stat_activity"
+        " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = ANY (%s)"
+        " UNION ALL SELECT gid, database::text, owner::text FROM pg_prepared_xacts WHERE database = ANY (%s) ORDER BY 1",
+        (list(databases), list(databases)),
+    )
+
+
 def counters(connection) -> dict:
     """Return the statistics of the current database that move when rows are written.
 

@@ -52,6 +52,14 @@ def test_owner_statement_inside_a_body_is_left_alone():
     assert text == body + 'ALTER FUNCTION app.f() OWNER TO "app_owner";\n'
 
 
+def test_what_the_migrations_user_creates_is_its_own_already():
+    plan = RolePlan({}, (), PLAN.names, user="bob")
+    assert (
+        target_text(entry("TABLE", "CREATE TABLE t ();\n\nALTER TABLE t OWNER TO bob;\n"), plan)
+        == "CREATE TABLE t ();\n\n\n"
+    )
+
+
 def test_comment_that_reads_like_an_owner_statement_is_left_alone():
     text = "COMMENT ON TABLE app.t IS 'do not\nALTER TABLE x OWNER TO bob;\n';\n"
     assert target_text(entry("COMMENT", text), PLAN) == text
@@ -98,7 +106,7 @@ def test_privileges_given_by_somebody_else_are_given_as_that_role():
 
 @pytest.mark.parametrize("grantor", ["postgres", "carol"], ids=["superuser", "refused"])
 def test_privileges_given_by_who_cannot_be_acted_for_are_given_by_the_owner(grantor):
-    plan = RolePlan({}, (), PLAN.names, {"carol"})
+    plan = RolePlan({}, (), PLAN.names, unavailable={"carol"})
     text = f"SET SESSION AUTHORIZATION {grantor};\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
     assert target_text(entry("ACL", text), plan) == '\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
 

@@ -55,7 +55,7 @@ def good_evidence() -> dict:
         "runtime_is_endpoint": None,
         "source": copy.deepcopy(SERVER),
         "target": copy.deepcopy(OTHER),
-        "static": {"holds": True, "proof": {}},
+        "static": {"holds": True, "proof": {}, "writers": []},
         "recheck": None,
         "sequences": {"checked": 2, "behind": [], "unreadable": []},
     }
@@ -77,7 +77,7 @@ def test_opens():
 
 
 def test_opens_after_a_recheck_that_passed():
-    assert refusals(evidence={"static": {"holds": False}, "recheck": {"outcome": "passed"}}) == []
+    assert refusals(evidence={"static": {"holds": False, "writers": []}, "recheck": {"outcome": "passed"}}) == []
 
 
 NEW_DATABASE = {"shop": {"oid": 20000, "encoding": "UTF8", "collate": "C.UTF-8"}}
@@ -117,17 +117,22 @@ NEW_DATABASE = {"shop": {"oid": 20000, "encoding": "UTF8", "collate": "C.UTF-8"}
         ({}, {"other_users": ["billing"]}, "runtime-in-use"),
         ({}, {"other_users": None}, "runtime-in-use"),
         ({}, {"runtime_is_endpoint": "target"}, "runtime-is-endpoint"),
-        ({}, {"static": None}, "recheck-impossible"),
-        ({}, {"static": {"holds": False}}, "recheck-impossible"),
+        ({}, {"static": {"holds": True}}, "source-being-written"),
         (
             {},
-            {"static": {"holds": False}, "recheck": {"outcome": "impossible", "reason": "no right"}},
+            {"static": {"holds": True, "writers": [{"pid": "7", "database": "shop", "user": "bob"}]}},
+            "source-being-written",
+        ),
+        ({}, {"static": {"holds": False, "writers": []}}, "recheck-impossible"),
+        (
+            {},
+            {"static": {"holds": False, "writers": []}, "recheck": {"outcome": "impossible", "reason": "no right"}},
             "recheck-impossible",
         ),
         (
             {},
             {
-                "static": {"holds": False},
+                "static": {"holds": False, "writers": []},
                 "recheck": {"outcome": "differs", "differences": [{"database": "shop", "object": "t", "msg": ""}]},
             },
             "source-moved",
@@ -139,6 +144,10 @@ NEW_DATABASE = {"shop": {"oid": 20000, "encoding": "UTF8", "collate": "C.UTF-8"}
 )
 def test_refuses(report, evidence, code):
     assert refusals(report, evidence) == [code]
+
+
+def test_without_any_proof_of_stillness_both_reasons_are_told():
+    assert refusals(evidence={"static": None}) == ["source-being-written", "recheck-impossible"]
 
 
 @pytest.mark.parametrize("word", sorted(good_evidence()))
