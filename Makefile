@@ -88,6 +88,10 @@ test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes
 test-page: setup ## long: the verification page in headless Chromium
 	@$(PARTS) test-page
 
+.PHONY: bench
+bench: setup ## the engine beside its peers: BENCH="--workloads bc --scale 0.2 --pairs 3 --results FILE"
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.engine $(BENCH)
+
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build
 	@$(RUN) -m tools.house.check_artifact --keep

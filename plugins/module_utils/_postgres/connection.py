@@ -109,6 +109,8 @@ def connect(
     connection.autocommit = True
     # Through the driver: a role's setting may name another encoding, in which it would go on reading names.
     connection.set_client_encoding("UTF8")
+    if settings and settings.get("statement_timeout") == "0" and connection.server_version >= 170000:
+        settings = {**settings, "transaction_timeout": "0"}  # who may take any time may do so in one transaction
     if settings:
         calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
         with connection.cursor() as cursor:
