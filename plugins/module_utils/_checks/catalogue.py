@@ -58,7 +58,7 @@ SELECT d.oid, d.datname::text AS name, pg_catalog.pg_get_userbyid(d.datdba)::tex
        CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')
             THEN pg_catalog.pg_database_size(d.oid) END AS bytes
 FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
-"""  # noqa: S608
+"""
 
 
 ROLES = """
@@ -81,7 +81,7 @@ LEFT JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
 WHERE c.relkind IN ('r', 'p', 'S', 'm', 'v', 'f') AND {USER_SCHEMA}
 AND {not_of_extension("pg_class", "c.oid")}
 ORDER BY n.nspname, c.relname
-"""  # noqa: S608
+"""
 
 EXTENSIONS = """
 SELECT e.extname::text AS name, e.extversion AS version, n.nspname::text AS schema

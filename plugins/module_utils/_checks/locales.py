@@ -30,7 +30,7 @@ def collations(context: Context) -> list:
     return context.cached(
         "target collations",
         lambda: context.server(TARGET).rows(
-            "SELECT c.collname::text AS name, c.collcollate::text AS collate,"  # noqa: S608
+            "SELECT c.collname::text AS name, c.collcollate::text AS collate,"
             f" {provider} AS provider FROM pg_catalog.pg_collation c"
             " WHERE c.collnamespace = 'pg_catalog'::pg_catalog.regnamespace"
         ),

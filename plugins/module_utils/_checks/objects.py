@@ -13,7 +13,7 @@ from .rule import OFFLINE, Rule, count_of, fine, listed, violated
 FOREIGN = f"""
 SELECT 'server ' || pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s
 WHERE {not_of_extension("pg_foreign_server", "s.oid")} ORDER BY 1
-"""  # noqa: S608
+"""
 
 TABLESPACES = """
 SELECT t.spcname::text AS name, pg_catalog.count(c.oid) AS number
@@ -30,7 +30,7 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT i.indisvalid AND {USER_SCHEMA} ORDER BY 1
-"""  # noqa: S608
+"""
 
 NOT_VALIDATED = f"""
 SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, t.conname) AS name,
@@ -38,7 +38,7 @@ SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, t.conname) AS name,
 FROM pg_catalog.pg_constraint t JOIN pg_catalog.pg_class c ON c.oid = t.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.convalidated AND {USER_SCHEMA} ORDER BY 1
-"""  # noqa: S608
+"""
 
 SECURITY_LABELS = """
 SELECT DISTINCT l.provider AS name FROM pg_catalog.pg_seclabels l ORDER BY 1

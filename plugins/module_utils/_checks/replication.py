@@ -28,7 +28,7 @@ AND NOT (c.relreplident = 'f'
   OR (c.relreplident = 'i' AND EXISTS (SELECT 1 FROM pg_catalog.pg_index i
        WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid)))
 ORDER BY 1
-"""  # noqa: S608
+"""
 
 MANAGED = (
     "on RDS and Aurora rds.logical_replication = 1, on Cloud SQL cloudsql.logical_decoding = on, on AlloyDB "

@@ -58,20 +58,20 @@ SELECT o.kind, o.name FROM (
    WHERE p.proleakproof AND l.lanpltrusted AND {own("pg_proc", "p")}
   {publications}
 ) o ORDER BY o.kind, o.name
-"""  # noqa: S608
+"""
 
 
 EVENT_TRIGGERS = f"""
 SELECT e.evtname::text AS name FROM pg_catalog.pg_event_trigger e
 WHERE e.oid >= 16384 AND {not_of_extension("pg_event_trigger", "e.oid")} ORDER BY 1
-"""  # noqa: S608
+"""
 
 WITH_OIDS = f"""
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attname = 'oid' AND a.attnum < 0 AND c.relkind IN ('r', 'p') AND {USER_SCHEMA} ORDER BY 1
-"""  # noqa: S608
+"""
 
 
 def extensions(context: Context, database: str) -> list:
@@ -119,7 +119,7 @@ def extensions_installable(context: Context, database: str):
     locked = {
         row["name"]
         for row in context.server(TARGET).rows(
-            "SELECT v.name::text AS name FROM pg_catalog.pg_available_extension_versions v"  # noqa: S608
+            "SELECT v.name::text AS name FROM pg_catalog.pg_available_extension_versions v"
             f" GROUP BY v.name HAVING pg_catalog.bool_and(v.superuser AND NOT {trusted})"
         )
     }

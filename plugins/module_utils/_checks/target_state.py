@@ -34,7 +34,7 @@ SELECT o.kind, o.name, pg_catalog.count(*) OVER () AS total FROM (
   UNION ALL
   SELECT 5, 'large object', m.oid::text FROM pg_catalog.pg_largeobject_metadata m
 ) o ORDER BY o.position, o.name LIMIT 10
-"""  # noqa: S608
+"""
 
 NEEDED_ROLES = f"""
 {REFERENCED}
@@ -56,7 +56,7 @@ SELECT o.owner, pg_catalog.count(*) AS number, pg_catalog.min(o.name) AS example
     FROM pg_catalog.pg_namespace n
    WHERE n.oid >= 16384 AND n.nspname <> 'public' AND {USER_SCHEMA} AND {not_of_extension("pg_namespace", "n.oid")}
 ) o JOIN pg_catalog.pg_roles r ON r.oid = o.owner_oid WHERE r.rolsuper GROUP BY o.owner ORDER BY o.owner
-"""  # noqa: S608
+"""
 
 
 def empty(context: Context, database: str):

@@ -59,7 +59,7 @@ def attempt(read: Callable, *arguments) -> dict:
         return {"too_large": True, "error": error.msg, "code": "54000"}
     except psycopg2.Error as error:
         return {"error": " ".join(str(error.diag.message_primary or error).split()), "code": error.pgcode or ""}
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return {"error": f"{type(error).__name__}: {error}", "code": ""}
 
 
@@ -70,7 +70,7 @@ def both_ends(call: Callable, sides=("source", "target")) -> dict:
     def work(side: str) -> None:
         try:
             results[side] = call(side)
-        except Exception as error:  # noqa: BLE001  raised below, in the caller's thread
+        except Exception as error:  # raised below, in the caller's thread
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(side,), daemon=True) for side in sides]

@@ -198,7 +198,7 @@ class Reader:
             return {"too_large": True, "error": error.msg, "code": "54000"}
         except psycopg2.Error as error:
             return {"error": " ".join(str(error.diag.message_primary or error).split()), "code": error.pgcode or ""}
-        except Exception as error:  # noqa: BLE001  a thread must not lose a table
+        except Exception as error:  # a thread must not lose a table
             return {"error": f"{type(error).__name__}: {error}", "code": ""}
         return {
             "count": count,
