@@ -36,7 +36,11 @@ CAUSES = (
         "Check user and password of this side.",
     ),
     ("database", r"database \".*\" does not exist", "Correct the name in 'databases' (or 'dbname')."),
-    ("role", r"role \".*\" does not exist", "Check the user of this side."),
+    (
+        "role",
+        r"role \".*\" (does not exist|is not permitted to log in)",
+        "Check the user of this side and its attribute LOGIN.",
+    ),
     (
         "hba",
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
@@ -88,7 +92,13 @@ def failure(endpoint: Endpoint, side: str, dbname: str, text: str) -> Connection
 
 
 def connect(
-    endpoint: Endpoint, side: str, dbname: str | None = None, *, settings: dict | None = None, autocommit: bool = True
+    endpoint: Endpoint,
+    side: str,
+    dbname: str | None = None,
+    *,
+    settings: dict | None = None,
+    autocommit: bool = True,
+    application_name: str | None = None,
 ):
     """Open a session and return the psycopg2 connection.
 
@@ -96,12 +106,13 @@ def connect(
     :param dbname: the database; None takes the endpoint's own, else C(postgres)
     :param settings: session settings to apply, C({name: value})
     :param autocommit: False leaves transactions to the caller
+    :param application_name: what the server shows of the session; None gives C(azpg.migrate SIDE)
     :raises ConnectionFailed: C(details.cause) is one of name, refused, timeout, password, database, role, hba, tls,
         connect-privilege, slots, starting, other
     :raises DependencyMissing: without psycopg2
     """
     require_driver()
-    words = connection_words(endpoint, dbname, f"azpg.migrate {side}")
+    words = connection_words(endpoint, dbname, application_name or f"azpg.migrate {side}")
     try:
         connection = psycopg2.connect(**words)
     except psycopg2.OperationalError as error:

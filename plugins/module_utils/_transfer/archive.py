@@ -11,14 +11,11 @@ entry's number and the numbers of those it depends on; that is the graph the tra
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 
 from .._core.errors import TransferFailed
-from .._core.redaction import redact
-from .._core.request import Endpoint
 from .._postgres.environment import client_environment
-from .._postgres.programs import ClientPrograms
+from .client_program import run_program
 
 HEADER = re.compile(
     r"^--\n-- TOC entry (?P<number>\d+) \(class (?P<catalogue>\d+) OID (?P<oid>\d+)\)\n"
@@ -34,6 +31,7 @@ CLOSING = re.compile(
 # After what describes the database itself the text reconnects, in psql's own words.
 RECONNECTION = re.compile(r"^\\(?:unrestrict|connect) ", re.MULTILINE)
 LISTED = re.compile(r"^(\d+); ", re.MULTILINE)
+KEEPALIVES = "keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=6"
 STRINGS = re.compile(r"^SET standard_conforming_strings = (on|off);$", re.MULTILINE)
 
 
@@ -71,35 +69,21 @@ class Section:
     standard_conforming_strings: str
 
 
-def run_program(command: list, environment: dict, pass_fds: tuple, secrets: list) -> str:
-    """Run a client program and return its standard output.
-
-    :raises TransferFailed: with the program's own words when its exit status is not zero
-    """
-    # This runs outside Ansible too, where no module offers run_command.
-    process = subprocess.run(  # pylint: disable=ansible-bad-function
-        command, env=environment, pass_fds=pass_fds, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-    if process.returncode:
-        words = redact(process.stderr.strip()[-2000:], secrets)
-        raise TransferFailed(
-            f"{command[0]} ended with status {process.returncode}: {words}",
-            "Put right what it names on the source, then run the migration again.",
-        )
-    return process.stdout
-
-
-def dump_schema(programs: ClientPrograms, source: Endpoint, database: str, snapshot: str, path: str) -> None:
+def dump_schema(context, database: str, snapshot: str, path: str) -> None:
     """Write the schema of I(database) as seen by the exported I(snapshot) to the archive I(path).
 
     :raises TransferFailed: with pg_dump's own words
+    :raises ConnectionFailed: when it lost its connection
     """
+    source, programs = context.request.source, context.programs
     command = [
         programs.path("pg_dump"), "--format=custom", "--schema-only", "--no-subscriptions", "--no-tablespaces",
         "--no-security-labels", f"--snapshot={snapshot}", "--lock-wait-timeout=60s", f"--file={path}",
+        f"--dbname={KEEPALIVES}",
     ]  # fmt: skip
-    with client_environment(source, database, "azpg.migrate schema") as (environment, pass_fds):
-        run_program(command, environment, pass_fds, [source.password])
+    label = context.sessions.label("source", "dump")
+    with client_environment(source, database, label) as (environment, pass_fds):
+        run_program(command, environment, pass_fds, [source.password], context, label)
 
 
 def entry_text(kind: str, text: str) -> str:
@@ -128,18 +112,18 @@ def split(text: str) -> list:
     ]
 
 
-def read_section(programs: ClientPrograms, path: str, section: str) -> Section:
+def read_section(context, path: str, section: str) -> Section:
     """Return the entries of section I(section), C(pre-data) or C(post-data), of the archive I(path).
 
     :raises TransferFailed: when the text does not fall into exactly the entries that the archive lists, which would
         mean that an object's own text imitates an entry's heading
     """
-    base = [programs.path("pg_restore"), "--no-tablespaces", f"--section={section}"]
+    base = [context.programs.path("pg_restore"), "--no-tablespaces", f"--section={section}"]
     if section == "pre-data":
         base.append("--create")  # so that what describes the database itself is listed too
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    text = run_program([*base, "--verbose", "--file=-", path], environment, (), [])
-    listed = run_program([*base, "--list", path], environment, (), [])
+    text = run_program([*base, "--verbose", "--file=-", path], environment, (), [], context)
+    listed = run_program([*base, "--list", path], environment, (), [], context)
     entries = split(text)
     expected = sorted(int(number) for number in LISTED.findall(listed))
     if sorted(entry.number for entry in entries) != expected:

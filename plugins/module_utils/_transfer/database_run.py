@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from .._core.errors import TransferFailed
 from .._core.units import human_bytes
-from .._postgres.connection import connect, quiet_settings, value
+from .._postgres.connection import value
 from .._postgres.quoting import qualified, quote_literal
-from . import catalogue, marker, plan, roles, schema, target_database
+from . import catalogue, marker, plan, resume, roles, schema, target_database
 from .archive import dump_schema, read_section
 from .large_objects import property_statements
 from .pool import Pool
@@ -35,6 +36,7 @@ class DatabaseRun:
         self.last_sign = time.monotonic()
         self.pool = None
         self.source = self.target = None
+        self.controls: list = []
         self.done: dict = {}
         self.again: set = set()
 
@@ -45,31 +47,41 @@ class DatabaseRun:
         :raises psycopg2.Error: when a connection is lost; a new run goes on from there
         """
         try:
-            self.open()
+            with contextlib.ExitStack() as stack:
+                self.carry_within(stack)
+        finally:
+            if os.path.exists(self.archive_file):
+                os.unlink(self.archive_file)
+
+    def carry_within(self, stack) -> None:
+        """Open the sessions, carry the database and close them, whatever happens."""
+        self.context.watch.database = self.database
+        try:
+            self.open(stack)
             if FINISHED not in self.done:
                 self.carry()
             self.journal.database(self.database, "done")
         finally:
-            for closing in (self.pool, self.source, self.target):
-                if closing is not None:
-                    closing.close()
-            if os.path.exists(self.archive_file):
-                os.unlink(self.archive_file)
+            if self.pool is not None:
+                self.pool.close()
 
-    def open(self) -> None:
+    def control(self, stack, side: str, database: str | None):
+        """Open a control session for as long as I(stack) lasts."""
+        subject = stack.enter_context(self.context.session(side, database, "beginning"))
+        self.controls.append(subject)
+        return subject.connection
+
+    def open(self, stack) -> None:
         """Open both control sessions, export the snapshot and make the target database this migration's own."""
-        self.source = connect(self.request.source, "source", self.database, settings=quiet_settings())
+        self.source = self.control(stack, "source", self.database)
         with self.source.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self.snapshot = value(self.source, "SELECT pg_catalog.pg_export_snapshot()")
         properties = catalogue.read_database(self.source)
         self.journal.database(self.database, "running", self.snapshot)
-        administration = connect(self.request.target, "target")
-        try:
-            target_database.ensure_database(administration, properties, self.roles, self.journal)
-        finally:
-            administration.close()
-        self.target = connect(self.request.target, "target", self.database, settings=quiet_settings())
+        with self.context.session("target", doing="creation of the database") as administration:
+            target_database.ensure_database(administration.connection, properties, self.roles, self.journal)
+        self.target = self.control(stack, "target", self.database)
         self.done = target_database.claim(
             self.target, self.database, self.request.name, self.request.hash, self.journal
         )
@@ -77,6 +89,8 @@ class DatabaseRun:
     def tick(self) -> None:
         """Keep the snapshot's session alive through firewalls that forget silent connections, and hear the engine."""
         self.context.tick()
+        for control in self.controls:
+            control.check()  # the snapshot ends with its session, and all that is copied under it would be in vain
         if time.monotonic() - self.last_sign > KEEP_ALIVE_SECONDS:
             self.last_sign = time.monotonic()
             value(self.source, "SELECT 1")
@@ -84,9 +98,9 @@ class DatabaseRun:
 
     def carry(self) -> None:
         """Do everything that has no marker yet."""
-        dump_schema(self.context.programs, self.request.source, self.database, self.snapshot, self.archive_file)
-        self.pre_data = read_section(self.context.programs, self.archive_file, "pre-data")
-        self.post_data = read_section(self.context.programs, self.archive_file, "post-data")
+        dump_schema(self.context, self.database, self.snapshot, self.archive_file)
+        self.pre_data = read_section(self.context, self.archive_file, "pre-data")
+        self.post_data = read_section(self.context, self.archive_file, "post-data")
         entries = [*self.pre_data.entries, *self.post_data.entries]
         roles.join_grantors(self.target, self.roles, schema.grantors(entries), self.journal)
         self.tables = catalogue.read_tables(self.source)
@@ -111,7 +125,7 @@ class DatabaseRun:
 
         writer = self.create_schema()
         self.start_pool()
-        self.keep_what_is_proven(units, [*foreign_keys, *rest], [*refresh_units, *analyze_units])
+        resume.keep_what_is_proven(self, units, [*foreign_keys, *rest], [*refresh_units, *analyze_units])
         copies = [unit for unit in units if unit.kind == "table" and unit.name not in self.done]
         pending_keys = [unit for unit in key_units if unit.name not in self.done]
         self.settle([*units, *key_units])
@@ -134,7 +148,7 @@ class DatabaseRun:
 
     def create_schema(self) -> schema.SchemaWriter:
         """Create what must be there before the data."""
-        self.journal.started(self.database, "schema")
+        self.begin("schema")
         for name, content in schema.session_settings(self.pre_data).items():
             with self.target.cursor() as cursor:
                 cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, content))
@@ -158,6 +172,8 @@ class DatabaseRun:
             "secrets": self.request.secrets,
             "database": self.database,
             "snapshot": self.snapshot,
+            "runner": str(self.context.sessions.runner),
+            "labels": {side: self.context.sessions.label(side, "").rstrip() for side in ("source", "target")},
             "settings": {
                 "synchronous_commit": "off",
                 "maintenance_work_mem": options["maintenance_work_mem"],
@@ -167,7 +183,7 @@ class DatabaseRun:
             },
             "rate": rate / options["jobs"] if rate else None,
         }
-        self.pool = Pool(self.context.engine, options["jobs"], order, self.journal, self.tick)
+        self.pool = Pool(self.context.engine, options["jobs"], order, self.journal, self.tick, self.context.watch)
 
     def work(self, units: list) -> None:
         """Let the workers do the units that have no marker yet."""
@@ -179,58 +195,15 @@ class DatabaseRun:
         known = {unit.name: (self.done[unit.name], unit.bytes_total) for unit in units if unit.name in self.done}
         self.journal.finished(self.database, known)
 
-    def keep_what_is_proven(self, units: list, late: list, repeated: list) -> None:
-        """After a crash the snapshot is another one: what the old one brought is kept only where it is proven equal.
-
-        :raises TransferFailed: when rows changed on the source although keys and triggers are already in place
-        """
-        brought = [unit for unit in units if unit.name in self.done]
-        if not brought:
-            return
-        self.journal.event(
-            f"Resumed: {len(brought)} finished copies are compared with the source.", database=self.database
-        )
-        proofs = [
-            plan.Unit(
-                unit.name,
-                "prove",
-                unit.label,
-                unit.weight,
-                {**unit.task, "kind": "prove " + unit.kind.replace("_", " ")},
-            )
-            for unit in brought
-        ]
-        answers = self.pool.run(proofs)
-        changed = [unit for unit in brought if not answers[unit.name]["equal"]]
-        if not changed:
-            return
-        labels = ", ".join(unit.label for unit in changed[:10])
-        if any(entry.unit in self.done for entry in late):
-            raise TransferFailed(
-                f"Database {self.database}: the source changed while the migration was interrupted ({labels}), and the "
-                "target already has foreign keys or triggers that a second copy would run into.",
-                "Stop the application, drop the target's database that this migration created, and run it again.",
-                {"database": self.database, "changed": [unit.label for unit in changed]},
-            )
-        self.journal.event(f"Changed on the source since, copied again: {labels}.", "warning", self.database)
-        again = [unit.name for unit in [*changed, *repeated]] + ["large object properties"]
-        with self.target.cursor() as cursor:
-            cursor.execute("BEGIN")
-            for unit in changed:
-                if unit.kind == "large_objects":
-                    cursor.execute(
-                        "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])",
-                        (unit.task["numbers"],),
-                    )
-            marker.remove_markers(cursor, self.request.name, again)
-            cursor.execute("COMMIT")
-        self.again = set(again)
-        for name in again:
-            self.done.pop(name, None)
+    def begin(self, name: str) -> None:
+        """Say what the control sessions do from now on."""
+        self.journal.started(self.database, name)
+        for control in self.controls:
+            control.doing = name
 
     def step(self, name: str, action) -> None:
         """Run one step of the control session; steps are cheap and may be repeated."""
-        self.journal.started(self.database, name)
+        self.begin(name)
         action()
         self.journal.finished(self.database, {name: (None, None)})
         self.tick()

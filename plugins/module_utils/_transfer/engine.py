@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass, field
+from typing import Callable
 
 from .._core import status
 from .._core.errors import MigrationError, TransferFailed
@@ -20,13 +22,17 @@ from .._core.files import read_json
 from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
-from .._postgres.connection import connect
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
 from . import catalogue, plan, roles, worker
 from .database_run import DatabaseRun
+from .heartbeat import Watch
 from .journal import Journal, utc_now
-from .process import ANOTHER_RUNS, Lock, record_self
+from .leftovers import clear_the_way, end_own_sessions
+from .process import ANOTHER_RUNS, Lock, describe_holder, record_self
+from .sessions import Sessions
+from .subjects import ControlSession
+from .transient import is_transient
 
 RECONNECTIONS = 5
 RECONNECT_SECONDS = (5, 15, 30, 60, 120)
@@ -48,6 +54,21 @@ class Context:
     programs: object = None
     roles: roles.RolePlan | None = None
     stopping: list = field(default_factory=list)
+    sessions: Sessions | None = None
+    watch: Watch | None = None
+
+    @contextlib.contextmanager
+    def session(self, side: str, database: str | None = None, doing: str = "preparation"):
+        """Give a control session that the watch looks after, and close it."""
+        connection = self.sessions.open(side, database)
+        subject = ControlSession(connection, side, self.sessions.label(side, "control"))
+        subject.doing = doing
+        self.watch.watch(subject)
+        try:
+            yield subject
+        finally:
+            self.watch.forget(subject)
+            connection.close()
 
     def tick(self) -> None:
         """Called about once a second by whatever takes long.
@@ -67,9 +88,9 @@ def say(text: str) -> None:
 def prepare(context: Context) -> None:
     """Look at both servers once: versions, client programs, roles."""
     request = context.request
-    source = connect(request.source, "source", request.databases[0])
-    target = connect(request.target, "target")
-    try:
+    clear_the_way(context.sessions, context.journal, context.tick)
+    with context.session("source", request.databases[0]) as first, context.session("target") as second:
+        source, target = first.connection, second.connection
         majors = [session.server_version // 10000 for session in (source, target)]
         context.programs = choose_programs(*majors, context.options.get("bin_directory"))
         context.journal.set(source_version=source.server_version, target_version=target.server_version,
@@ -78,40 +99,62 @@ def prepare(context: Context) -> None:
         for warning in roles.create_roles(target, context.roles, context.journal):
             context.journal.event(warning, "warning")
         roles.join_owners(target, context.roles, context.journal)
-    finally:
-        source.close()
-        target.close()
     survey(context)
 
 
 def survey(context: Context) -> None:
     """Enter the tables of all databases in the journal, so that progress counts from the whole from the beginning."""
     for database in context.request.databases:
-        session = connect(context.request.source, "source", database)
-        try:
-            units = plan.table_units(catalogue.read_tables(session))
-        finally:
-            session.close()
+        with context.session("source", database, "survey") as survey_session:
+            units = plan.table_units(catalogue.read_tables(survey_session.connection))
         context.journal.plan(database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
 
 
+def persist(context: Context, action: Callable[[], None], database: str | None = None) -> None:
+    """Do something again when a connection was lost on the way: that is no reason to give up at once."""
+    for attempt in range(RECONNECTIONS + 1):
+        try:
+            action()
+            return
+        except (psycopg2.Error, MigrationError) as error:
+            context.tick()  # whoever asked for the end gets it, not another attempt
+            if not is_transient(error) or attempt == RECONNECTIONS:
+                raise
+            pause = RECONNECT_SECONDS[attempt]
+            words = redact(" ".join(str(error).split()), context.request.secret_values)
+            context.journal.event(f"Connection lost ({words}); tried again in {pause} s.", "warning", database)
+            for _second in range(pause):
+                time.sleep(1)
+                context.tick()
+
+
 def carry_databases(context: Context) -> None:
-    """Carry one database after the other; a lost connection is no reason to give up at once."""
+    """Carry one database after the other."""
     for number, database in enumerate(context.request.databases, 1):
-        for attempt in range(RECONNECTIONS + 1):
-            try:
-                DatabaseRun(context, database, number).run()
-                break
-            except (psycopg2.OperationalError, psycopg2.InterfaceError, MigrationError) as error:
-                lost = not isinstance(error, MigrationError) or error.code == "connection-failed"
-                if not lost or attempt == RECONNECTIONS:
-                    raise
-                pause = RECONNECT_SECONDS[attempt]
-                words = redact(" ".join(str(error).split()), context.request.secret_values)
-                context.journal.event(f"Connection lost ({words}); tried again in {pause} s.", "warning", database)
-                for _second in range(pause):
-                    time.sleep(1)
-                    context.tick()
+
+        def carry(database: str = database, number: int = number) -> None:
+            DatabaseRun(context, database, number).run()
+
+        persist(context, carry, database)
+
+
+def start_watch(context: Context) -> None:
+    """Start the thread that looks after all sessions; signals wake it even while the main thread waits for a server."""
+
+    def say(sentence: str, database: str | None) -> None:
+        with contextlib.closing(Journal(context.layout.journal_file)) as journal:
+            journal.event(sentence, "warning", database)
+
+    context.watch = Watch(context.sessions, say, context.request.secret_values)
+    signal.set_wakeup_fd(context.watch.waker.fileno(), warn_on_full_buffer=False)
+    context.watch.start()
+
+
+def leave(context: Context) -> None:
+    """End whatever is still at work for this engine on the servers."""
+    context.watch.stop()
+    for doubt in end_own_sessions(context.sessions, context.sessions.runner):
+        context.journal.event(doubt, "warning")
 
 
 def run(directory: str) -> int:
@@ -122,10 +165,11 @@ def run(directory: str) -> int:
     layout = Layout.create(request.name, stored["state_directory"], stored["archive_directory"])
     lock = Lock(layout)
     if not lock.acquire():
-        say(f"Another engine runs migration {request.name}: {read_json(layout.process_file)}.")
+        say(f"Another engine runs migration {request.name}: {describe_holder(layout)}.")
         return ANOTHER_RUNS
     journal = Journal(layout.journal_file)
     context = Context(request, layout, journal, stored["options"], os.path.abspath(sys.argv[0]))
+    context.sessions = Sessions(request)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_arguments: context.stopping.append(True))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -134,24 +178,25 @@ def run(directory: str) -> int:
         if journal.database_state(database) is None:
             journal.database(database, "pending")
     record_self(layout)
+    start_watch(context)
+    outcome, sentence, level, code = status.COMPLETED, "The transfer is complete.", "info", 0
+    failure = None
     try:
-        prepare(context)
+        persist(context, lambda: prepare(context))
         carry_databases(context)
-        journal.set(state=status.COMPLETED, finished_at=utc_now())
-        journal.event("The transfer is complete.")
-        return 0
     except Cancelled:
-        journal.set(state=status.CANCELLED, finished_at=utc_now())
-        journal.event("Cancelled on request.", "warning")
-        return 4
+        outcome, sentence, level, code = status.CANCELLED, "Cancelled on request.", "warning", 4
     except Exception as error:
         problem = error if isinstance(error, MigrationError) else unexpected(error)
         failure = problem.as_dict()
         failure["msg"] = redact(failure["msg"], request.secret_values)
-        journal.set(state=status.FAILED, finished_at=utc_now(), error=failure)
-        journal.event(failure["msg"], "error")
+        outcome, sentence, level, code = status.FAILED, failure["msg"], "error", 1
         say(redact(traceback.format_exc(), request.secret_values))
-        return 1
+    try:
+        leave(context)  # before the state says that it is over
+        journal.set(state=outcome, finished_at=utc_now(), error=failure)
+        journal.event(sentence, level)
+        return code
     finally:
         journal.close()
         lock.release()

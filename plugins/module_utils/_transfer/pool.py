@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 import queue
 import subprocess
@@ -15,6 +16,7 @@ import time
 from typing import Callable
 
 from .._core.errors import TransferFailed
+from .heartbeat import PIPE_BYTES
 from .plan import Unit, conflicts
 
 ATTEMPTS = 4
@@ -22,11 +24,20 @@ RETRY_SECONDS = (1, 5, 15)
 
 
 class WorkerProcess:
-    """One worker process and the thread that listens to it."""
+    """One worker process and the thread that listens to it; a subject of the watch (see M(heartbeat))."""
+
+    serials = itertools.count(1)
+    holds_main_thread = False
 
     def __init__(self, number: int, command: list, order: dict, answers: queue.Queue):
         self.number = number
         self.unit: Unit | None = None
+        self.heard = time.monotonic()
+        self.struck = ""
+        order = {**order, "role": f"w{next(self.serials)}"}
+        self.application = {side: f"{begins} {order['role']}" for side, begins in order.get("labels", {}).items()}
+        rate = order.get("rate")
+        self.allowance = PIPE_BYTES / rate if rate else 0.0
         # This runs outside Ansible too, where no module offers run_command.
         self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -36,6 +47,7 @@ class WorkerProcess:
 
     def send(self, message: dict) -> None:
         """Write one line to the worker."""
+        self.heard = time.monotonic()
         try:
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
@@ -45,6 +57,7 @@ class WorkerProcess:
     def listen(self, answers: queue.Queue) -> None:
         """Pass on what the worker says, and its end."""
         for line in self.process.stdout:
+            self.heard = time.monotonic()
             answers.put((self, json.loads(line)))
         answers.put((self, {"event": "ended"}))
 
@@ -53,16 +66,36 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
+    def what(self) -> str | None:
+        """Return what it does for people, None while it is idle."""
+        unit = self.unit
+        return f"{unit.kind.replace('_', ' ')} {unit.label}" if unit else None
+
+    def moved(self) -> float:
+        """Return when it was last heard of."""
+        return self.heard
+
+    def labels(self) -> dict:
+        """Return the application names of its sessions."""
+        return self.application
+
+    def strike(self, words: str) -> None:
+        """End the process; its unit is tried again."""
+        self.struck = words
+        self.process.kill()
+
 
 class Pool:
     """Runs units on I(jobs) workers.
 
     :param engine: path of the installed engine, run by this very interpreter
-    :param order: the first line for each worker: request, secrets, database, snapshot, settings, rate
+    :param order: the first line for each worker: request, secrets, database, snapshot, settings, rate,
+        runner, and in I(labels) how its application names begin on each side
     :param tick: called about once a second; it may raise to stop everything
     """
 
-    def __init__(self, engine: str, jobs: int, order: dict, journal, tick: Callable[[], None]):
+    def __init__(self, engine: str, jobs: int, order: dict, journal, tick: Callable[[], None], watch=None):
+        self.watch = watch
         self.journal = journal
         self.database = order["database"]
         self.tick = tick
@@ -70,11 +103,24 @@ class Pool:
         self.command = [sys.executable, engine, "worker"]
         self.order = order
         self.workers = [WorkerProcess(number, self.command, order, self.answers) for number in range(jobs)]
+        if watch:
+            watch.watch(*self.workers)
 
     def close(self) -> None:
         """End all workers."""
+        if self.watch:
+            self.watch.forget(*self.workers)
         for worker in self.workers:
             worker.stop()
+
+    def replace(self, worker: WorkerProcess) -> None:
+        """Put a new worker in the place of one that has ended."""
+        worker.process.wait()
+        place = self.workers.index(worker)
+        self.workers[place] = WorkerProcess(worker.number, self.command, self.order, self.answers)
+        if self.watch:
+            self.watch.watch(self.workers[place])
+            self.watch.forget(worker)
 
     def run(self, units: list) -> dict:
         """Do all units in an order that respects what they wait for, heaviest first; return C({name: answer}).
@@ -126,11 +172,9 @@ class Pool:
             elif answer["event"] in ("failed", "ended"):
                 worker.unit = None
                 if answer["event"] == "ended":
-                    worker.process.wait()
-                    self.workers[self.workers.index(worker)] = WorkerProcess(
-                        worker.number, self.command, self.order, self.answers
-                    )
-                    answer = {"message": f"its worker ended with status {worker.process.returncode}", "transient": True}
+                    self.replace(worker)
+                    reason = worker.struck or f"its worker ended with status {worker.process.returncode}"
+                    answer = {"message": reason, "transient": True}
                 if unit is None:
                     attempts.setdefault("", 0)
                     attempts[""] += 1

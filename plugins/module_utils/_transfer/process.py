@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from datetime import datetime, timezone
 
 from .._core.errors import TransferFailed
 from .._core.files import read_json, write_json
@@ -19,6 +21,7 @@ from .._core.layout import Layout
 from .._core.waiting import clock
 
 START_SECONDS = 30
+STOP_SECONDS = 90  # with both servers out of reach it takes a minute
 ANOTHER_RUNS = 3  # the engine's exit status when it finds the lock taken
 
 
@@ -39,9 +42,32 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
+def started_at(pid: int) -> str:
+    """Return when a living process was started, in UTC as ISO 8601 with seconds."""
+    with open("/proc/stat", encoding="ascii") as stream:
+        boot = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
+    moment = boot + start_time(pid) / os.sysconf("SC_CLK_TCK")
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def describe_self() -> dict:
-    """Return C({pid, start_time, boot_id}) of the calling process."""
-    return {"pid": os.getpid(), "start_time": start_time(os.getpid()), "boot_id": boot_id()}
+    """Return C({pid, start_time, boot_id, host, started_at}) of the calling process."""
+    return {
+        "pid": os.getpid(),
+        "start_time": start_time(os.getpid()),
+        "boot_id": boot_id(),
+        "host": socket.gethostname(),
+        "started_at": started_at(os.getpid()),
+    }
+
+
+def describe_holder(layout: Layout) -> str:
+    """Return process, host and start of the engine that was written down last, for people."""
+    known = read_json(layout.process_file) or {}
+    return (
+        f"process {known.get('pid', 'unknown')} on host {known.get('host', 'unknown')}, "
+        f"started at {known.get('started_at', 'an unknown time')}"
+    )
 
 
 def living(layout: Layout) -> dict | None:
@@ -115,6 +141,13 @@ def start_detached(layout: Layout, interpreter: str, engine: str, secrets: dict)
             return known
         if process.poll() not in (None, ANOTHER_RUNS):
             break
+    if process.poll() == ANOTHER_RUNS:
+        raise TransferFailed(
+            f"Another engine holds the lock of migration {layout.name}: {describe_holder(layout)}. No such process is to "
+            "be seen from here.",
+            f"It runs in another container or on another host that shares {layout.directory}. Cancel it there.",
+            {"holder": read_json(layout.process_file)},
+        )
     raise TransferFailed(
         f"The engine did not start (exit status {process.poll()}): {log_tail(layout)}",
         f"Read {layout.log_file} on the runtime host.",
@@ -135,7 +168,7 @@ def record_self(layout: Layout) -> None:
     write_json(layout.process_file, describe_self())
 
 
-def stop(layout: Layout, timeout: float = 60) -> bool:
+def stop(layout: Layout, timeout: float = STOP_SECONDS) -> bool:
     """Ask the running engine to stop and wait until it has; return False when none was running.
 
     :raises TransferFailed: when it still lives after I(timeout) seconds

@@ -17,30 +17,18 @@ import sys
 import threading
 import time
 
-from .._core.errors import MigrationError
+from .._core.errors import TransferFailed
 from .._core.redaction import redact
 from .._core.request import Request
-from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
-from . import marker
+from . import marker, pulse
 from .catalogue import Table
 from .copying import Throttle, copy_batch, copy_large_objects, copy_table
+from .sessions import Runner, Sessions
+from .transient import is_transient
 
 PROGRESS_SECONDS = 0.5
-
-# Classes of SQLSTATE in which the same statement may succeed a moment later.
-TRANSIENT = ("08", "40", "53", "57")
-DISK_FULL = "53100"
-
-
-def is_transient(error: BaseException) -> bool:
-    """Return whether an error speaks of the connection or the moment rather than of the work."""
-    if not isinstance(error, psycopg2.Error):
-        return False
-    if error.pgcode:
-        return error.pgcode[:2] in TRANSIENT and error.pgcode != DISK_FULL
-    return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
 
 
 class Worker:
@@ -52,24 +40,31 @@ class Worker:
         self.snapshot = order["snapshot"]
         self.settings = order["settings"]
         self.rate = order["rate"]
+        self.opener = Sessions(self.request, Runner.parse(order["runner"]))
+        self.role = order["role"]
         self.sessions: dict = {}
         self.reported = 0.0
+        self.voice = threading.Lock()
 
     def source(self):
         """Return the session to the source, which sees the engine's snapshot."""
         if "source" not in self.sessions:
-            session = connect(self.request.source, "source", self.database, settings=quiet_settings())
-            with session.cursor() as cursor:
-                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                cursor.execute("SET TRANSACTION SNAPSHOT %s", (self.snapshot,))
+            session = self.opener.open("source", self.database, role=self.role)
             self.sessions["source"] = session
+            try:
+                with session.cursor() as cursor:
+                    cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    cursor.execute("SET TRANSACTION SNAPSHOT %s", (self.snapshot,))
+            except (psycopg2.DataError, psycopg2.ProgrammingError, psycopg2.OperationalError) as error:
+                # Its holder is gone or going; the engine hears of that on its own and starts again with a new one.
+                words = " ".join(str(error).split())
+                raise TransferFailed(f"The snapshot cannot be taken up: {words}", "", {"transient": True}) from None
         return self.sessions["source"]
 
     def target(self):
         """Return the session to the target."""
         if "target" not in self.sessions:
-            settings = {**quiet_settings(), **self.settings}
-            self.sessions["target"] = connect(self.request.target, "target", self.database, settings=settings)
+            self.sessions["target"] = self.opener.open("target", self.database, role=self.role, settings=self.settings)
         return self.sessions["target"]
 
     def close(self) -> None:
@@ -80,8 +75,13 @@ class Worker:
 
     def say(self, event: str, **facts) -> None:
         """Write one line to the engine."""
-        sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
-        sys.stdout.flush()
+        with self.voice:
+            sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+            sys.stdout.flush()
+
+    def descriptors(self) -> list:
+        """Return the sockets of both sessions."""
+        return [session.fileno() for session in list(self.sessions.values()) if not session.closed]
 
     def progress(self, unit: str, carried: int) -> None:
         """Report bytes carried, at most twice a second."""
@@ -160,8 +160,6 @@ class Worker:
             result = self.do(unit, order["names"], order["attempt"], order["task"])
         except Exception as error:
             transient = is_transient(error)
-            if isinstance(error, MigrationError):
-                transient = error.details.get("cause") in ("timeout", "slots", "starting", "refused")
             message = redact(" ".join(str(error).split()), self.request.secret_values)
             self.close()
             self.say("failed", unit=unit, message=message, transient=transient, sqlstate=getattr(error, "pgcode", None))
@@ -180,6 +178,7 @@ def main() -> int:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
+    pulse.start(worker.descriptors, lambda: worker.say("alive"))
     worker.say("ready")
     while True:
         worker.handle(lines.get())

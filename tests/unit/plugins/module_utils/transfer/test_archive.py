@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.programs import ClientPrograms
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import read_section, run_program, split
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import read_section, split
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.client_program import run_program
 
 OPENING = """\
 --
@@ -142,11 +145,16 @@ def test_unit_names_outlive_another_dump_and_labels_are_for_people():
     assert split(TEXT)[0].label == "database shop"
 
 
+def context(found: ClientPrograms | None = None, tick=lambda: None) -> SimpleNamespace:
+    """Return what running a program needs to know of the engine."""
+    return SimpleNamespace(programs=found, tick=tick, watch=None)
+
+
 @pytest.fixture
 def programs(tmp_path):
     """Return a function that gives a fake pg_restore with this text and list."""
 
-    def make(text: str, listed: str = LIST) -> ClientPrograms:
+    def make(text: str, listed: str = LIST) -> SimpleNamespace:
         (tmp_path / "text").write_text(text, encoding="utf-8")
         (tmp_path / "list").write_text(listed, encoding="utf-8")
         script = tmp_path / "pg_restore"
@@ -156,7 +164,7 @@ def programs(tmp_path):
             encoding="utf-8",
         )
         script.chmod(0o755)
-        return ClientPrograms(str(tmp_path), "17.11")
+        return context(ClientPrograms(str(tmp_path), "17.11"))
 
     return make
 
@@ -200,5 +208,5 @@ def test_failure_has_the_programs_words_without_secrets(tmp_path):
     script.write_text("#!/bin/sh\necho 'error: no right; password hush' >&2\nexit 3\n", encoding="utf-8")
     script.chmod(0o755)
     with pytest.raises(TransferFailed) as caught:
-        run_program([str(script)], {"PATH": "/usr/bin:/bin"}, (), ["hush"])
+        run_program([str(script)], {"PATH": "/usr/bin:/bin"}, (), ["hush"], context())
     assert "ended with status 3: error: no right; password ********" in caught.value.msg

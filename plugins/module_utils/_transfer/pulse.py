@@ -1,0 +1,49 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker's side of the heartbeat: it says so when bytes have moved on one of its connections."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from typing import Callable
+
+PULSE_SECONDS = 5
+BYTES_OFFSET = 120  # in struct tcp_info of linux/tcp.h: tcpi_bytes_acked and, after it, tcpi_bytes_received
+
+
+def bytes_moved(descriptor: int) -> int:
+    """Return how many bytes the other end of a TCP connection has confirmed and sent; 0 where the kernel cannot say.
+
+    The kernel counts them while libpq is still gathering one huge row, when nothing else shows that anything moves.
+    """
+    with contextlib.suppress(OSError, struct.error):
+        copy = socket.socket(fileno=os.dup(descriptor))
+        try:
+            if copy.family not in (socket.AF_INET, socket.AF_INET6):
+                return 0
+            facts = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_OFFSET + 16)
+        finally:
+            copy.close()
+        return sum(struct.unpack_from("=QQ", facts, BYTES_OFFSET))
+    return 0
+
+
+def start(descriptors: Callable[[], list], say: Callable[[], None]) -> None:
+    """Call I(say) every few seconds if bytes have moved on one of the connections that I(descriptors) names."""
+
+    def beat() -> None:
+        before = None
+        while True:
+            time.sleep(PULSE_SECONDS)
+            now = [bytes_moved(one) for one in descriptors()]
+            if now != before:
+                before = now
+                say()
+
+    threading.Thread(target=beat, name="pulse", daemon=True).start()
