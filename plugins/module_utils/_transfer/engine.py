@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -173,6 +174,7 @@ def run(directory: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_arguments: context.stopping.append(True))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    faulthandler.register(signal.SIGUSR1)  # all threads' stacks go to the log, for whoever looks into a hang
     journal.set(state=status.RUNNING, started_at=journal.get("started_at") or utc_now(), error=None, finished_at=None)
     for database in request.databases:
         if journal.database_state(database) is None:
