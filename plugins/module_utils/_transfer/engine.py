@@ -16,17 +16,21 @@ from dataclasses import dataclass, field
 
 from .._core import status
 from .._core.errors import MigrationError, TransferFailed
-from .._core.files import read_json
+from .._core.files import read_json, write_private
 from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.connection import connect
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
-from . import catalogue, plan, roles, worker
+from . import catalogue, plan, roles, timeline_page, worker
 from .database_run import DatabaseRun
+from .effort import read_efforts
 from .journal import Journal, utc_now
+from .observation import Observer
 from .process import ANOTHER_RUNS, Lock, record_self
+from .timeline import read_timeline
+from .trace import CONTROL
 
 RECONNECTIONS = 5
 RECONNECT_SECONDS = (5, 15, 30, 60, 120)
@@ -48,6 +52,7 @@ class Context:
     programs: object = None
     roles: roles.RolePlan | None = None
     stopping: list = field(default_factory=list)
+    observer: Observer | None = None
 
     def tick(self) -> None:
         """Called about once a second by whatever takes long.
@@ -67,6 +72,7 @@ def say(text: str) -> None:
 def prepare(context: Context) -> None:
     """Look at both servers once: versions, client programs, roles."""
     request = context.request
+    context.journal.begin_span("", CONTROL, "preparation", "step", "roles and survey", (), 0)
     source = connect(request.source, "source", request.databases[0])
     target = connect(request.target, "target")
     try:
@@ -82,6 +88,7 @@ def prepare(context: Context) -> None:
         source.close()
         target.close()
     survey(context)
+    context.journal.end_span(CONTROL, "done")
 
 
 def survey(context: Context) -> None:
@@ -89,10 +96,14 @@ def survey(context: Context) -> None:
     for database in context.request.databases:
         session = connect(context.request.source, "source", database)
         try:
-            units = plan.table_units(catalogue.read_tables(session))
+            tables = catalogue.read_tables(session)
+            efforts = read_efforts(session, tables)
         finally:
             session.close()
+        units = plan.table_units(tables)
         context.journal.plan(database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
+        context.journal.weigh(database, efforts.of_units(units, []))
+        context.journal.expect(database, efforts.totals)
 
 
 def carry_databases(context: Context) -> None:
@@ -133,6 +144,9 @@ def run(directory: str) -> int:
     for database in request.databases:
         if journal.database_state(database) is None:
             journal.database(database, "pending")
+    journal.set(jobs=context.options["jobs"], max_bytes_per_second=context.options.get("max_bytes_per_second"))
+    journal.begin_run(context.options["jobs"])
+    context.observer = Observer(journal)
     record_self(layout)
     try:
         prepare(context)
@@ -153,8 +167,18 @@ def run(directory: str) -> int:
         say(redact(traceback.format_exc(), request.secret_values))
         return 1
     finally:
+        journal.end_run(journal.get("state"), context.observer.seconds(None))
+        write_timeline(layout, request)
         journal.close()
         lock.release()
+
+
+def write_timeline(layout: Layout, request: Request) -> None:
+    """Write the page that shows who did what and when; a transfer does not fail because of its picture."""
+    try:
+        write_private(layout.timeline_file, timeline_page.render(read_timeline(layout.journal_file), request))
+    except Exception:
+        say(redact(traceback.format_exc(), request.secret_values))
 
 
 def unexpected(error: Exception) -> TransferFailed:
