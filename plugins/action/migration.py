@@ -10,7 +10,12 @@ import time
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import progress_line
+from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import (
+    Pace,
+    estimate_line,
+    progress_line,
+    worker_line,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._core.status import SETTLED
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST
 
@@ -39,19 +44,26 @@ class ActionModule(ActionBase):
         started = self._call("migration", {**arguments, "wait": False}, task_vars)
         if started.get("failed") or started.get("state") in SETTLED:
             return started
+        if started.get("estimate"):
+            display.display(
+                f"[{task_vars.get('inventory_hostname', 'localhost')}] {estimate_line(started['estimate'])}"
+            )
         result = self._watch(arguments, task_vars)
         if result.get("failed"):
             return {**result, "changed": started["changed"]}
         # The module says how it ended, in the words that it would have used itself; a transfer that has failed is
         # not to be started again by that, so it is asked for its validity only when it is complete.
         if result["state"] == "completed":
-            return {**self._call("migration", {**arguments, "wait": False}, task_vars), "changed": started["changed"]}
+            ended = self._call("migration", {**arguments, "wait": False}, task_vars)
+            return {**ended, "changed": started["changed"], "estimate": started["estimate"]}
         return {
             "failed": True,
             "changed": started["changed"],
             "msg": self._words(result),
             "state": result["state"],
             "migration": result["migration"],
+            "timeline": result["timeline"],
+            "estimate": started["estimate"],
         }
 
     def _watch(self, arguments, task_vars):
@@ -59,7 +71,7 @@ class ActionModule(ActionBase):
         interval = int(arguments.get("poll_interval", DEFAULT_POLL_INTERVAL))
         timeout = int(arguments.get("wait_timeout", DEFAULT_WAIT_TIMEOUT))
         asked = {word: arguments[word] for word in REQUEST if word in arguments}
-        begun, shown, failures, seen = time.monotonic(), "", 0, 0
+        begun, shown, failures, seen, pace = time.monotonic(), [], 0, 0, Pace()
         while True:
             try:
                 found = self._call("migration_info", asked, task_vars)
@@ -77,10 +89,11 @@ class ActionModule(ActionBase):
                     if event["id"] > seen and event["level"] != "info":
                         display.display(f"[{host}] {event['level']}: {event['message'][:800]}")
                     seen = max(seen, event["id"])
-                line = progress_line(progress)
-                if line != shown:
-                    display.display(f"[{host}] {line}")
-                    shown = line
+                lines = [progress_line(progress), worker_line(progress)]
+                if lines != shown and (pace.due() or found["state"] in SETTLED):
+                    for line in filter(None, lines):
+                        display.display(f"[{host}] {line}")
+                    shown = lines
                 if found["state"] in SETTLED:
                     return found
             if time.monotonic() - begun > timeout:

@@ -63,6 +63,11 @@ class Layout:
         return os.path.join(self.directory, "journal.sqlite")
 
     @property
+    def timeline_file(self) -> str:
+        """The page that shows who did what and when, written when a transfer ends."""
+        return os.path.join(self.directory, "timeline.html")
+
+    @property
     def lock_file(self) -> str:
         """Held by the engine while it runs."""
         return os.path.join(self.directory, "engine.lock")

@@ -1,22 +1,36 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress as one line for people, short enough for a terminal and for AWX's job output."""
+"""Progress as short lines for people: on a terminal, and in AWX, which keeps a kilobyte of each event."""
 
 from __future__ import annotations
 
+import time
+
 from .units import human_bytes, human_seconds
 
-BAR = 20
+LONGEST_LINE = 160
+LABEL = 40
+WORKERS = 4
 WHAT = {
-    "table": "copying",
-    "key": "building",
-    "foreign_key": "checking",
-    "large_objects": "copying",
-    "materialized_view": "refreshing",
-    "statistics": "analysing",
-    "step": "working on",
+    "table": "copy",
+    "key": "build",
+    "foreign_key": "check",
+    "large_objects": "copy",
+    "materialized_view": "refresh",
+    "statistics": "analyse",
+    "prove": "compare",
+    "step": "do",
 }
+# After so many seconds, one line every so many.
+PACE = ((0, 5), (60, 15), (600, 60), (3600, 300))
+
+
+def shortened(words: str, length: int = LABEL) -> str:
+    """Return I(words) on one line, the middle of long ones left out."""
+    words = " ".join(words.split())
+    half = (length - 1) // 2
+    return words if len(words) <= length else f"{words[:half]}\u2026{words[-half:]}"
 
 
 def progress_line(progress: dict) -> str:
@@ -26,20 +40,61 @@ def progress_line(progress: dict) -> str:
         return f"migration {progress['state']}" + (
             f" after {human_seconds(progress['elapsed_seconds'])}" if progress.get("elapsed_seconds") else ""
         )
-    if not total:
+    if not progress.get("tables_total"):
         return "migration running: reading the source"
-    share = min(progress["bytes_done"] / total, 1)
-    filled = int(share * BAR)
-    parts = [
-        f"[{'#' * filled}{'.' * (BAR - filled)}] {share:4.0%}",
-        f"{human_bytes(progress['bytes_done'])} of {human_bytes(total)}",
-        f"tables {progress['tables_done']}/{progress['tables_total']}",
-        f"steps {progress['units_done']}/{progress['units_total']}",
-    ]
-    if progress.get("bytes_per_second") and share < 1:
-        parts.append(f"{human_bytes(progress['bytes_per_second'])}/s, {human_seconds(progress['seconds_left'])} left")
-    current = progress.get("current") or []
-    if current:
-        first = current[0]
-        parts.append(f"{WHAT.get(first['kind'], 'working on')} {first['database']} {first['label']}"[:120])
-    return " | ".join(parts)
+    share = min(progress["bytes_done"] / total, 1) if total else 1.0
+    parts = [f"{share:4.0%} {human_bytes(progress['bytes_done'])} of {human_bytes(total)}"]
+    # What is going on now says more than the average, which a pause pulls down for long.
+    rate = progress.get("recent_bytes_per_second")
+    if share < 1:
+        parts.append(f"{human_bytes(progress.get('bytes_per_second') if rate is None else rate)}/s")
+    for word, words in (("tables", "tables"), ("indexes", "indexes"), ("keys", "keys"), ("foreign_keys", "fkeys")):
+        if progress.get(f"{word}_total"):
+            parts.append(f"{words} {progress[word + '_done']}/{progress[word + '_total']}")
+    if progress.get("seconds_left") is not None:
+        parts.append(f"{human_seconds(progress['seconds_left'])} left")
+    return " | ".join(parts)[:LONGEST_LINE]
+
+
+def worker_line(progress: dict) -> str:
+    """Return one line that says what the workers are at, or nothing when none is at work."""
+    parts = []
+    current = sorted(progress.get("current") or (), key=lambda work: work["worker"])
+    for work in current[:WORKERS]:
+        share = ""
+        if work["bytes_total"] and work["bytes_done"]:
+            share = f" {min(work['bytes_done'] / work['bytes_total'], 1):.0%}"
+        name = f"{work['worker']} " if work["worker"] else ""
+        # Room for all of them on one line.
+        label = shortened(work["label"], LABEL if len(current) < 3 else LABEL // 2)
+        parts.append(f"{name}{WHAT.get(work['kind'], 'do')} {label}{share} {work['seconds']} s")
+    if len(current) > WORKERS:
+        parts.append(f"{len(current) - WORKERS} more")
+    return "  at work: " + ", ".join(parts) if parts else ""
+
+
+class Pace:
+    """Decides when the next line is due: the longer it takes, the fewer."""
+
+    def __init__(self, clock=time.monotonic):
+        self.clock = clock
+        self.began = clock()
+        self.last: float | None = None
+
+    def due(self) -> bool:
+        """Return whether it is time for a line, and if so count from now."""
+        now = self.clock()
+        wanted = [seconds for after, seconds in PACE if now - self.began >= after][-1]
+        if self.last is not None and now - self.last < wanted:
+            return False
+        self.last = now
+        return True
+
+
+def estimate_line(estimate: dict) -> str:
+    """Return one line from an estimate (see the return value C(estimate) of the module migration)."""
+    low, high = human_seconds(estimate["seconds_low"]), human_seconds(estimate["seconds_high"])
+    return (
+        f"estimate: {human_seconds(estimate['seconds'])} ({low} to {high}) for {human_bytes(estimate['bytes'])}; "
+        f"disk: target {human_bytes(estimate['target_disk_bytes'])}, runtime server {human_bytes(estimate['runtime_disk_bytes'])}"
+    )

@@ -61,7 +61,12 @@ def decommission(task: Task, outcome: str = "completed", confirm: str | None = N
     content = {
         "outcome": outcome,
         "finished_at": utc_now(),
-        "migration": {**progress, "current": [], "slowest_tables": slowest_tables(task.layout.journal_file)},
+        "migration": {
+            **progress,
+            "current": [],
+            "slowest_tables": slowest_tables(task.layout.journal_file),
+            "timeline": next((path for path in archived if path.endswith("/timeline.html")), None),
+        },
         "verification": verification,
         "runtime_server": read_json(task.layout.runtime_file) or {},
         "removed": plan["remove"],

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from .._core import status
 from .._core.errors import InvalidRequest, TransferFailed
 from .._core.waiting import clock
@@ -24,14 +26,24 @@ def backend_of(task: Task):
 
 def decommissioned(record: dict) -> dict:
     """Return the result of a migration that is over and cleaned up."""
-    return {"changed": False, "state": status.DECOMMISSIONED, "migration": record["migration"]}
+    return {
+        "changed": False,
+        "state": status.DECOMMISSIONED,
+        "migration": record["migration"],
+        "timeline": record["migration"].get("timeline"),
+    }
+
+
+def result_of(backend, changed: bool, found: dict, **more) -> dict:
+    """Return a module's result for a migration that the backend found like this."""
+    return {"changed": changed, "state": found["state"], "migration": found, "timeline": backend.timeline(), **more}
 
 
 def ensure(task: Task) -> dict:
     """Bring the migration to the state that is asked for."""
     record = task.final_record()
     if record:
-        return decommissioned(record)
+        return {**decommissioned(record), "estimate": {}}
     backend = backend_of(task)
     backend.check_identity()
     before = backend.status()
@@ -39,16 +51,19 @@ def ensure(task: Task) -> dict:
         return cancel(task, backend, before)
     if task.parameters["state"] == "validated":
         require_ready(task)
-        return {"changed": False, "state": before["state"], "migration": before}
+        return result_of(backend, False, before, estimate=backend.estimate(measure=not task.check_mode))
     return complete(task, backend, before)
 
 
 def complete(task: Task, backend, before: dict) -> dict:
     """Start, resume or attach to the transfer; wait for its end when asked to."""
-    changed = False
+    changed, estimate = False, {}
     if before["state"] not in (status.RUNNING, status.COMPLETED):
         require_ready(task)
         changed = True
+        # What has begun already is nearer to its end than that; and no migration fails for want of an estimate.
+        with contextlib.suppress(Exception):
+            estimate = backend.estimate(measure=False) if before["state"] == status.ABSENT else {}
         if not task.check_mode:
             backend.start()
     if task.check_mode:
@@ -57,7 +72,7 @@ def complete(task: Task, backend, before: dict) -> dict:
         after = wait(task, backend)
     else:
         after = backend.status()
-    result = {"changed": changed, "state": after["state"], "migration": after}
+    result = result_of(backend, changed, after, estimate=estimate)
     if after["state"] in (status.FAILED, status.INTERRUPTED, status.CANCELLED) and not task.check_mode:
         result["failure"] = failure_of(after)
     return result
@@ -100,7 +115,7 @@ def cancel(task: Task, backend, before: dict) -> dict:
     if running and not task.check_mode:
         backend.cancel()
     after = before if task.check_mode else backend.status()
-    return {"changed": running, "state": after["state"], "migration": after}
+    return result_of(backend, running, after, estimate={})
 
 
 def inform(task: Task) -> dict:
@@ -108,5 +123,5 @@ def inform(task: Task) -> dict:
     record = task.final_record()
     if record:
         return decommissioned(record)
-    found = backend_of(task).status()
-    return {"changed": False, "state": found["state"], "migration": found}
+    backend = backend_of(task)
+    return result_of(backend, False, backend.status())

@@ -14,6 +14,7 @@ from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.request import Request
 from . import process
+from .estimate import estimate
 from .progress import read_progress
 
 LEAST_JOBS, MOST_JOBS = 2, 8
@@ -70,7 +71,17 @@ class HostBackend:
             found["engine"] = living
         elif found["state"] == status.RUNNING:
             found["state"] = status.INTERRUPTED
+            found["current"] = []
         return found
+
+    def timeline(self) -> str | None:
+        """Return the path of the page that shows who did what and when; None until a transfer has ended."""
+        return self.layout.timeline_file if os.path.exists(self.layout.timeline_file) else None
+
+    def estimate(self, measure: bool) -> dict:
+        """Return how long the transfer will take and what room it needs (see M(estimate.estimate))."""
+        jobs = self.options.get("jobs") or default_jobs()
+        return estimate(self.request, jobs, self.options.get("max_bytes_per_second"), measure)
 
     def start(self) -> None:
         """Start the engine, or resume what died.

@@ -15,8 +15,10 @@ from .._postgres.connection import value
 from .._postgres.quoting import qualified, quote_literal
 from . import catalogue, marker, plan, resume, roles, schema, target_database
 from .archive import dump_schema, read_section
+from .effort import read_efforts
 from .large_objects import property_statements
 from .pool import Pool
+from .trace import CONTROL
 
 KEEP_ALIVE_SECONDS = 30
 STEP_UNITS = ("schema", "large object properties", "sequences", "other objects", "settings")
@@ -91,6 +93,7 @@ class DatabaseRun:
         self.context.tick()
         for control in self.controls:
             control.check()  # the snapshot ends with its session, and all that is copied under it would be in vain
+        self.context.observer.look(self.source, self.target, self.pool)
         if time.monotonic() - self.last_sign > KEEP_ALIVE_SECONDS:
             self.last_sign = time.monotonic()
             value(self.source, "SELECT 1")
@@ -98,6 +101,7 @@ class DatabaseRun:
 
     def carry(self) -> None:
         """Do everything that has no marker yet."""
+        self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", (), 0)
         dump_schema(self.context, self.database, self.snapshot, self.archive_file)
         self.pre_data = read_section(self.context, self.archive_file, "pre-data")
         self.post_data = read_section(self.context, self.archive_file, "post-data")
@@ -117,6 +121,10 @@ class DatabaseRun:
         everything = [*units, *key_units, *foreign_key_units, *refresh_units, *analyze_units]
         self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
         self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in everything])
+        efforts = read_efforts(self.source, self.tables)
+        self.journal.weigh(self.database, efforts.of_units(everything, [*keys, *foreign_keys]))
+        self.journal.expect(self.database, efforts.totals)
+        self.journal.end_span(CONTROL, "done")
         self.journal.event(
             f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
             f"{len(self.pre_data.entries) + len(self.post_data.entries)} schema entries.",
@@ -149,6 +157,7 @@ class DatabaseRun:
     def create_schema(self) -> schema.SchemaWriter:
         """Create what must be there before the data."""
         self.begin("schema")
+        self.journal.begin_span(self.database, CONTROL, "schema", "step", "schema", (), 0)
         for name, content in schema.session_settings(self.pre_data).items():
             with self.target.cursor() as cursor:
                 cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, content))
@@ -160,6 +169,7 @@ class DatabaseRun:
         )
         writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
         self.journal.finished(self.database, {"schema": (len(entries), None)})
+        self.journal.end_span(CONTROL, "done")
         return writer
 
     def start_pool(self) -> None:
@@ -204,8 +214,10 @@ class DatabaseRun:
     def step(self, name: str, action) -> None:
         """Run one step of the control session; steps are cheap and may be repeated."""
         self.begin(name)
+        self.journal.begin_span(self.database, CONTROL, name, "step", name, (), 0)
         action()
         self.journal.finished(self.database, {name: (None, None)})
+        self.journal.end_span(CONTROL, "done")
         self.tick()
 
     def mark(self, unit: str) -> None:

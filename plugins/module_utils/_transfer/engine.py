@@ -19,20 +19,24 @@ from typing import Callable
 
 from .._core import status
 from .._core.errors import MigrationError, TransferFailed
-from .._core.files import read_json
+from .._core.files import read_json, write_private
 from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
-from . import catalogue, plan, roles, worker
+from . import catalogue, plan, roles, timeline_page, worker
 from .database_run import DatabaseRun
+from .effort import read_efforts
 from .heartbeat import Watch
 from .journal import Journal, utc_now
 from .leftovers import clear_the_way, end_own_sessions
+from .observation import Observer
 from .process import ANOTHER_RUNS, Lock, describe_holder, record_self
 from .sessions import Sessions
 from .subjects import ControlSession
+from .timeline import read_timeline
+from .trace import CONTROL
 from .transient import is_transient
 
 RECONNECTIONS = 5
@@ -55,6 +59,7 @@ class Context:
     programs: object = None
     roles: roles.RolePlan | None = None
     stopping: list = field(default_factory=list)
+    observer: Observer | None = None
     sessions: Sessions | None = None
     watch: Watch | None = None
 
@@ -89,6 +94,7 @@ def say(text: str) -> None:
 def prepare(context: Context) -> None:
     """Look at both servers once: versions, client programs, roles."""
     request = context.request
+    context.journal.begin_span("", CONTROL, "preparation", "step", "roles and survey", (), 0)
     clear_the_way(context.sessions, context.journal, context.tick)
     with context.session("source", request.databases[0]) as first, context.session("target") as second:
         source, target = first.connection, second.connection
@@ -101,14 +107,19 @@ def prepare(context: Context) -> None:
             context.journal.event(warning, "warning")
         roles.join_owners(target, context.roles, context.journal)
     survey(context)
+    context.journal.end_span(CONTROL, "done")
 
 
 def survey(context: Context) -> None:
     """Enter the tables of all databases in the journal, so that progress counts from the whole from the beginning."""
     for database in context.request.databases:
         with context.session("source", database, "survey") as survey_session:
-            units = plan.table_units(catalogue.read_tables(survey_session.connection))
+            tables = catalogue.read_tables(survey_session.connection)
+            efforts = read_efforts(survey_session.connection, tables)
+        units = plan.table_units(tables)
         context.journal.plan(database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
+        context.journal.weigh(database, efforts.of_units(units, []))
+        context.journal.expect(database, efforts.totals)
 
 
 def persist(context: Context, action: Callable[[], None], database: str | None = None) -> None:
@@ -179,6 +190,9 @@ def run(directory: str) -> int:
     for database in request.databases:
         if journal.database_state(database) is None:
             journal.database(database, "pending")
+    journal.set(jobs=context.options["jobs"], max_bytes_per_second=context.options.get("max_bytes_per_second"))
+    journal.begin_run(context.options["jobs"])
+    context.observer = Observer(journal)
     record_self(layout)
     start_watch(context)
     outcome, sentence, level, code = status.COMPLETED, "The transfer is complete.", "info", 0
@@ -200,8 +214,18 @@ def run(directory: str) -> int:
         journal.event(sentence, level)
         return code
     finally:
+        journal.end_run(journal.get("state"), context.observer.seconds(None))
+        write_timeline(layout, request)
         journal.close()
         lock.release()
+
+
+def write_timeline(layout: Layout, request: Request) -> None:
+    """Write the page that shows who did what and when; a transfer does not fail because of its picture."""
+    try:
+        write_private(layout.timeline_file, timeline_page.render(read_timeline(layout.journal_file), request))
+    except Exception:
+        say(redact(traceback.format_exc(), request.secret_values))
 
 
 def unexpected(error: Exception) -> TransferFailed:

@@ -17,6 +17,8 @@ import time
 from contextlib import closing
 from datetime import datetime, timezone
 
+from . import trace
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS database (
@@ -24,7 +26,7 @@ CREATE TABLE IF NOT EXISTS database (
 CREATE TABLE IF NOT EXISTS unit (
     database TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL,
     bytes_total INTEGER NOT NULL DEFAULT 0, bytes_done INTEGER NOT NULL DEFAULT 0, rows INTEGER,
-    started REAL, finished REAL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT,
+    started REAL, finished REAL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, worker INTEGER, work REAL,
     PRIMARY KEY (database, unit));
 CREATE TABLE IF NOT EXISTS created (
     id INTEGER PRIMARY KEY, side TEXT NOT NULL, database TEXT, kind TEXT NOT NULL, name TEXT NOT NULL,
@@ -42,7 +44,7 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Journal:
+class Journal(trace.Trace):
     """The writer's view. Not thread-safe by design: one process, one thread writes."""
 
     def __init__(self, path: str):
@@ -50,7 +52,7 @@ class Journal:
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
-        self.connection.executescript(SCHEMA)
+        self.connection.executescript(SCHEMA + trace.SCHEMA)
 
     def close(self) -> None:
         """Close the file."""

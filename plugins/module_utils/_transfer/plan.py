@@ -190,6 +190,7 @@ def batch_small_tables(tables: list, keys: list, again: set) -> list:
             kind="table",
             label=label,
             weight=sum(unit.weight for unit in group),
+            bytes_total=sum(unit.bytes_total for unit in group),
             task={
                 "kind": "batch",
                 "tables": [[unit.name, unit.task["table"]] for unit in group],

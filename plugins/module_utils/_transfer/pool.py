@@ -23,6 +23,14 @@ ATTEMPTS = 4
 RETRY_SECONDS = (1, 5, 15)
 
 
+def totals_of(answer: dict) -> tuple:
+    """Return C((rows, bytes)) of what a unit carried, all members of a batch together; None where it carries none."""
+    members = (answer.get("members") or {}).values()
+    if not members:
+        return answer.get("rows"), answer.get("bytes")
+    return sum(rows or 0 for rows, _size in members), sum(size or 0 for _rows, size in members)
+
+
 class WorkerProcess:
     """One worker process and the thread that listens to it; a subject of the watch (see M(heartbeat))."""
 
@@ -161,6 +169,7 @@ class Pool:
                 self.journal.progress(self.database, answer["unit"], answer["bytes"])
             elif answer["event"] == "done":
                 worker.unit = None
+                self.journal.end_span(worker.number + 1, "done", *totals_of(answer))
                 results[unit.name] = answer
                 if unit.kind != "prove":
                     self.record(unit, answer)
@@ -171,6 +180,7 @@ class Pool:
                         heapq.heappush(ready, (-follower.weight, counter, follower))
             elif answer["event"] in ("failed", "ended"):
                 worker.unit = None
+                self.journal.end_span(worker.number + 1, "failed")
                 if answer["event"] == "ended":
                     self.replace(worker)
                     reason = worker.struck or f"its worker ended with status {worker.process.returncode}"
@@ -203,6 +213,8 @@ class Pool:
                 attempts[unit.name] += 1
                 if unit.kind != "prove":
                     self.journal.started(self.database, *unit.names)
+                facts = (unit.name, unit.kind, unit.label, unit.names, unit.bytes_total)
+                self.journal.begin_span(self.database, worker.number + 1, *facts)
                 worker.send({"unit": unit.name, "names": unit.names, "attempt": attempts[unit.name], "task": unit.task})
         for item in put_back:
             heapq.heappush(ready, item)

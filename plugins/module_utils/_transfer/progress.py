@@ -10,9 +10,12 @@ import time
 from datetime import datetime, timezone
 
 from .journal import creations, open_reader
+from .time_left import GROUP, seconds_left
 
 EVENTS_SHOWN = 20
-UNITS_SHOWN = 8
+WORKERS_SHOWN = 64
+# The recent rate is that of so many seconds.
+RECENT_SECONDS = 30
 
 
 def parse_time(text: str | None) -> float | None:
@@ -23,9 +26,10 @@ def parse_time(text: str | None) -> float | None:
 def read_progress(path: str) -> dict | None:
     """Return the progress recorded in the journal I(path), or None when there is no journal yet.
 
-    Keys: state, error, started_at, finished_at, elapsed_seconds, bytes_total, bytes_done, bytes_per_second,
-    seconds_left, tables_total, tables_done, units_total, units_done, databases (a list), current (what is being worked
-    on), events (the newest), warnings (all), versions.
+    Keys: state, error, started_at, finished_at, elapsed_seconds, bytes, rows (the total estimated), tables, indexes,
+    keys, foreign_keys and units, each with _total and _done, bytes_per_second (of all copying), recent_bytes_per_second
+    (of the last 30 s), seconds_left (everything, statistics included), jobs, databases (a list), current (what each
+    worker is doing; worker 0 is the engine's own session), events (the newest), warnings (all), versions.
     """
     reader = open_reader(path)
     if reader is None:
@@ -50,28 +54,82 @@ SELECT count(*) AS units_total, COALESCE(sum(state = 'done'), 0) AS units_done,
        COALESCE(sum(rows) FILTER (WHERE kind = 'table' AND state = 'done'), 0) AS rows_done
   FROM unit WHERE (?1 IS NULL OR database = ?1)
 """
-
-
+# Until a database is begun, its indexes and keys are known by number only.
+KIND_TOTALS = f"""
+WITH planned AS (
+  SELECT database, {GROUP} AS kind, count(*) AS total, sum(state = 'done') AS done FROM unit GROUP BY 1, 2)
+SELECT e.kind AS kind, COALESCE(sum(max(COALESCE(p.total, e.units), COALESCE(p.done, 0))), 0) AS total,
+       COALESCE(sum(p.done), 0) AS done
+  FROM expected e LEFT JOIN planned p ON p.database = e.database AND p.kind = e.kind
+ WHERE e.kind IN ('index', 'key', 'foreign_key') AND (?1 IS NULL OR e.database = ?1) GROUP BY 1
+"""
+NAMES = {"index": "indexes", "key": "keys", "foreign_key": "foreign_keys"}
 COPY_WINDOWS = """
 SELECT min(started) AS first, max(COALESCE(finished, ?)) AS last FROM unit
  WHERE kind = 'table' AND started IS NOT NULL GROUP BY database
 """
+# What a worker is at; the bytes of what it carries alone are known while it does.
+CURRENT = """
+SELECT s.worker AS worker, s.database AS database, s.kind AS kind, s.label AS label, s.bytes_total AS bytes_total,
+       COALESCE(u.bytes_done, 0) AS bytes_done, s.started AS started
+  FROM span s LEFT JOIN unit u ON u.database = s.database AND u.unit = s.unit AND s.kind <> 'prove'
+ WHERE s.finished IS NULL AND s.run = (SELECT max(id) FROM run WHERE finished IS NULL)
+ ORDER BY s.bytes_total DESC, s.worker LIMIT ?
+"""
+
+
+def totals_of(connection, database: str | None) -> dict:
+    """Return how much of what is there and done, of one database or (None) of all."""
+    found = query(connection, UNIT_TOTALS, database)[0]
+    rows = "SELECT sum(rows) AS rows FROM expected WHERE kind = 'table' AND (?1 IS NULL OR database = ?1)"
+    estimated = query(connection, rows, database)[0]["rows"]
+    found["rows_total"] = None if estimated is None else max(estimated, found["rows_done"])
+    kinds = {row["kind"]: row for row in query(connection, KIND_TOTALS, database)}
+    for kind, name in NAMES.items():
+        for word in ("total", "done"):
+            found[f"{name}_{word}"] = kinds.get(kind, {}).get(word, 0)
+    return found
+
+
+def recent_rate(connection, now: float) -> int | None:
+    """Return the bytes per second that have been carried of late; None before there are two samples of this run."""
+    samples = query(
+        connection,
+        "SELECT at, bytes FROM sample WHERE at >= ? AND run = (SELECT max(id) FROM run) ORDER BY at",
+        now - RECENT_SECONDS,
+    )
+    if len(samples) < 2 or samples[-1]["at"] - samples[0]["at"] < 1:
+        return None
+    # A table that begins anew takes its bytes back.
+    carried = sum(max(0, after["bytes"] - before["bytes"]) for before, after in zip(samples, samples[1:]))
+    return int(carried / (max(now, samples[-1]["at"]) - samples[0]["at"]))
+
+
+def current_work(connection, now: float) -> list:
+    """Return what each worker is doing, largest first."""
+    found = query(connection, CURRENT, WORKERS_SHOWN)
+    for row in found:
+        begun = row.pop("started")
+        row["since"] = datetime.fromtimestamp(begun, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        row["seconds"] = int(max(0, now - begun))
+    return found
 
 
 def summarize(connection) -> dict:
     """Return the progress of the journal behind I(connection)."""
     meta = {row["key"]: json.loads(row["value"]) for row in query(connection, "SELECT key, value FROM meta")}
-    totals = query(connection, UNIT_TOTALS, None)[0]
+    totals = totals_of(connection, None)
     databases = []
     for row in query(connection, "SELECT name, state, started_at, finished_at FROM database ORDER BY rowid"):
-        databases.append({**row, **query(connection, UNIT_TOTALS, row["name"])[0]})
+        databases.append({**row, **totals_of(connection, row["name"])})
     started, finished = parse_time(meta.get("started_at")), parse_time(meta.get("finished_at"))
-    elapsed = (finished or time.time()) - started if started else 0
+    now = time.time()
+    elapsed = (finished or now) - started if started else 0
     # Databases are carried one after the other, so the time spent copying is the sum over them.
-    windows = query(connection, COPY_WINDOWS, time.time())
+    windows = query(connection, COPY_WINDOWS, now)
     seconds = sum(window["last"] - window["first"] for window in windows)
     rate = totals["bytes_done"] / seconds if seconds > 0 else None
-    left = (totals["bytes_total"] - totals["bytes_done"]) / rate if rate else None
+    left = None if finished else seconds_left(connection, meta.get("jobs") or 1, now)
     return {
         "state": meta.get("state", "absent"),
         "error": meta.get("error"),
@@ -80,14 +138,11 @@ def summarize(connection) -> dict:
         "elapsed_seconds": int(elapsed),
         **totals,
         "bytes_per_second": int(rate) if rate else None,
-        "seconds_left": int(left) if left is not None and not finished else None,
+        "recent_bytes_per_second": None if finished else recent_rate(connection, now),
+        "seconds_left": None if left is None else int(left + 0.5),
+        "jobs": meta.get("jobs"),
         "databases": databases,
-        "current": query(
-            connection,
-            "SELECT database, kind, label, bytes_total, bytes_done FROM unit WHERE state = 'running'"
-            " ORDER BY bytes_total DESC LIMIT ?",
-            UNITS_SHOWN,
-        ),
+        "current": [] if finished else current_work(connection, now),
         "events": query(
             connection, "SELECT id, at, level, database, message FROM event ORDER BY id DESC LIMIT ?", EVENTS_SHOWN
         )[::-1],

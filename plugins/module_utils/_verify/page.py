@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from .._core.page import bar, document, number, text
 from .._core.units import human_bytes, human_seconds
-from .page_differences import differences, text
+from .page_differences import differences
 from .page_style import STYLE
 
 VERDICTS = {
@@ -32,11 +33,6 @@ MODES = {
 LONGEST_TABLE = 500
 
 
-def number(digits) -> str:
-    """Return a decimal string with thin spaces between groups of three; an unknown one as a dash."""
-    return f"{int(digits):,}".replace(",", "\u202f") if str(digits).strip() else "\u2013"
-
-
 def badge(verdict: str) -> str:
     """Return a verdict as a small coloured word."""
     kind = {"MATCH": "good", "AHEAD": "good", "INCOMPLETE": "open"}.get(verdict, "bad")
@@ -60,12 +56,7 @@ def render(report: dict) -> str:
         _roles(report["roles"]),
         _method(report),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f'<link rel="icon" href="data:,"><title>{text(title)}</title><style>{STYLE}</style></head>'
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(title, STYLE, "".join(body))
 
 
 def _figures(totals: dict) -> str:
@@ -233,8 +224,8 @@ def _tables(tables: list) -> str:
         rows.append(
             f'<tr><td data-label="table"><span class="name">{text(table["name"])}</span></td>'
             f'<td data-label="rows" class="n">{count}</td>'
-            f'<td data-label="size">{_bar(size / largest, human_bytes(size))}</td>'
-            f'<td data-label="time">{_bar(spent / longest, human_seconds(spent))}</td>'
+            f'<td data-label="size">{bar(size / largest, human_bytes(size))}</td>'
+            f'<td data-label="time">{bar(spent / longest, human_seconds(spent))}</td>'
             f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
         )
     more = (
@@ -247,10 +238,6 @@ def _tables(tables: list) -> str:
         f'<th class="n">rows</th><th>size</th><th>time to compare</th><th>verdict</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>{more}</details>"
     )
-
-
-def _bar(share: float, words: str) -> str:
-    return f'<span class="bar" style="--w:{max(share, 0.004) * 100:.1f}%"><i></i><span>{text(words)}</span></span>'
 
 
 def _objects(schema: dict) -> str:

@@ -5,18 +5,13 @@
 
 from __future__ import annotations
 
-from html import escape
+from .._core.page import text
 
 # Rows of a table on the page; all that are listed are in the JSON file.
 MOST_ROWS = 100
 UNFOLDED = 10
 
 WORDS = {"changed": "changed", "missing": "missing on the target", "unexpected": "only on the target"}
-
-
-def text(value) -> str:
-    """Return I(value) escaped for HTML."""
-    return escape(str(value), quote=True)
 
 
 def differences(diff: dict | None) -> str:
