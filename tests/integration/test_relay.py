@@ -9,7 +9,7 @@ import time
 
 import psycopg2
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.copying import Throttle, relay
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.relay import Throttle, relay
 
 IN_TIME = 20
 

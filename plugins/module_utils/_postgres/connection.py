@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from .._core.errors import ConnectionFailed
@@ -128,6 +129,20 @@ def connect(
             cursor.execute(f"SELECT {calls}", [str(word) for item in settings.items() for word in item])
     connection.autocommit = autocommit
     return connection
+
+
+@contextlib.contextmanager
+def transaction(connection):
+    """Give a cursor in a transaction of the session I(connection), which is rolled back when anything fails."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        except BaseException:
+            if not connection.closed:
+                cursor.execute("ROLLBACK")
+            raise
 
 
 def rows(connection, sql: str, parameters=None) -> list:

@@ -40,6 +40,11 @@ class ClientPrograms:
         """Return the path of a program."""
         return os.path.join(self.directory, program)
 
+    def optional(self, program: str) -> str | None:
+        """Return the path of a program that packages may leave out, None where it is missing."""
+        path = self.path(program)
+        return path if os.access(path, os.X_OK) else None
+
 
 def inspect(directory: str) -> ClientPrograms | None:
     """Return the programs in I(directory), or None when one is missing or does not run."""

@@ -22,6 +22,8 @@ NOT_OF_EXTENSION = (
 TABLES = f"""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
        pg_catalog.pg_indexes_size(c.oid) AS index_bytes, c.relispartition AS is_partition,
+       pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS pages,
+       CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_table_size(c.reltoastrelid) END AS toast_bytes,
        array(SELECT a.attname::text FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = ''
               ORDER BY a.attnum) AS columns,
@@ -57,6 +59,7 @@ SELECT DISTINCT r.oid AS root, every.leaf
   JOIN up AS every ON every.parent = r.oid
 """
 
+SEQUENCES_AT_ONCE = 200  # in one query
 SEQUENCES = f"""
 SELECT n.nspname AS schema, c.relname AS name
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -83,11 +86,13 @@ SELECT w.ev_class AS oid, array_agg(DISTINCT d.refobjid::bigint) AS reads
 
 # Partitions are analysed by their root, which the autovacuum daemon never analyses by itself.
 ANALYZED = f"""
-SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes
+SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
+       c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid))
+       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid) AS alone
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
    AND (c.relkind <> 'm' OR c.relispopulated) AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
- ORDER BY 3 DESC
+ ORDER BY 4 DESC
 """
 
 DATABASE = """
@@ -108,6 +113,7 @@ class Table:
     """A table whose rows are carried; sizes in bytes.
 
     I(tree) marks the root of a partitioned table whose leaves are carried through it; I(leaves) are their numbers.
+    I(pages) is the size of the heap in pages, I(toast_bytes) what lies out of line.
     """
 
     oid: int
@@ -119,6 +125,8 @@ class Table:
     binary: bool
     tree: bool = False
     leaves: tuple = ()
+    pages: int = 0
+    toast_bytes: int = 0
 
     @property
     def label(self) -> str:
@@ -152,7 +160,19 @@ def read_tables(connection) -> list:
         size, index_size = (sum(column) for column in zip(*parts))
         columns = tuple(row["columns"])
         tables.append(
-            Table(row["oid"], row["schema"], row["name"], size, index_size, columns, binary, bool(leaves), leaves)
+            Table(
+                row["oid"],
+                row["schema"],
+                row["name"],
+                size,
+                index_size,
+                columns,
+                binary,
+                bool(leaves),
+                leaves,
+                row["pages"],
+                row["toast_bytes"],
+            )  # fmt: skip
         )
     return tables
 
@@ -161,9 +181,16 @@ def read_sequences(connection) -> list:
     """Return C([(schema, name, last_value, is_called)]) of every sequence that is not part of an extension."""
     names = [(row["schema"], row["name"]) for row in rows(connection, SEQUENCES)]
     found = []
-    for schema, name in names:
-        state = rows(connection, f"SELECT last_value, is_called FROM {qualified(schema, name)}")[0]
-        found.append((schema, name, state["last_value"], state["is_called"]))
+    for start in range(0, len(names), SEQUENCES_AT_ONCE):
+        some = names[start : start + SEQUENCES_AT_ONCE]
+        parts = (
+            f"SELECT {number} AS number, last_value, is_called FROM {qualified(schema, name)}"
+            for number, (schema, name) in enumerate(some)
+        )
+        states = {row["number"]: row for row in rows(connection, " UNION ALL ".join(parts))}
+        found += [
+            (*some[number], states[number]["last_value"], states[number]["is_called"]) for number in range(len(some))
+        ]
     return found
 
 
@@ -189,8 +216,11 @@ def read_materialized_views(connection) -> list:
 
 
 def read_analyzed(connection) -> list:
-    """Return C([(schema, name, bytes)]) of the relations to analyse, largest first."""
-    return [(row["schema"], row["name"], row["bytes"]) for row in rows(connection, ANALYZED)]
+    """Return the relations to analyse, largest first, as C([{oid, schema, name, bytes, alone}]).
+
+    I(alone) says that a table's statistics are about itself only: no other table and no statistics object is concerned.
+    """
+    return rows(connection, ANALYZED)
 
 
 def read_large_objects(connection) -> list:

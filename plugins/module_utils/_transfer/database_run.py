@@ -11,10 +11,11 @@ import time
 
 from .._core.errors import TransferFailed
 from .._core.units import human_bytes
-from .._postgres.connection import value
-from .._postgres.quoting import qualified, quote_literal
-from . import catalogue, marker, plan, resume, roles, schema, target_database
+from .._postgres.connection import transaction, value
+from .._postgres.quoting import qualified
+from . import catalogue, early_foreign_keys, marker, plan, resume, roles, schema, splitting, target_database
 from .archive import dump_schema, read_section
+from .background import Background, result
 from .effort import read_efforts
 from .large_objects import property_statements
 from .pool import Pool
@@ -102,57 +103,92 @@ class DatabaseRun:
     def carry(self) -> None:
         """Do everything that has no marker yet."""
         self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", (), 0)
-        dump_schema(self.context, self.database, self.snapshot, self.archive_file)
-        self.pre_data = read_section(self.context, self.archive_file, "pre-data")
-        self.post_data = read_section(self.context, self.archive_file, "post-data")
+        with Background(self.context) as background:
+            dump = background.start(dump_schema, self.database, self.snapshot, self.archive_file)
+            self.start_pool()
+            self.read_catalogue()
+            result(dump, self.tick)
+            sections = [
+                background.start(read_section, self.archive_file, section) for section in ("pre-data", "post-data")
+            ]
+            self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
         entries = [*self.pre_data.entries, *self.post_data.entries]
         roles.join_grantors(self.target, self.roles, schema.grantors(entries), self.journal)
-        self.tables = catalogue.read_tables(self.source)
         keys, foreign_keys, rest = plan.split_post_data(self.post_data.entries)
         rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
         texts = {entry.number: schema.target_text(entry, self.roles) for entry in self.post_data.entries}
-        self.tick()
-        units = plan.table_units(self.tables)
-        units += plan.large_object_units(catalogue.read_large_objects(self.source))
         key_units = plan.key_units(keys, self.pre_data.entries, self.tables, texts)
-        foreign_key_units = plan.foreign_key_units(foreign_keys, self.pre_data.entries, self.tables, texts)
-        refresh_units = self.refresh_units()
-        analyze_units = self.analyze_units()
-        everything = [*units, *key_units, *foreign_key_units, *refresh_units, *analyze_units]
-        self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
-        self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in everything])
-        efforts = read_efforts(self.source, self.tables)
-        self.journal.weigh(self.database, efforts.of_units(everything, [*keys, *foreign_keys]))
-        self.journal.expect(self.database, efforts.totals)
+        foreign_key_units = plan.foreign_key_units(foreign_keys, keys, self.pre_data.entries, self.tables, texts)
+        everything = [*self.units, *key_units, *foreign_key_units, *self.refreshes, *self.analyses]
+        self.enter(everything, [*keys, *foreign_keys])
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
             f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
-            f"{len(self.pre_data.entries) + len(self.post_data.entries)} schema entries.",
+            f"{len(entries)} schema entries.",
             database=self.database,
         )
 
         writer = self.create_schema()
-        self.start_pool()
-        resume.keep_what_is_proven(self, units, [*foreign_keys, *rest], [*refresh_units, *analyze_units])
-        copies = [unit for unit in units if unit.kind == "table" and unit.name not in self.done]
-        pending_keys = [unit for unit in key_units if unit.name not in self.done]
-        self.settle([*units, *key_units])
-        self.pool.run(
-            plan.batch_small_tables(copies, pending_keys, self.again)
-            + [unit for unit in units if unit.kind != "table" and unit.name not in self.done]
-        )
+        self.begin_work()
+        resume.keep_what_is_proven(self, self.units, [*foreign_keys, *rest], [*self.refreshes, *self.analyses])
+        self.settle(everything)
+        graph, last_foreign_keys, late_analyses = self.arrange(key_units, foreign_key_units, foreign_keys)
+        self.pool.run(graph)
         self.step("large object properties", self.set_large_object_properties)
         self.step("sequences", self.set_sequences)
-        self.work(foreign_key_units)
+        self.pool.run(last_foreign_keys)
         self.step("other objects", lambda: writer.run(rest, keep_going=True))
-        self.work(refresh_units)
+        self.pool.run(self.open_units(self.refreshes))
         about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
-        self.settle(analyze_units)
-        self.pool.run(plan.batch_statistics([unit for unit in analyze_units if unit.name not in self.done]))
+        self.pool.run(plan.batch_statistics(late_analyses))
         schema.revoke_helper_grants(self.target, self.journal, self.database)
         self.report_refusals(writer)
         self.mark(FINISHED)
+
+    def read_catalogue(self) -> None:
+        """Read what the source holds, while pg_dump does the same in its own way."""
+        self.tables = catalogue.read_tables(self.source)
+        self.units = plan.table_units(self.tables)
+        self.units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.refreshes = self.refresh_units()
+        self.analyses = plan.statistics_units(catalogue.read_analyzed(self.source))
+        self.efforts = read_efforts(self.source, self.tables)
+        self.candidates = early_foreign_keys.read_candidates(self.source)
+        self.enter([*self.units, *self.refreshes, *self.analyses], [])
+        self.tick()
+
+    def enter(self, units: list, entries: list) -> None:
+        """Enter units in the journal with the work that each is."""
+        works = self.efforts.of_units(units, entries)
+        self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
+        self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
+        self.journal.weigh(self.database, works)
+        self.journal.expect(self.database, self.efforts.totals)
+        for unit in units:
+            if unit.kind != "statistics":  # whose batches are measured by size
+                unit.weight = works.get(unit.name, unit.weight)
+
+    def open_units(self, units: list) -> list:
+        """Return those that have no marker yet."""
+        return [unit for unit in units if unit.name not in self.done]
+
+    def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
+        """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end))."""
+        jobs = self.context.options["jobs"]
+        copies = self.open_units([unit for unit in self.units if unit.kind == "table"])
+        graph = plan.batch_small_tables(copies, self.open_units(key_units), self.again)
+        graph += self.open_units([unit for unit in self.units if unit.kind != "table"])
+        early, late_analyses = plan.join_statistics(graph, self.open_units(self.analyses))
+        graph += early
+        left = [(unit, entry) for unit, entry in zip(foreign_key_units, foreign_keys) if unit.name not in self.done]
+        candidates = self.candidates if self.as_replica else {}
+        graph, last = early_foreign_keys.arrange(
+            graph, [unit for unit, _entry in left], [entry for _unit, entry in left], candidates, jobs
+        )
+        graph = splitting.split_wide_tables(graph, jobs)
+        splitting.empty_half_done(self.target, self.request.name, graph, self.done, self.again)
+        return graph, last, late_analyses
 
     def create_schema(self) -> schema.SchemaWriter:
         """Create what must be there before the data."""
@@ -173,32 +209,44 @@ class DatabaseRun:
         return writer
 
     def start_pool(self) -> None:
-        """Start the workers; they connect after the schema is there, so that none has to digest its creation."""
-        strings = self.post_data.standard_conforming_strings
+        """Start the workers' processes; they are at hand when the schema is."""
+        self.pool = Pool(
+            self.context.engine,
+            self.context.options["jobs"],
+            self.database,
+            self.journal,
+            self.tick,
+            self.context.watch,
+        )
+
+    def begin_work(self) -> None:
+        """Tell the workers what it is about; they connect now that the schema is there, so that none has to digest it."""
         options = self.context.options
         rate = options.get("max_bytes_per_second")
-        order = {
-            "request": self.request.as_dict(),
-            "secrets": self.request.secrets,
-            "database": self.database,
-            "snapshot": self.snapshot,
-            "runner": str(self.context.sessions.runner),
-            "labels": {side: self.context.sessions.label(side, "").rstrip() for side in ("source", "target")},
-            "settings": {
-                "synchronous_commit": "off",
-                "maintenance_work_mem": options["maintenance_work_mem"],
-                "standard_conforming_strings": strings,
-                "check_function_bodies": "off",
-                "client_min_messages": "error",  # see copying.Receiver
-            },
-            "rate": rate / options["jobs"] if rate else None,
+        settings = {
+            "synchronous_commit": "off",
+            "maintenance_work_mem": options["maintenance_work_mem"],
+            "standard_conforming_strings": self.post_data.standard_conforming_strings,
+            "check_function_bodies": "off",
+            "client_min_messages": "error",  # see relay.Receiver
         }
-        self.pool = Pool(self.context.engine, options["jobs"], order, self.journal, self.tick, self.context.watch)
-
-    def work(self, units: list) -> None:
-        """Let the workers do the units that have no marker yet."""
-        self.settle(units)
-        self.pool.run([unit for unit in units if unit.name not in self.done])
+        self.as_replica = early_foreign_keys.may_load_as_replica(self.target)
+        if self.as_replica:
+            settings["session_replication_role"] = "replica"
+        self.pool.begin(
+            {
+                "request": self.request.as_dict(),
+                "secrets": self.request.secrets,
+                "database": self.database,
+                "snapshot": self.snapshot,
+                "runner": str(self.context.sessions.runner),
+                "labels": {side: self.context.sessions.label(side, "").rstrip() for side in ("source", "target")},
+                "settings": settings,
+                "source_version": self.source.server_version,
+                "psql": self.context.programs.optional("psql"),
+                "rate": rate / options["jobs"] if rate else None,
+            }
+        )
 
     def settle(self, units: list) -> None:
         """Enter in the journal what the target's markers say is done."""
@@ -225,31 +273,25 @@ class DatabaseRun:
         with self.target.cursor() as cursor:
             marker.set_markers(cursor, self.request.name, {unit: None})
 
-    def in_transaction(self, statements: list) -> None:
-        """Run statements in one transaction of the control session."""
-        with self.target.cursor() as cursor:
-            cursor.execute("BEGIN")
-            try:
-                for statement in statements:
-                    cursor.execute(statement)
-                cursor.execute("COMMIT")
-            except BaseException:
-                if not self.target.closed:
-                    cursor.execute("ROLLBACK")
-                raise
-
     def set_large_object_properties(self) -> None:
         """Give the large objects their owners, privileges and comments."""
-        self.in_transaction(property_statements(self.source, self.roles))
+        with transaction(self.target) as cursor:
+            for statement in property_statements(self.source, self.roles):
+                cursor.execute(statement)
 
     def set_sequences(self) -> None:
         """Put every sequence where the source's stands."""
-        self.in_transaction(
-            [
-                f"SELECT pg_catalog.setval({quote_literal(qualified(space, name))}::regclass, {last}, {str(called).lower()})"
-                for space, name, last, called in catalogue.read_sequences(self.source)
-            ]
-        )
+        names, numbers, called = [], [], []
+        for space, name, last_value, is_called in catalogue.read_sequences(self.source):
+            names.append(qualified(space, name))
+            numbers.append(last_value)
+            called.append(is_called)
+        with self.target.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, s.number, s.called))"
+                " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)",
+                (names, numbers, called),
+            )
 
     def refresh_units(self) -> list:
         """Return the units that fill the materialised views, each after those that it reads."""
@@ -265,16 +307,6 @@ class DatabaseRun:
                 for space, name, size in catalogue.read_materialized_views(self.source)
             ],
             chained=True,
-        )
-
-    def analyze_units(self) -> list:
-        """Return the units that gather statistics."""
-        return plan.statement_units(
-            "statistics",
-            [
-                (f"analyze:{space}.{name}", f"{space}.{name}", size, f"ANALYZE {qualified(space, name)}")
-                for space, name, size in catalogue.read_analyzed(self.source)
-            ],
         )
 
     def report_refusals(self, writer: schema.SchemaWriter) -> None:

@@ -25,7 +25,7 @@ from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
-from . import catalogue, plan, roles, timeline_page, worker
+from . import catalogue, plan, roles, timeline_page
 from .database_run import DatabaseRun
 from .effort import read_efforts
 from .heartbeat import Watch
@@ -238,10 +238,8 @@ def unexpected(error: Exception) -> TransferFailed:
 
 
 def main(arguments: list | None = None) -> int:
-    """Entry of the installed engine: C(run --directory DIRECTORY), or C(worker), which the engine itself starts."""
+    """Entry of the installed engine: C(run --directory DIRECTORY). Called as C(worker) it serves another one (see M(worker))."""
     parser = argparse.ArgumentParser(prog="azpg-migrate-engine", description="Transfer engine of azpg.migrate.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run or resume a migration").add_argument("--directory", required=True)
-    commands.add_parser("worker", help="serve an engine")
-    chosen = parser.parse_args(arguments)
-    return run(chosen.directory) if chosen.command == "run" else worker.main()
+    return run(parser.parse_args(arguments).directory)

@@ -97,6 +97,7 @@ class Watch(threading.Thread):
         self.patience = patience
         self.pause = pause
         self.subjects: list = []
+        self.changing = threading.Lock()
         self.database: str | None = None
         self.seen: dict = {}
         self.said: set = set()
@@ -108,11 +109,13 @@ class Watch(threading.Thread):
 
     def watch(self, *subjects) -> None:
         """Take subjects under observation."""
-        self.subjects = [*self.subjects, *subjects]
+        with self.changing:
+            self.subjects = [*self.subjects, *subjects]
 
     def forget(self, *subjects) -> None:
         """Leave subjects alone from now on."""
-        self.subjects = [one for one in self.subjects if one not in subjects]
+        with self.changing:
+            self.subjects = [one for one in self.subjects if one not in subjects]
 
     def stop(self) -> None:
         """End the thread."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .._postgres.quoting import qualified
 from .catalogue import Table
 
 CLASS_RELATION = 1259  # pg_class
 KEY_TYPES = ("INDEX", "CONSTRAINT", "INDEX ATTACH")
 FOREIGN_KEY = "FK CONSTRAINT"
+EVERYTHING = "everything"
 LARGE_OBJECTS_PER_UNIT = 500
 SMALL_TABLE_BYTES = 1 << 20
 BATCH_TABLES = 25
@@ -24,9 +26,11 @@ BATCH_ANALYZED_BYTES = 64 << 20
 class Unit:
     """A piece of work for one worker.
 
-    I(weight) is the work expected in bytes, for the order; I(locks) are numbers of tables that no other unit with
-    locks may hold at the same time; I(task) is what the worker is sent. I(members) are the names under which journal
-    and markers know the work: those of the units that a batch was made of, else the unit's own.
+    I(weight) is the work expected in bytes (see M(effort)), for the order; I(locks) are numbers of tables that no other
+    unit may lock or share at the same time, I(shares) of tables that no other unit may lock: the target would let one of
+    the two wait, and its worker with it. I(task) is what the worker is sent. I(members) are the names under which journal
+    and markers know the work: those of the units that a batch was made of, else the unit's own. I(part_of) is the name of
+    the table that a part belongs to, under which the journal counts it.
     """
 
     name: str
@@ -36,13 +40,20 @@ class Unit:
     task: dict
     waits_for: set = field(default_factory=set)
     locks: frozenset = frozenset()
+    shares: frozenset = frozenset()
     bytes_total: int = 0
     members: tuple = ()
+    part_of: str = ""
 
     @property
     def names(self) -> tuple:
-        """The names in journal and markers."""
+        """The names in markers."""
         return self.members or (self.name,)
+
+    @property
+    def journal_names(self) -> tuple:
+        """The names in the journal."""
+        return (self.part_of,) if self.part_of else self.names
 
 
 def table_unit_name(table: Table) -> str:
@@ -106,6 +117,7 @@ def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
     units = []
     for entry in keys:
         waits_for, weight = set(), 0
+        touched = frozenset(table_of_entry[number] for number in entry.dependencies if number in table_of_entry)
         for number in entry.dependencies:
             if number in name_of_entry:
                 waits_for.add(name_of_entry[number])
@@ -113,24 +125,30 @@ def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
             if table:
                 waits_for.add(table_unit_name(table))
                 weight = max(weight, table.bytes // 2)
-        units.append(
-            Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for)
-        )
+        unit = Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for)
+        # Several indexes of a table can be built at once; a key's ALTER TABLE wants the table for itself.
+        if entry.type == "INDEX":
+            unit.shares = touched
+        elif entry.type == "CONSTRAINT":
+            unit.locks = touched
+        units.append(unit)
     return units
 
 
-def foreign_key_units(foreign_keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
+def foreign_key_units(foreign_keys: list, keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
     """Return one unit per foreign key; two that touch the same table never run at once, for they would block or deadlock.
 
-    A foreign key of or to a partitioned table locks partitions too; such units exclude every other one.
+    A foreign key of or to a partitioned table locks partitions too; such units exclude every other one. Each waits for
+    those of the entries I(keys) that it refers to.
     """
+    name_of_key = {entry.number: entry.unit for entry in keys}
     sizes = {table.oid: table.bytes for table in tables}
     relation = {entry.number: entry.oid for entry in pre_data if entry.catalogue == CLASS_RELATION}
     units = []
     for entry in foreign_keys:
         touched = {relation[number] for number in entry.dependencies if number in relation}
         plain = touched and all(oid in sizes for oid in touched)
-        locks = frozenset(touched) if plain else frozenset(["everything"])
+        locks = frozenset(touched) if plain else frozenset([EVERYTHING])
         weight = sum(sizes.get(oid, 0) for oid in touched)
         units.append(
             Unit(
@@ -139,6 +157,7 @@ def foreign_key_units(foreign_keys: list, pre_data: tuple, tables: list, texts: 
                 entry.label,
                 weight,
                 {"kind": "sql", "text": texts[entry.number]},
+                {name_of_key[number] for number in entry.dependencies if number in name_of_key},
                 locks=locks,
             )
         )
@@ -189,7 +208,7 @@ def batch_small_tables(tables: list, keys: list, again: set) -> list:
             name=f"batch:{group[0].name}",
             kind="table",
             label=label,
-            weight=sum(unit.weight for unit in group),
+            weight=sum(unit.weight for unit in (*group, *mine)),
             bytes_total=sum(unit.bytes_total for unit in group),
             task={
                 "kind": "batch",
@@ -204,6 +223,44 @@ def batch_small_tables(tables: list, keys: list, again: set) -> list:
     for unit in rest:
         unit.waits_for = {place.get(name, name) for name in unit.waits_for}
     return result + rest
+
+
+def statistics_units(relations: list) -> list:
+    """Return the units that gather statistics of the relations that M(catalogue.read_analyzed) has found."""
+    return [
+        Unit(
+            name=f"analyze:{row['schema']}.{row['name']}",
+            kind="statistics",
+            label=f"{row['schema']}.{row['name']}",
+            weight=row["bytes"],
+            task={"kind": "sql", "text": f"ANALYZE {qualified(row['schema'], row['name'])}"},
+            locks=frozenset([row["oid"]]) if row["alone"] else frozenset(),
+        )
+        for row in relations
+    ]
+
+
+def join_statistics(graph: list, statistics: list) -> tuple:
+    """Let the statistics of large tables be gathered as soon as their keys are there, while others are still at work.
+
+    :param graph: the units that copy and build keys
+    :param statistics: see M(statistics_units)
+    :return: C((those that join the graph, those that come at the end))
+    """
+    copies = {unit.task["table"]["oid"]: unit.name for unit in graph if unit.kind == "table" and "table" in unit.task}
+    about: dict = {}
+    for unit in graph:
+        for oid in unit.locks | unit.shares:
+            about.setdefault(oid, set()).add(unit.name)
+    early, late = [], []
+    for unit in statistics:
+        oid = next(iter(unit.locks), None)
+        if oid in copies and unit.weight > SMALL_TABLE_BYTES:
+            unit.waits_for = {copies[oid]} | about.get(oid, set())
+            early.append(unit)
+        else:
+            late.append(unit)
+    return early, late
 
 
 def batch_statistics(units: list) -> list:
@@ -225,9 +282,14 @@ def batch_statistics(units: list) -> list:
     ]
 
 
-def conflicts(locks: frozenset, held: list) -> bool:
-    """Return whether I(locks) clash with one of the lock sets that are I(held)."""
-    return any(locks and other and ("everything" in locks or "everything" in other or locks & other) for other in held)
+def conflicts(unit: Unit, others: list) -> bool:
+    """Return whether one of the units I(others), which are being worked on, would keep I(unit) waiting on the target."""
+
+    def clash(locks: frozenset, other: Unit) -> bool:
+        wanted = other.locks | other.shares
+        return bool(locks and wanted) and (EVERYTHING in locks or EVERYTHING in wanted or not locks.isdisjoint(wanted))
+
+    return any(clash(unit.locks, other) or clash(other.locks, unit) for other in others)
 
 
 def statement_units(kind: str, statements: list, chained: bool = False) -> list:

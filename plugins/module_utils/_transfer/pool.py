@@ -13,14 +13,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Callable
 
 from .._core.errors import TransferFailed
 from .heartbeat import PIPE_BYTES
 from .plan import Unit, conflicts
+from .priority import critical_paths
 
 ATTEMPTS = 4
 RETRY_SECONDS = (1, 5, 15)
+FIRST_WORKERS = 2  # the others start when there is work for them
 
 
 def totals_of(answer: dict) -> tuple:
@@ -37,21 +40,26 @@ class WorkerProcess:
     serials = itertools.count(1)
     holds_main_thread = False
 
-    def __init__(self, number: int, command: list, order: dict, answers: queue.Queue):
+    def __init__(self, number: int, command: list, answers: queue.Queue):
         self.number = number
         self.unit: Unit | None = None
         self.heard = time.monotonic()
         self.struck = ""
-        order = {**order, "role": f"w{next(self.serials)}"}
-        self.application = {side: f"{begins} {order['role']}" for side, begins in order.get("labels", {}).items()}
-        rate = order.get("rate")
-        self.allowance = PIPE_BYTES / rate if rate else 0.0
+        self.application: dict = {}
+        self.allowance = 0.0
         # This runs outside Ansible too, where no module offers run_command.
         self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.send(order)
         threading.Thread(target=self.listen, args=(answers,), daemon=True).start()
+
+    def begin(self, order: dict) -> None:
+        """Write the first line, which says what the work is about."""
+        order = {**order, "role": f"w{next(self.serials)}"}
+        self.application = {side: f"{begins} {order['role']}" for side, begins in order.get("labels", {}).items()}
+        rate = order.get("rate")
+        self.allowance = PIPE_BYTES / rate if rate else 0.0
+        self.send(order)
 
     def send(self, message: dict) -> None:
         """Write one line to the worker."""
@@ -97,22 +105,32 @@ class Pool:
     """Runs units on I(jobs) workers.
 
     :param engine: path of the installed engine, run by this very interpreter
-    :param order: the first line for each worker: request, secrets, database, snapshot, settings, rate,
-        runner, and in I(labels) how its application names begin on each side
     :param tick: called about once a second; it may raise to stop everything
     """
 
-    def __init__(self, engine: str, jobs: int, order: dict, journal, tick: Callable[[], None], watch=None):
+    def __init__(self, engine: str, jobs: int, database: str, journal, tick: Callable[[], None], watch=None):
         self.watch = watch
         self.journal = journal
-        self.database = order["database"]
+        self.database = database
         self.tick = tick
         self.answers: queue.Queue = queue.Queue()
         self.command = [sys.executable, engine, "worker"]
+        self.order: dict = {}
+        self.parts: dict = {}
+        self.jobs = jobs
+        self.workers = [WorkerProcess(number, self.command, self.answers) for number in range(min(jobs, FIRST_WORKERS))]
+
+    def begin(self, order: dict) -> None:
+        """Tell all workers what the work is about.
+
+        :param order: request, secrets, database, snapshot, settings, rate, runner, and in I(labels) how the application
+            names begin on each side
+        """
         self.order = order
-        self.workers = [WorkerProcess(number, self.command, order, self.answers) for number in range(jobs)]
-        if watch:
-            watch.watch(*self.workers)
+        for worker in self.workers:
+            worker.begin(order)
+        if self.watch:
+            self.watch.watch(*self.workers)
 
     def close(self) -> None:
         """End all workers."""
@@ -125,13 +143,14 @@ class Pool:
         """Put a new worker in the place of one that has ended."""
         worker.process.wait()
         place = self.workers.index(worker)
-        self.workers[place] = WorkerProcess(worker.number, self.command, self.order, self.answers)
+        self.workers[place] = WorkerProcess(worker.number, self.command, self.answers)
+        self.workers[place].begin(self.order)
         if self.watch:
             self.watch.watch(self.workers[place])
             self.watch.forget(worker)
 
     def run(self, units: list) -> dict:
-        """Do all units in an order that respects what they wait for, heaviest first; return C({name: answer}).
+        """Do all units, those first that most work waits for; return C({name: answer}).
 
         :raises TransferFailed: when a unit has failed for good; the others in flight are ended then
         """
@@ -141,7 +160,8 @@ class Pool:
         for unit in units:
             for name in blocked[unit.name]:
                 followers.setdefault(name, []).append(unit)
-        ready = [(-unit.weight, index, unit) for index, unit in enumerate(units) if not blocked[unit.name]]
+        urgency = critical_paths(units)
+        ready = [(-urgency[unit.name], index, unit) for index, unit in enumerate(units) if not blocked[unit.name]]
         heapq.heapify(ready)
         later: list = []
         attempts = dict.fromkeys(waiting, 0)
@@ -152,7 +172,7 @@ class Pool:
             for item in [item for item in later if item[0] <= now]:
                 later.remove(item)
                 counter += 1
-                heapq.heappush(ready, (-item[1].weight, counter, item[1]))
+                heapq.heappush(ready, (-urgency[item[1].name], counter, item[1]))
             self.dispatch(ready, attempts)
             if not any(worker.unit for worker in self.workers) and not ready and not later:
                 raise TransferFailed(
@@ -166,7 +186,7 @@ class Pool:
             self.tick()
             unit = worker.unit
             if answer["event"] == "progress" and unit:
-                self.journal.progress(self.database, answer["unit"], answer["bytes"])
+                self.progress(unit, answer["bytes"])
             elif answer["event"] == "done":
                 worker.unit = None
                 self.journal.end_span(worker.number + 1, "done", *totals_of(answer))
@@ -177,7 +197,7 @@ class Pool:
                     blocked[follower.name].discard(unit.name)
                     if not blocked[follower.name]:
                         counter += 1
-                        heapq.heappush(ready, (-follower.weight, counter, follower))
+                        heapq.heappush(ready, (-urgency[follower.name], counter, follower))
             elif answer["event"] in ("failed", "ended"):
                 worker.unit = None
                 self.journal.end_span(worker.number + 1, "failed")
@@ -196,28 +216,55 @@ class Pool:
 
     def record(self, unit: Unit, answer: dict) -> None:
         """Enter a finished unit in the journal under all its names."""
-        members = answer.get("members") or {unit.name: (answer.get("rows"), answer.get("bytes"))}
+        if unit.part_of:
+            self.progress(unit, answer.get("bytes") or 0)
+            return
+        size = sum(self.parts.pop(unit.name, {}).values()) or answer.get("bytes")
+        members = answer.get("members") or {unit.name: (answer.get("rows"), size)}
         self.journal.finished(self.database, {name: members.get(name, (None, None)) for name in unit.names})
+
+    def progress(self, unit: Unit, size: int) -> None:
+        """Enter how many bytes of a unit have been carried; the parts of a table count together."""
+        if unit.part_of:
+            parts = self.parts.setdefault(unit.part_of, {})
+            parts[unit.name] = size
+            size = sum(parts.values())
+        self.journal.progress(self.database, unit.part_of or unit.name, size)
 
     def dispatch(self, ready: list, attempts: dict) -> None:
         """Give ready units to idle workers; units whose locks clash with one in flight are put back."""
         put_back = []
-        for worker in self.workers:
+        for worker in self.crew():
             while worker.unit is None and ready:
                 item = heapq.heappop(ready)
                 unit = item[2]
-                if conflicts(unit.locks, [other.unit.locks for other in self.workers if other.unit]):
+                if conflicts(unit, [other.unit for other in self.workers if other.unit]):
                     put_back.append(item)
                     continue
                 worker.unit = unit
                 attempts[unit.name] += 1
-                if unit.kind != "prove":
-                    self.journal.started(self.database, *unit.names)
-                facts = (unit.name, unit.kind, unit.label, unit.names, unit.bytes_total)
+                if unit.kind != "prove" and unit.name not in self.parts and unit.part_of not in self.parts:
+                    self.journal.started(self.database, *unit.journal_names)
+                if unit.part_of:
+                    self.progress(unit, 0)
+                facts = (unit.name, unit.kind, unit.label, unit.journal_names, unit.bytes_total)
                 self.journal.begin_span(self.database, worker.number + 1, *facts)
                 worker.send({"unit": unit.name, "names": unit.names, "attempt": attempts[unit.name], "task": unit.task})
+            if not ready:
+                break
         for item in put_back:
             heapq.heappush(ready, item)
+
+    def crew(self) -> Iterator[WorkerProcess]:
+        """Yield the workers that there are, then new ones as long as more are allowed: started only when asked for."""
+        yield from list(self.workers)
+        while len(self.workers) < self.jobs:
+            worker = WorkerProcess(len(self.workers), self.command, self.answers)
+            worker.begin(self.order)
+            self.workers.append(worker)
+            if self.watch:
+                self.watch.watch(worker)
+            yield worker
 
     def retry(self, unit: Unit, answer: dict, attempt: int, later: list) -> None:
         """Put a unit that failed for a passing reason aside for a while, or give up.
@@ -232,7 +279,7 @@ class Pool:
             )
             later.append((time.monotonic() + RETRY_SECONDS[attempt - 1], unit))
             return
-        for name in unit.names:
+        for name in unit.journal_names:
             self.journal.failed(self.database, name, answer["message"])
         raise TransferFailed(
             f"Database {self.database}, {unit.label}: {answer['message']}",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._postgres.connection import rows
+from .._postgres.connection import rows, transaction
 from .._postgres.quoting import qualified, quote_identifier
 from . import marker, plan
 
@@ -106,22 +106,15 @@ def make_way(run, changed: list, lost: list, late: list, repeated: list) -> None
     run.again = {unit.name for unit in changed}
     again = [*run.again, *(unit.name for unit in repeated), *lost, *(entry.unit for entry in entries)]
     again.append("large object properties")
-    with run.target.cursor() as cursor:
-        cursor.execute("BEGIN")
-        try:
-            for unit in changed:
-                if unit.kind == "large_objects":
-                    unlink(cursor, "oid = ANY (%s::oid[])", (unit.task["numbers"],))
-            for name in lost:
-                unlink(cursor, "oid BETWEEN %s::oid AND %s::oid", name[len(LARGE_OBJECTS) :].split("-"))
-            for statement in statements:
-                cursor.execute(statement)
-            marker.remove_markers(cursor, run.request.name, again)
-            cursor.execute("COMMIT")
-        except BaseException:
-            if not run.target.closed:
-                cursor.execute("ROLLBACK")
-            raise
+    with transaction(run.target) as cursor:
+        for unit in changed:
+            if unit.kind == "large_objects":
+                unlink(cursor, "oid = ANY (%s::oid[])", (unit.task["numbers"],))
+        for name in lost:
+            unlink(cursor, "oid BETWEEN %s::oid AND %s::oid", name[len(LARGE_OBJECTS) :].split("-"))
+        for statement in statements:
+            cursor.execute(statement)
+        marker.remove_markers(cursor, run.request.name, again)
     for name in again:
         run.done.pop(name, None)
 

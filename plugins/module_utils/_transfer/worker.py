@@ -24,11 +24,16 @@ from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
 from . import marker, pulse
 from .catalogue import Table
-from .copying import Throttle, copy_batch, copy_large_objects, copy_table
+from .copying import copy_batch, copy_part, copy_table
+from .copying_large_objects import copy_large_objects
+from .relay import Throttle, relay
 from .sessions import Runner, Sessions
+from .source_program import SourceProgram, relay_program
+from .splitting import join_parts
 from .transient import is_transient
 
 PROGRESS_SECONDS = 0.5
+LEAST_BYTES_FOR_PROGRAM = 16 << 20  # a program and a connection of its own cost as much as these
 
 
 class Worker:
@@ -40,6 +45,8 @@ class Worker:
         self.snapshot = order["snapshot"]
         self.settings = order["settings"]
         self.rate = order["rate"]
+        self.psql = order["psql"]
+        self.source_version = order["source_version"]
         self.opener = Sessions(self.request, Runner.parse(order["runner"]))
         self.role = order["role"]
         self.sessions: dict = {}
@@ -67,6 +74,11 @@ class Worker:
             self.sessions["target"] = self.opener.open("target", self.database, role=self.role, settings=self.settings)
         return self.sessions["target"]
 
+    def program(self) -> SourceProgram:
+        """Return a psql, not yet started, that sees the engine's snapshot and is known to the source by this worker's name."""
+        label = self.opener.label("source", self.role)
+        return SourceProgram(self.psql, self.request.source, self.database, label, self.snapshot, self.source_version)
+
     def close(self) -> None:
         """Close both sessions; the next unit opens new ones."""
         for session in self.sessions.values():
@@ -92,7 +104,7 @@ class Worker:
     def do(self, unit: str, names: list, attempt: int, task: dict) -> dict:
         """Do one unit and return what there is to say of it."""
         name = self.request.name
-        if task["kind"] in ("sql", "batch", "large_objects"):
+        if task["kind"] in ("sql", "batch", "part", "large_objects"):
             # An earlier attempt whose connection broke during COMMIT may have happened after all.
             with self.target().cursor() as cursor:
                 if attempt > 1 and marker.are_set(cursor, name, names):
@@ -103,12 +115,24 @@ class Worker:
             return {
                 "members": copy_batch(self.source(), self.target(), tables, task["statements"], names, name, throttle)
             }
-        if task["kind"] == "table":
+        if task["kind"] in ("table", "part"):
             table = Table(**task["table"])
-            count, carried = copy_table(
-                self.source(), self.target(), table, name, unit, Throttle(self.rate), lambda n: self.progress(unit, n)
-            )
+            throttle = Throttle(self.rate)
+
+            def stream(copy_out: str, cursor, copy_in: str) -> tuple:
+                report = (throttle, lambda size: self.progress(unit, size))
+                if self.psql and task["kind"] == "table" and table.bytes >= LEAST_BYTES_FOR_PROGRAM:
+                    return relay_program(self.program(), copy_out, cursor, copy_in, *report)
+                with self.source().cursor() as source_cursor:
+                    return relay(source_cursor, copy_out, cursor, copy_in, *report)
+
+            if task["kind"] == "part":
+                count, carried = copy_part(stream, self.target(), table, task["pages"], name, unit)
+            else:
+                count, carried = copy_table(stream, self.target(), table, name, unit)
             return {"rows": count, "bytes": carried}
+        if task["kind"] == "join":
+            return {"rows": join_parts(self.target(), name, unit, task["parts"])}
         if task["kind"] == "large_objects":
             count, carried = copy_large_objects(
                 self.source(), self.target(), task["numbers"], name, unit, Throttle(self.rate),

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""psql as the reading end of a large copy.
+
+COPY TO sends a message for every row, and psql passes it on at half the processor time that the driver needs for it. The
+target's end stays with the driver, whose session holds the transaction with the table's marker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import subprocess
+
+from .._core.errors import TransferFailed
+from .._core.redaction import redact
+from .._core.request import Endpoint
+from .._postgres.connection import quiet_settings
+from .._postgres.environment import client_environment
+from .._postgres.quoting import quote_literal
+from .client_program import LOST, die_with_parent, memory_file
+from .relay import F_SETPIPE_SZ, PIPE_BYTES, Receiver, Throttle
+from .transient import CLASSES, DISK_FULL
+
+SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):")
+COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
+
+
+def script(copy_out: str, snapshot: str, stream: str, settings: dict) -> str:
+    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream)."""
+    lines = [r"\set ON_ERROR_STOP on", r"\set VERBOSITY verbose"]
+    lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
+    lines += [
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
+        f"SET TRANSACTION SNAPSHOT {quote_literal(snapshot)};",
+        f"{copy_out} \\g {stream}",
+        "COMMIT;",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class SourceProgram:
+    """A psql that writes the rows of one COPY to a pipe; use it as a context manager."""
+
+    def __init__(self, psql: str, source: Endpoint, database: str, label: str, snapshot: str, server_version: int):
+        self.psql = psql
+        self.source = source
+        self.database = database
+        self.label = label
+        self.snapshot = snapshot
+        self.settings = {**quiet_settings(), **({"transaction_timeout": "0"} if server_version >= 170000 else {})}
+        self.process = None
+
+    @contextlib.contextmanager
+    def run(self, copy_out: str):
+        """Start psql and give the descriptor to read the rows from; psql is gone when the block is left."""
+        reading, writing = os.pipe()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writing, F_SETPIPE_SZ, PIPE_BYTES)
+        with (
+            memory_file("orders") as orders,
+            memory_file("output") as self.output,
+            memory_file("errors") as self.errors,
+        ):
+            orders.write(script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings).encode("utf-8"))
+            orders.flush()
+            orders.seek(0)
+            with client_environment(self.source, self.database, self.label) as (environment, pass_fds):
+                # This runs outside Ansible too, where no module offers run_command.
+                self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                    [self.psql, "--no-psqlrc", "--file=-"], env=environment, pass_fds=(*pass_fds, writing), stdin=orders,
+                    stdout=self.output, stderr=self.errors, preexec_fn=die_with_parent,
+                )  # fmt: skip
+            os.close(writing)
+            try:
+                yield reading
+            finally:
+                os.close(reading)
+                self.process.kill()
+                self.process.wait()
+
+    def rows(self) -> int:
+        """Wait for psql's end and return how many rows it has sent.
+
+        :raises TransferFailed: with psql's words; C(details.transient) says whether another attempt makes sense
+        """
+        status = self.process.wait()
+        self.output.seek(0)
+        count = COUNT.search(self.output.read().decode("utf-8", "replace"))
+        if status == 0 and count:
+            return int(count[1])
+        self.errors.seek(0)
+        words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
+        code = SQLSTATE.search(words)
+        transient = code[1][:2] in CLASSES and code[1] != DISK_FULL if code else bool(LOST.search(words)) or status < 0
+        raise TransferFailed(
+            f"The source's stream broke off: {words or f'psql ended with status {status}'}",
+            "Put right what the source's server names, then run the migration again.",
+            {"transient": transient, "sqlstate": code[1] if code else None},
+        )
+
+
+def relay_program(
+    program: SourceProgram, copy_out: str, target_cursor, copy_in: str, throttle: Throttle, progress
+) -> tuple:
+    """Run COPY TO in psql and COPY FROM in a session, joined by a pipe; return C((rows out, rows in, bytes)).
+
+    :raises TransferFailed: when psql fails; nothing may be committed then
+    """
+    with program.run(copy_out) as pipe:
+        # COPY FROM must not end well when the stream broke off, so psql is asked for its end first.
+        receiver = Receiver(pipe, target_cursor.connection.fileno(), program.rows, throttle, progress)
+        target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+        return program.rows(), target_cursor.rowcount, receiver.carried
