@@ -10,7 +10,7 @@ import time
 from .units import human_bytes, human_seconds
 
 LONGEST_LINE = 160
-LABEL, SHORT_LABEL = 40, 15
+LABEL, SHORT_LABEL = 40, 13
 WORKERS = 4
 WHAT = {
     "table": "copy",
