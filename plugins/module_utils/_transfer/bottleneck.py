@@ -19,7 +19,7 @@ CAUSES = {
     "source_lock": ("Locks on the source", "End the sessions that hold locks there; the check 'premigration' names them."),
     "source_other": ("Other waits on the source", "Look at the list of wait events below."),
     "source_helper": ("Parallel helpers on the source", "Nothing; they do the work."),
-    "between": ("The way between the servers", "A runtime server nearer to both (same region, same zone), a wider line, or more 'jobs'."),
+    "between": ("Round trips and the line between the servers", "A runtime server nearer to both (same region, same zone), a wider line, or more 'jobs'."),
     "limit": ("The limit 'max_bytes_per_second'", "Raise 'max_bytes_per_second', or leave it out."),
     "start": ("Workers that had yet to connect", "Nothing for a run of any length: each worker connects once per database."),
     "client": ("The engine itself", "A runtime server with faster or more processors."),

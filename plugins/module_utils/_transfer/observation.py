@@ -27,7 +27,7 @@ SESSIONS = """
 SELECT a.backend_type = 'parallel worker', COALESCE(a.wait_event_type, ''), COALESCE(a.wait_event, ''),
        pg_catalog.left(a.query, 300), a.state = 'active'
   FROM pg_catalog.pg_stat_activity a
- WHERE a.usename = current_user AND a.datname = pg_catalog.current_database() AND a.application_name = %s
+ WHERE a.usename = current_user AND a.datname = pg_catalog.current_database() AND pg_catalog.starts_with(a.application_name, %s)
    AND a.pid <> pg_catalog.pg_backend_pid()
 """
 ACTIVITIES = (
@@ -97,7 +97,7 @@ def blame(busy: int, source: list, target: list, cores: float) -> dict:
             causes[cause] = causes.get(cause, 0.0) + number
             left -= number
 
-    take("start", busy - max(leading(target), leading(source)))
+    take("start", busy - leading(target))
     for side, sessions in (("target", target), ("source", source)):
         for name in classes_of(sessions):
             if name != DATA:
@@ -120,8 +120,9 @@ def process_seconds(pid: int) -> float:
 class Observer:
     """Looks at intervals that grow from a quarter of a second to two, so that short runs are seen too."""
 
-    def __init__(self, journal):
+    def __init__(self, journal, sessions):
         self.journal = journal
+        self.names = {side: sessions.label(side, "") for side in ("source", "target")}
         self.began = time.monotonic()
         self.next = 0.0
         self.failures = {"source": 0, "target": 0}
@@ -170,7 +171,7 @@ class Observer:
                 if guarded:
                     cursor.execute("SAVEPOINT observation")
                 try:
-                    cursor.execute(f"{FRESH}; {SESSIONS}", (f"azpg.migrate {side}",))
+                    cursor.execute(f"{FRESH}; {SESSIONS}", (self.names[side],))
                     found = cursor.fetchall()
                 except psycopg2.Error:
                     if guarded and not session.closed:

@@ -103,7 +103,7 @@ def test_processor_time_of_a_process():
 def test_looks_are_few_and_go_on_without_sessions():
     lines = []
     journal = SimpleNamespace(sample=lambda *facts: lines.append(facts), observe=lambda *facts: lines.append(facts))
-    observer = Observer(journal)
+    observer = Observer(journal, SimpleNamespace(label=lambda side, role: side))
     pool = SimpleNamespace(
         workers=[SimpleNamespace(unit=True, process=SimpleNamespace(pid=os.getpid(), returncode=None))]
     )
