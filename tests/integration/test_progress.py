@@ -10,7 +10,7 @@ import time
 
 from support.waiting import wait_for
 
-RATE = 1600000
+RATE = 800000
 LINE = re.compile(r"^\[lines\] .*\| tables \d+/\d+ \|.*$", re.MULTILINE)
 
 
@@ -58,7 +58,7 @@ def test_lines_are_few_and_short_and_none_in_check_mode(migration):
     checked = one.play("migrate", "--check", azpg_max_bytes_per_second=RATE).good()
     assert not LINE.search(checked.output) and "estimate:" not in checked.output
     begun = time.monotonic()
-    output = one.play("migrate", azpg_max_bytes_per_second=RATE // 2, azpg_poll_interval=1).good().output
+    output = one.play("migrate", azpg_max_bytes_per_second=RATE, azpg_poll_interval=1).good().output
     seconds = time.monotonic() - begun
     shown = LINE.findall(output)
     assert 1 <= len(shown) <= seconds / 5 + 2, shown
