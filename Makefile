@@ -85,7 +85,7 @@ test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes
 	@$(PARTS) test-matrix
 
 .PHONY: test-page
-test-page: setup ## long: the verification page in headless Chromium
+test-page: setup ## long: the pages of verification and timeline in headless Chromium
 	@$(PARTS) test-page
 
 .PHONY: bench

@@ -24,7 +24,7 @@ options:
   state:
     description:
       - V(completed) brings the data and everything else of the databases to the target.
-      - V(validated) only makes sure that the migration could start.
+      - V(validated) only makes sure that the migration could start, and estimates duration and disk (see RV(estimate)).
       - V(cancelled) stops a running transfer; what has arrived stays, and the transfer can be resumed.
     type: str
     choices: [completed, validated, cancelled]
@@ -44,7 +44,7 @@ options:
   wait:
     description:
       - Wait until the transfer has ended. The transfer itself runs detached from the task either way.
-      - On a terminal and in AWX progress is shown while waiting.
+      - On a terminal and in AWX progress is shown while waiting, in short lines that become fewer with time.
     type: bool
     default: true
   wait_timeout:
@@ -135,8 +135,70 @@ migration:
       description: Size of all tables.
       type: int
       returned: when a transfer has begun
+    rows_done:
+      description: Rows of the tables that have arrived.
+      type: int
+      returned: when a transfer has begun
+    rows_total:
+      description: Rows of all tables, as the source's statistics estimate them.
+      type: int
+      returned: when a transfer has begun
+    tables_done:
+      description: Number of tables that are done.
+      type: int
+      returned: when a transfer has begun
+    tables_total:
+      description: Number of all tables.
+      type: int
+      returned: when a transfer has begun
+    indexes_done:
+      description: Number of indexes that are done.
+      type: int
+      returned: when a transfer has begun
+    indexes_total:
+      description: Number of all indexes.
+      type: int
+      returned: when a transfer has begun
+    keys_done:
+      description: Number of primary keys, unique and exclusion constraints that are done.
+      type: int
+      returned: when a transfer has begun
+    keys_total:
+      description: Number of all primary keys, unique and exclusion constraints.
+      type: int
+      returned: when a transfer has begun
+    foreign_keys_done:
+      description: Number of foreign keys that are done.
+      type: int
+      returned: when a transfer has begun
+    foreign_keys_total:
+      description: Number of all foreign keys.
+      type: int
+      returned: when a transfer has begun
+    units_done:
+      description: Number of pieces of work that are done.
+      type: int
+      returned: when a transfer has begun
+    units_total:
+      description: Number of all pieces of work of the databases that have been begun.
+      type: int
+      returned: when a transfer has begun
+    bytes_per_second:
+      description: Average rate of all copying so far.
+      type: int
+      returned: when a transfer has begun
+    recent_bytes_per_second:
+      description: Rate at which rows flowed in the last 30 seconds; none once the transfer has ended.
+      type: int
+      returned: when a transfer has begun
     seconds_left:
-      description: Estimated time until all tables have arrived.
+      description:
+        - Estimated time until everything is done, with indexes, keys, foreign keys and statistics; none once the
+          transfer has ended.
+      type: int
+      returned: when a transfer has begun
+    jobs:
+      description: Number of workers.
       type: int
       returned: when a transfer has begun
     databases:
@@ -145,10 +207,45 @@ migration:
       elements: dict
       returned: when a transfer has begun
     current:
-      description: What is being worked on, largest first.
+      description: What each worker is doing, largest first.
       type: list
       elements: dict
       returned: when a transfer has begun
+      contains:
+        worker:
+          description: Number of the worker, from 1; 0 is the engine's own session.
+          type: int
+          returned: always
+        database:
+          description: Database that it works in.
+          type: str
+          returned: always
+        kind:
+          description:
+            - V(table), V(key), V(foreign_key), V(large_objects), V(materialized_view), V(statistics), V(prove) or
+              V(step).
+          type: str
+          returned: always
+        label:
+          description: The object, as people name it.
+          type: str
+          returned: always
+        bytes_done:
+          description: Bytes that have been carried; 0 where none are counted.
+          type: int
+          returned: always
+        bytes_total:
+          description: Size on the source; 0 for what carries no rows.
+          type: int
+          returned: always
+        since:
+          description: When it began, in UTC.
+          type: str
+          returned: always
+        seconds:
+          description: How long ago that was.
+          type: int
+          returned: always
     events:
       description: The newest entries of the journal.
       type: list
@@ -163,6 +260,51 @@ migration:
       description: Why the transfer failed.
       type: dict
       returned: when a transfer has begun
+timeline:
+  description:
+    - Path of a page, on the executing host, that shows which worker did what and when, the largest and the slowest
+      objects, and what held the transfer up. It is written when a transfer ends, however it ends.
+  returned: success
+  type: str
+  sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
+estimate:
+  description:
+    - How long the transfer will take and what room it needs; empty once it has begun. With O(state=validated), unless
+      in check mode, it rests on a sample of a few seconds. For the target that is a temporary table in its maintenance
+      database, in a transaction that is rolled back. Otherwise it rests on the catalogue and on usual rates.
+  returned: success
+  type: dict
+  contains:
+    seconds:
+      description: Expected duration.
+      type: int
+      returned: before the first start
+      sample: 3600
+    seconds_low:
+      description: Lower end of the range that the duration is expected in.
+      type: int
+      returned: before the first start
+    seconds_high:
+      description: Upper end of that range.
+      type: int
+      returned: before the first start
+    bytes:
+      description: Size of tables, indexes and large objects on the source.
+      type: int
+      returned: before the first start
+    target_disk_bytes:
+      description: Disk that the target should have free, 1.25 times the size of the data.
+      type: int
+      returned: before the first start
+    runtime_disk_bytes:
+      description: Disk that the runtime host needs. No rows are written there.
+      type: int
+      returned: before the first start
+    basis:
+      description: What the estimate rests on, as sentences.
+      type: list
+      elements: str
+      returned: before the first start
 """
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import PROGRAMS, REQUEST, merged

@@ -70,8 +70,70 @@ migration:
       description: Size of all tables.
       type: int
       returned: when a transfer has begun
+    rows_done:
+      description: Rows of the tables that have arrived.
+      type: int
+      returned: when a transfer has begun
+    rows_total:
+      description: Rows of all tables, as the source's statistics estimate them.
+      type: int
+      returned: when a transfer has begun
+    tables_done:
+      description: Number of tables that are done.
+      type: int
+      returned: when a transfer has begun
+    tables_total:
+      description: Number of all tables.
+      type: int
+      returned: when a transfer has begun
+    indexes_done:
+      description: Number of indexes that are done.
+      type: int
+      returned: when a transfer has begun
+    indexes_total:
+      description: Number of all indexes.
+      type: int
+      returned: when a transfer has begun
+    keys_done:
+      description: Number of primary keys, unique and exclusion constraints that are done.
+      type: int
+      returned: when a transfer has begun
+    keys_total:
+      description: Number of all primary keys, unique and exclusion constraints.
+      type: int
+      returned: when a transfer has begun
+    foreign_keys_done:
+      description: Number of foreign keys that are done.
+      type: int
+      returned: when a transfer has begun
+    foreign_keys_total:
+      description: Number of all foreign keys.
+      type: int
+      returned: when a transfer has begun
+    units_done:
+      description: Number of pieces of work that are done.
+      type: int
+      returned: when a transfer has begun
+    units_total:
+      description: Number of all pieces of work of the databases that have been begun.
+      type: int
+      returned: when a transfer has begun
+    bytes_per_second:
+      description: Average rate of all copying so far.
+      type: int
+      returned: when a transfer has begun
+    recent_bytes_per_second:
+      description: Rate at which rows flowed in the last 30 seconds; none once the transfer has ended.
+      type: int
+      returned: when a transfer has begun
     seconds_left:
-      description: Estimated time until all tables have arrived.
+      description:
+        - Estimated time until everything is done, with indexes, keys, foreign keys and statistics; none once the
+          transfer has ended.
+      type: int
+      returned: when a transfer has begun
+    jobs:
+      description: Number of workers.
       type: int
       returned: when a transfer has begun
     databases:
@@ -80,10 +142,45 @@ migration:
       elements: dict
       returned: when a transfer has begun
     current:
-      description: What is being worked on, largest first.
+      description: What each worker is doing, largest first.
       type: list
       elements: dict
       returned: when a transfer has begun
+      contains:
+        worker:
+          description: Number of the worker, from 1; 0 is the engine's own session.
+          type: int
+          returned: always
+        database:
+          description: Database that it works in.
+          type: str
+          returned: always
+        kind:
+          description:
+            - V(table), V(key), V(foreign_key), V(large_objects), V(materialized_view), V(statistics), V(prove) or
+              V(step).
+          type: str
+          returned: always
+        label:
+          description: The object, as people name it.
+          type: str
+          returned: always
+        bytes_done:
+          description: Bytes that have been carried; 0 where none are counted.
+          type: int
+          returned: always
+        bytes_total:
+          description: Size on the source; 0 for what carries no rows.
+          type: int
+          returned: always
+        since:
+          description: When it began, in UTC.
+          type: str
+          returned: always
+        seconds:
+          description: How long ago that was.
+          type: int
+          returned: always
     events:
       description: The newest entries of the journal.
       type: list
@@ -98,6 +195,13 @@ migration:
       description: Why the transfer failed.
       type: dict
       returned: when a transfer has begun
+timeline:
+  description:
+    - Path of a page, on the executing host, that shows which worker did what and when, the largest and the slowest
+      objects, and what held the transfer up. It is written when a transfer ends, however it ends.
+  returned: success
+  type: str
+  sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
 """
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST, merged

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.report import write_report
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import verify
-from browser import Browser
+from looking import DESK, PHONE, SMALL, WIDE, keep
 from picture import Picture, contrast
 
 from tools.lab import dataset
@@ -24,9 +23,7 @@ from tools.lab.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
-PICTURES = ROOT / ".cache" / "page"
 PASSWORD = "shows a page"
-PHONE, DESK = (390, 844), (1280, 900)
 VERDICTS = ("MATCH", "MISMATCH", "INCOMPLETE")
 
 # What is done to the target before each verification but the first.
@@ -38,16 +35,6 @@ SPOIL = {
     "INCOMPLETE": "ALTER TABLE crm.people OWNER TO postgres; REVOKE ALL ON crm.people FROM PUBLIC, mig, app_owner, app_write, app_read",
 }
 
-WIDE = """
-(() => {
-  const limit = document.documentElement.clientWidth;
-  const wide = [...document.querySelectorAll('body *')].filter(item => item.getBoundingClientRect().right > limit + 0.5);
-  return {
-    limit, width: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
-    wide: wide.slice(0, 5).map(item => item.tagName + '.' + item.className + ': ' + item.textContent.slice(0, 60)),
-  };
-})()
-"""
 BANNER = """
 (() => {
   const header = document.querySelector('header'), box = header.getBoundingClientRect();
@@ -58,30 +45,6 @@ BANNER = """
   };
 })()
 """
-SMALL = """
-[...document.querySelectorAll('body *')].filter(item => item.childNodes.length && [...item.childNodes].some(
-  node => node.nodeType === 3 && node.textContent.trim())).map(item => parseFloat(getComputedStyle(item).fontSize))
-"""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser's program; without one nothing here can be tested, and that is a failure."""
-    named = os.environ.get("CHROMIUM")
-    found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found or not Path(found).exists():
-        pytest.exit(
-            f"make test-page needs Chromium, and {named or 'none on the PATH'} was found: install the package chromium, or "
-            "name a program: CHROMIUM=/path/to/chromium make test-page",
-            returncode=1,
-        )
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser(chromium, tmp_path_factory):
-    with Browser(chromium, tmp_path_factory.mktemp("browser") / "profile") as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +89,6 @@ def pages(chromium, tmp_path_factory):
             write_report(report, str(directory / verdict))
             found[verdict] = directory / verdict / "verification.html"
         yield found
-
-
-def keep(name: str, data: bytes) -> None:
-    """Leave a picture for people to look at."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    (PICTURES / f"{name}.png").write_bytes(data)
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -183,6 +140,7 @@ def test_a_page_that_is_wrong_is_noticed(browser, pages, tmp_path):
     """The checks above would see an error, a foreign address and an overflow."""
     text = pages["MATCH"].read_text(encoding="utf-8")
     spoilt = tmp_path / "spoilt.html"
+    text = re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     spoilt.write_text(
         text.replace("</body>", '<img src="missing.png"><p style="width:900px">x</p><script>nothing()</script></body>'),
         encoding="utf-8",

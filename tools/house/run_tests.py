@@ -267,7 +267,7 @@ class Matrix(Pytest):
 
 
 class Page(Pytest):
-    """The verification's page in a real browser."""
+    """The pages of verification and timeline in a real browser."""
 
     budget = 120
     folder = "tests/page"

@@ -10,7 +10,7 @@ import time
 from .units import human_bytes, human_seconds
 
 LONGEST_LINE = 160
-LABEL = 40
+LABEL, SHORT_LABEL = 40, 13
 WORKERS = 4
 WHAT = {
     "table": "copy",
@@ -33,6 +33,11 @@ def shortened(words: str, length: int = LABEL) -> str:
     return words if len(words) <= length else f"{words[:half]}\u2026{words[-half:]}"
 
 
+def lasting(seconds: int) -> str:
+    """Return whole seconds, and minutes and hours from a minute on."""
+    return f"{seconds} s" if seconds < 60 else human_seconds(seconds)
+
+
 def progress_line(progress: dict) -> str:
     """Return one line from a migration's progress (see the return value C(migration) of the module migration_info)."""
     total = progress.get("bytes_total") or 0
@@ -52,7 +57,7 @@ def progress_line(progress: dict) -> str:
         if progress.get(f"{word}_total"):
             parts.append(f"{words} {progress[word + '_done']}/{progress[word + '_total']}")
     if progress.get("seconds_left") is not None:
-        parts.append(f"{human_seconds(progress['seconds_left'])} left")
+        parts.append(f"{lasting(progress['seconds_left'])} left")
     return " | ".join(parts)[:LONGEST_LINE]
 
 
@@ -66,8 +71,8 @@ def worker_line(progress: dict) -> str:
             share = f" {min(work['bytes_done'] / work['bytes_total'], 1):.0%}"
         name = f"{work['worker']} " if work["worker"] else ""
         # Room for all of them on one line.
-        label = shortened(work["label"], LABEL if len(current) < 3 else LABEL // 2)
-        parts.append(f"{name}{WHAT.get(work['kind'], 'do')} {label}{share} {work['seconds']} s")
+        label = shortened(work["label"], LABEL if len(current) < 3 else SHORT_LABEL)
+        parts.append(f"{name}{WHAT.get(work['kind'], 'do')} {label}{share} {lasting(work['seconds'])}")
     if len(current) > WORKERS:
         parts.append(f"{len(current) - WORKERS} more")
     return "  at work: " + ", ".join(parts) if parts else ""

@@ -22,6 +22,8 @@ def human_seconds(seconds: float | None) -> str:
     """Return a duration in its two largest units, for example C(3 min 20 s); C(?) for None."""
     if seconds is None:
         return "?"
+    if 0 < seconds < 0.1:
+        return f"{max(seconds * 1000, 1):.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = int(round(seconds))

@@ -51,7 +51,10 @@ def ensure(task: Task) -> dict:
         return cancel(task, backend, before)
     if task.parameters["state"] == "validated":
         require_ready(task)
-        return result_of(backend, False, before, estimate=backend.estimate(measure=not task.check_mode))
+        # What has begun already is nearer to its end than an estimate of the whole.
+        absent = before["state"] == status.ABSENT
+        estimate = backend.estimate(measure=not task.check_mode) if absent else {}
+        return result_of(backend, False, before, estimate=estimate)
     return complete(task, backend, before)
 
 
@@ -61,7 +64,7 @@ def complete(task: Task, backend, before: dict) -> dict:
     if before["state"] not in (status.RUNNING, status.COMPLETED):
         require_ready(task)
         changed = True
-        # What has begun already is nearer to its end than that; and no migration fails for want of an estimate.
+        # No migration fails for want of an estimate.
         with contextlib.suppress(Exception):
             estimate = backend.estimate(measure=False) if before["state"] == status.ABSENT else {}
         if not task.check_mode:

@@ -19,8 +19,9 @@ CAUSES = {
     "source_lock": ("Locks on the source", "End the sessions that hold locks there; the check 'premigration' names them."),
     "source_other": ("Other waits on the source", "Look at the list of wait events below."),
     "source_helper": ("Parallel helpers on the source", "Nothing; they do the work."),
-    "between": ("The way between the servers", "A runtime server nearer to both (same region, same zone), a wider line, or more 'jobs'."),
+    "between": ("Round trips and the line between the servers", "A runtime server nearer to both (same region, same zone), a wider line, or more 'jobs'."),
     "limit": ("The limit 'max_bytes_per_second'", "Raise 'max_bytes_per_second', or leave it out."),
+    "start": ("Workers that had yet to connect", "Nothing for a run of any length: each worker connects once per database."),
     "client": ("The engine itself", "A runtime server with faster or more processors."),
     "target_cpu": ("The target's processors", "More or faster vCores on the target while it is filled; scale down afterwards."),
     "target_disk": ("The target's disk", "Storage with more throughput (IOPS) on the target, or more 'maintenance_work_mem' so that sorts stay in memory."),
@@ -103,6 +104,8 @@ def particulars(cause: str, timeline: dict) -> tuple:
         if cause == "limit":
             figures.append(f"the limit was {human_bytes(int(timeline['limit'][0]['value']))}/s")
         return "", figures
+    if cause == "start":
+        return "", figures
     side = cause.partition("_")[0]
     mine: dict = {}
     for row in timeline["waits"]:
@@ -128,4 +131,4 @@ def verdict(timeline: dict) -> str:
     if timeline["looks"] < LEAST_LOOKS:
         return f"Too short to tell what held it up: {timeline['looks']} looks at the sessions, at least {LEAST_LOOKS} are needed."
     first = findings(timeline)[0]
-    return f"{first['title']} took most of the workers' time: {first['share']:.0%}."
+    return f"{first['title']} took the largest share of the workers' time: {first['share']:.0%}."

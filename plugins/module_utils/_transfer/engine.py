@@ -192,7 +192,7 @@ def run(directory: str) -> int:
             journal.database(database, "pending")
     journal.set(jobs=context.options["jobs"], max_bytes_per_second=context.options.get("max_bytes_per_second"))
     journal.begin_run(context.options["jobs"])
-    context.observer = Observer(journal)
+    context.observer = Observer(journal, context.sessions)
     record_self(layout)
     start_watch(context)
     outcome, sentence, level, code = status.COMPLETED, "The transfer is complete.", "info", 0

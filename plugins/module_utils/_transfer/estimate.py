@@ -11,7 +11,7 @@ from .._core.request import Request
 from .._core.units import human_bytes
 from .._postgres.connection import connect
 from . import catalogue
-from .effort import INDEX_FACTORS, read_efforts
+from .effort import read_efforts
 from .measuring import SESSIONS, Speed, measure
 
 TARGET_DISK_FACTOR = 1.25
@@ -84,8 +84,10 @@ def rates(source: Speed, target: Speed, jobs: int) -> tuple:
             )
     indexing = usual
     if target.index_rate:
-        indexing = target.index_rate * INDEX_FACTORS["btree"]
-        basis.append(f"the target built {human_bytes(target.index_rate)}/s of indexes {sessions} (measured)")
+        indexing = target.index_rate
+        basis.append(
+            f"the target built indexes at the pace of copying {human_bytes(target.index_rate)}/s {sessions} (measured)"
+        )
     elif target.rate:
         indexing = target.rate
     if len(copying) < 2 or not target.index_rate:

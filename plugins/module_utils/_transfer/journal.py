@@ -53,6 +53,7 @@ class Journal(trace.Trace):
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.executescript(SCHEMA + trace.SCHEMA)
+        trace.complete(self.connection)
 
     def close(self) -> None:
         """Close the file."""

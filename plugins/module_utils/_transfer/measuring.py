@@ -19,6 +19,7 @@ from .._core.errors import MigrationError
 from .._postgres.connection import connect, quiet_settings, value
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import qualified, quote_identifier
+from .effort import index_work
 
 SESSIONS = 2
 SECONDS = 1.5  # of reading and writing; the index takes about as long again
@@ -32,11 +33,11 @@ TABLE = "azpg_migrate_sample"
 
 @dataclass
 class Speed:
-    """What was measured on one side: bytes of tables, or of indexes, and the seconds for all sessions together."""
+    """What was measured on one side: bytes of tables, work of indexes, and the seconds that all sessions together took."""
 
     table_bytes: float = 0.0
     seconds: float = 0.0
-    index_bytes: float = 0.0
+    index_work: float = 0.0
     index_seconds: float = 0.0
 
     @property
@@ -46,8 +47,8 @@ class Speed:
 
     @property
     def index_rate(self) -> float | None:
-        """Bytes of B-tree indexes per second of all sessions."""
-        return self.index_bytes / self.index_seconds if self.index_bytes and self.index_seconds else None
+        """Work (see M(effort)) of building indexes per second of all sessions; None when nothing was measured."""
+        return self.index_work / self.index_seconds if self.index_work and self.index_seconds else None
 
 
 class Rows:
@@ -128,7 +129,7 @@ def write_target(request, width: int, speed: Speed, lock) -> None:
             with lock:
                 speed.table_bytes += size
                 speed.seconds += (copied - begun) / SESSIONS
-                speed.index_bytes += index_size
+                speed.index_work += index_work("btree", index_size, size)
                 speed.index_seconds += (indexed - copied) / SESSIONS
     except psycopg2.Error:
         return

@@ -25,10 +25,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 FRESH = "SELECT pg_catalog.pg_stat_clear_snapshot()"
 SESSIONS = """
 SELECT a.backend_type = 'parallel worker', COALESCE(a.wait_event_type, ''), COALESCE(a.wait_event, ''),
-       pg_catalog.left(a.query, 300)
+       pg_catalog.left(a.query, 300), a.state = 'active'
   FROM pg_catalog.pg_stat_activity a
- WHERE a.usename = current_user AND a.datname = pg_catalog.current_database() AND a.application_name = %s
-   AND a.state = 'active' AND a.pid <> pg_catalog.pg_backend_pid()
+ WHERE a.usename = current_user AND a.datname = pg_catalog.current_database() AND pg_catalog.starts_with(a.application_name, %s)
+   AND a.pid <> pg_catalog.pg_backend_pid()
 """
 ACTIVITIES = (
     ("copy", re.compile(r"\s*(COPY|TRUNCATE)\b", re.IGNORECASE)),
@@ -63,22 +63,28 @@ def class_of(kind: str, event: str) -> str:
 
 
 def classes_of(sessions: list) -> list:
-    """Return the class of every leading session; one that waits for its parallel workers does what they do."""
-    helpers = [class_of(kind, event) for parallel, kind, event, _query in sessions if parallel]
-    found = [class_of(kind, event) for parallel, kind, event, _query in sessions if not parallel]
+    """Return the class of every leading session that is active; one that waits for its parallel workers does as they do."""
+    active = [session for session in sessions if session[4]]
+    helpers = [class_of(kind, event) for parallel, kind, event, _query, _active in active if parallel]
+    found = [class_of(kind, event) for parallel, kind, event, _query, _active in active if not parallel]
     return [(helpers[0] if helpers else "cpu") if name == "helper" else name for name in found]
+
+
+def leading(sessions: list) -> int:
+    """Return how many sessions there are, parallel workers aside."""
+    return sum(1 for session in sessions if not session[0])
 
 
 def blame(busy: int, source: list, target: list, cores: float) -> dict:
     """Return what the workers' time goes to at one moment, as C({cause: workers}), together I(busy).
 
-    A worker whose target session does something is held by the target. The others wait for rows: as many source
-    sessions as are at work hold them; for what is left it is neither server, so the engine, as far as its processor
-    time goes, or the way between.
+    A worker whose target session does something is held by the target; one without a session there has yet to connect.
+    The others wait for rows: as many source sessions as are at work hold them; for what is left it is neither server,
+    so the engine, as far as its processor time goes, or the way between.
 
     :param busy: workers that have a unit
-    :param source: classes of the source's active sessions
-    :param target: classes of the target's active sessions
+    :param source: our sessions on the source (see M(Observer.sessions))
+    :param target: our sessions on the target
     :param cores: processors that the engine and its workers keep busy
     """
     causes: dict = {}
@@ -91,12 +97,11 @@ def blame(busy: int, source: list, target: list, cores: float) -> dict:
             causes[cause] = causes.get(cause, 0.0) + number
             left -= number
 
-    for name in target:
-        if name != DATA:
-            take(f"target_{name}", 1)
-    for name in source:
-        if name != DATA:
-            take(f"source_{name}", 1)
+    take("start", busy - leading(target))
+    for side, sessions in (("target", target), ("source", source)):
+        for name in classes_of(sessions):
+            if name != DATA:
+                take(f"{side}_{name}", 1)
     take("client", left * min(1.0, cores / busy) if busy else 0)
     take("between", left)
     return causes
@@ -115,8 +120,9 @@ def process_seconds(pid: int) -> float:
 class Observer:
     """Looks at intervals that grow from a quarter of a second to two, so that short runs are seen too."""
 
-    def __init__(self, journal):
+    def __init__(self, journal, sessions):
         self.journal = journal
+        self.names = {side: sessions.label(side, "") for side in ("source", "target")}
         self.began = time.monotonic()
         self.next = 0.0
         self.failures = {"source": 0, "target": 0}
@@ -146,14 +152,14 @@ class Observer:
         if busy:
             seen = {side: self.sessions(side, session) for side, session in (("source", source), ("target", target))}
             if None not in seen.values():
-                causes = blame(busy, classes_of(seen["source"]), classes_of(seen["target"]), cores)
+                causes = blame(busy, seen["source"], seen["target"], cores)
                 self.journal.observe({**causes, "samples": 1}, counted(seen))
         done = time.monotonic()
         usual = min(LONGEST_SECONDS, max(FIRST_SECONDS, (done - self.began) / 60))
         self.next = done + max(usual, (done - now) / COST)
 
     def sessions(self, side: str, session) -> list | None:
-        """Return C([(parallel, wait type, wait event, query)]) of our active sessions on one side; None when unseen.
+        """Return C([(parallel, wait type, wait event, query, active)]) of our sessions on one side; None when unseen.
 
         In a transaction, which the source's session holds the snapshot by, an error is taken back to a savepoint.
         """
@@ -165,7 +171,7 @@ class Observer:
                 if guarded:
                     cursor.execute("SAVEPOINT observation")
                 try:
-                    cursor.execute(f"{FRESH}; {SESSIONS}", (f"azpg.migrate {side}",))
+                    cursor.execute(f"{FRESH}; {SESSIONS}", (self.names[side],))
                     found = cursor.fetchall()
                 except psycopg2.Error:
                     if guarded and not session.closed:
@@ -181,10 +187,11 @@ class Observer:
 
 
 def counted(seen: dict) -> dict:
-    """Return C({(side, activity, wait type, wait event): sessions}) of what was seen, parallel workers included."""
+    """Return C({(side, activity, wait type, wait event): sessions}) of the active ones, parallel workers included."""
     waits: dict = {}
     for side, sessions in seen.items():
-        for _parallel, kind, event, query in sessions:
-            key = (side, activity_of(query), kind, event)
-            waits[key] = waits.get(key, 0) + 1
+        for _parallel, kind, event, query, active in sessions:
+            if active:
+                key = (side, activity_of(query), kind, event)
+                waits[key] = waits.get(key, 0) + 1
     return waits

@@ -95,9 +95,12 @@ def recent_rate(connection, now: float) -> int | None:
     """Return the bytes per second that have been carried of late; None before there are two samples of this run."""
     samples = query(
         connection,
-        "SELECT at, bytes FROM sample WHERE at >= ? AND run = (SELECT max(id) FROM run) ORDER BY at",
+        "SELECT at, bytes, busy FROM sample WHERE at >= ? AND run = (SELECT max(id) FROM run) ORDER BY at",
         now - RECENT_SECONDS,
     )
+    # What comes before the first worker begins is no copying.
+    while len(samples) > 1 and not samples[0]["busy"] and samples[1]["bytes"] == samples[0]["bytes"]:
+        del samples[0]
     if len(samples) < 2 or samples[-1]["at"] - samples[0]["at"] < 1:
         return None
     # A table that begins anew takes its bytes back.

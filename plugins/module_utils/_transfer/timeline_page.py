@@ -177,7 +177,7 @@ def _rates(rates: list, total: float) -> str:
         f'<div class="lane chart"><span class="who">rate</span><svg viewBox="0 0 {WIDTH} 100" preserveAspectRatio="none" '
         f'role="img" aria-label="bytes per second, at most {text(human_bytes(highest))}"><path d="{" ".join(points)} '
         f'L{end:.0f} 100 Z"/></svg><span class="busy"></span></div>'
-        f'<p class="quiet">Below: the rate at which rows flowed, at most {text(human_bytes(highest))}/s.</p>'
+        f'<p class="quiet">The rate is that of the rows that flowed, at most {text(human_bytes(highest))}/s.</p>'
     )
 
 
@@ -230,7 +230,7 @@ def _objects(title: str, spans: list, kinds: bool) -> str:
             f'<td class="n">{text(rate)}</td><td>{bar(span["seconds"] / longest, human_seconds(span["seconds"]))}</td></tr>'
         )
     return (
-        f'<section><h2>{text(title)}</h2><table><thead><tr><th>object</th><th class="n">size</th><th class="n">rows</th>'
+        f'<section><h2>{text(title)}</h2><table class="objects"><thead><tr><th>object</th><th class="n">size</th><th class="n">rows</th>'
         f'<th class="n">rate</th><th>time</th></tr></thead><tbody>{"".join(rows)}</tbody></table></section>'
     )
 

@@ -38,8 +38,9 @@ gap:.1rem 1.2rem;font-size:.9rem;font-variant-numeric:tabular-nums}
 .c-source_disk{opacity:.75}.c-source_lock{opacity:.5}
 .c-target_cpu,.c-target_disk,.c-target_wal,.c-target_lock,.c-target_other,.c-target_helper{fill:var(--copy);background:var(--copy)}
 .c-target_disk{opacity:.7}.c-target_wal{opacity:.5}.c-target_lock{opacity:.35}
-.c-between,.c-limit{fill:var(--check);background:var(--check)}.c-client{fill:var(--index);background:var(--index)}
+.c-between,.c-limit{fill:var(--check);background:var(--check)}.c-start{fill:var(--stripe);background:var(--stripe);opacity:.6}.c-client{fill:var(--index);background:var(--index)}
 .c-critical{fill:var(--stripe);background:var(--stripe)}.c-single{fill:var(--step);background:var(--step)}
-@media (max-width:40rem){.lane{grid-template-columns:2.6rem 1fr 2.2rem;gap:.35rem}.who,.busy,.ticks{font-size:.72rem}
+.objects td:first-child{width:42%}.objects .bar svg{width:50%}
+@media (max-width:40rem){.objects td:first-child{width:auto}.lane{grid-template-columns:2.6rem 1fr 2.2rem;gap:.35rem}.who,.busy,.ticks{font-size:.72rem}
 .lane svg{height:1.9rem}.causes>li{grid-template-columns:3rem 1fr;gap:.6rem}.share{font-size:1.15rem}section{padding:.9rem .8rem}}
 """

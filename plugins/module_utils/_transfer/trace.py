@@ -30,6 +30,14 @@ CONTROL = 0  # the engine's own session; workers count from 1
 CARRIED = "SELECT COALESCE(sum(bytes_done), 0) FROM unit WHERE kind IN ('table', 'large_objects')"
 
 
+def complete(connection) -> None:
+    """Add the columns of units that a journal of an older version lacks."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(unit)")}
+    for name, kind in (("worker", "INTEGER"), ("work", "REAL")):
+        if name not in known:
+            connection.execute(f"ALTER TABLE unit ADD COLUMN {name} {kind}")
+
+
 class Trace:
     """What M(journal.Journal) writes for the timeline; needs its C(connection)."""
 
@@ -44,6 +52,7 @@ class Trace:
             self._close_run(number, last, "interrupted")
         begin = "INSERT INTO run (started, jobs) VALUES (?, ?)"
         self.run = self.connection.execute(begin, (time.time(), jobs)).lastrowid
+        self.sample(0, None)
 
     def end_run(self, state: str, cpu: float | None = None) -> None:
         """Enter that this engine ends, and how; I(cpu) is the processor time in seconds that it and its workers took."""

@@ -18,7 +18,11 @@ GROUP = f"group/{facts.COLLECTION}.all"
 DECIDED = {
     "provision": {"runtime_server": {"state"}},
     # Findings are the result of the task; a file of them is for those who call the module.
-    "premigration": {"premigration_check": {"report_directory"}},
+    # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
+    "premigration": {
+        "premigration_check": {"report_directory"},
+        "migration": {"state", "maintenance_work_mem", "wait", "wait_timeout", "poll_interval"},
+    },
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
     "verify": {"verification": {"fail_on", "report_directory"}},

@@ -117,7 +117,15 @@ def test_sizes_for_people(number, text):
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(None, "?"), (0.12, "0.1 s"), (42.4, "42 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7322, "2 h 2 min")],
+    [
+        (None, "?"),
+        (0.04, "40 ms"),
+        (0.12, "0.1 s"),
+        (42.4, "42 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7322, "2 h 2 min"),
+    ],
 )
 def test_times_for_people(number, text):
     assert human_seconds(number) == text

@@ -38,6 +38,16 @@ class Backend:
     def start(self):
         self.done.append("start")
 
+    def timeline(self):
+        return "page"
+
+    def estimate(self, measure):
+        if self.estimate_fails:
+            raise ValueError("no")
+        return {"measured": measure}
+
+    estimate_fails = False
+
     def cancel(self):
         self.done.append("cancel")
 
@@ -166,6 +176,27 @@ def test_completed_cannot_be_cancelled(run):
 
 
 def test_final_record_ends_every_question(run):
-    result, done = run(status.ABSENT, record={"migration": {"state": "completed"}})
+    kept = {"state": "completed", "timeline": "kept"}
+    result, done = run(status.ABSENT, record={"migration": kept})
     assert done == []
-    assert result == {"changed": False, "state": "decommissioned", "migration": {"state": "completed"}}
+    assert result == {
+        "changed": False,
+        "state": "decommissioned",
+        "migration": kept,
+        "timeline": "kept",
+        "estimate": {},
+    }
+
+
+def test_estimate_is_measured_only_where_that_is_asked_for(run):
+    assert run(status.ABSENT, state="validated")[0]["estimate"] == {"measured": True}
+    assert run(status.ABSENT, state="validated", check_mode=True)[0]["estimate"] == {"measured": False}
+    assert run(status.ABSENT, status.COMPLETED)[0]["estimate"] == {"measured": False}
+    for state in (status.FAILED, status.COMPLETED):
+        assert run(state, state="validated")[0]["estimate"] == {}
+
+
+def test_no_start_fails_for_want_of_an_estimate(run, monkeypatch):
+    monkeypatch.setattr(Backend, "estimate_fails", True)
+    result, done = run(status.ABSENT, status.COMPLETED)
+    assert "start" in done and result["estimate"] == {} and result["timeline"] == "page"

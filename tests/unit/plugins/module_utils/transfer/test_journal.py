@@ -43,6 +43,7 @@ def time(monkeypatch):
 
     clock = Clock()
     monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._transfer.journal.time", clock)
+    monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._transfer.trace.time", clock)
     monkeypatch.setattr(progress_module, "time", clock)
     return clock
 
@@ -149,9 +150,14 @@ def test_progress_adds_up(path, journal, time):
     journal.set(state="running", started_at="1970-01-12T13:46:40Z", source_version=140023, target_version=170011)
     journal.database("shop", "running", "00000003-0000001B-1")
     journal.plan("shop", PLAN)
+    journal.set(jobs=2)
+    journal.begin_run(2)
+    journal.weigh("shop", {"t1": 1000, "t2": 3000, "k1": 500})
+    journal.begin_span("shop", 2, "t2", "table", "app.b", ("t2",), 3000)
     journal.started("shop", "t2")
     time.seconds += 10
     journal.progress("shop", "t2", 1000)
+    journal.sample(1, None)
     journal.started("shop", "t1")
     journal.finished("shop", {"t1": (5, 900)})
     found = read_progress(path)
@@ -161,8 +167,17 @@ def test_progress_adds_up(path, journal, time):
     assert (found["tables_total"], found["tables_done"], found["rows_done"]) == (2, 1, 5)
     assert (found["units_total"], found["units_done"]) == (3, 1)
     assert found["bytes_per_second"] == 200
-    assert found["seconds_left"] == 10
-    assert [item["label"] for item in found["current"]] == ["app.b"]
+    assert found["recent_bytes_per_second"] == 100
+    # A worker takes ten seconds per thousand; two thirds of the table are by themselves more than half of all.
+    assert found["seconds_left"] == 20
+    assert (found["keys_done"], found["indexes_total"], found["foreign_keys_total"]) == (0, 0, 0)
+    assert found["current"] == [
+        {
+            "worker": 2, "database": "shop", "kind": "table", "label": "app.b", "bytes_total": 3000, "bytes_done": 1000,
+            "since": "1970-01-12T13:46:40Z", "seconds": 10,
+        }
+    ]  # fmt: skip
+    assert unit(path, "t2")["worker"] == 2
     assert found["versions"] == {"source": 140023, "target": 170011, "client": None}
     assert found["error"] is None
 
@@ -217,3 +232,26 @@ def test_slowest_tables_first(path, journal, time):
         time.seconds += seconds
         journal.finished("shop", {name: (1, None)})
     assert [(item["label"], item["seconds"]) for item in slowest_tables(path)] == [("app.b", 8), ("app.a", 3)]
+
+
+def test_indexes_and_keys_of_databases_to_come_are_counted_from_the_survey(path, journal):
+    journal.expect(
+        "shop", {"table": (1, 70, 1.0), "index": (3, None, 1.0), "key": (2, None, 1.0), "foreign_key": (1, None, 1.0)}
+    )
+    journal.expect("billing", {"table": (1, 30, 1.0), "index": (4, None, 1.0), "key": (1, None, 1.0)})
+    journal.plan("shop", [("INDEX:a", "key", "a", 0), ("INDEX:b", "key", "b", 0), ("CONSTRAINT:c", "key", "c", 0)])
+    journal.finished("shop", {"INDEX:a": (None, None)})
+    found = read_progress(path)
+    assert (found["indexes_total"], found["indexes_done"]) == (2 + 4, 1)
+    assert (found["keys_total"], found["keys_done"]) == (1 + 1, 0)
+    assert (found["foreign_keys_total"], found["rows_total"]) == (1, 100)
+
+
+def test_an_older_journal_gets_what_is_new(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE unit (database TEXT, unit TEXT, kind TEXT, state TEXT, bytes_total INTEGER)")
+    connection.close()
+    journal = Journal(path)
+    columns = {row[1] for row in journal.connection.execute("PRAGMA table_info(unit)")}
+    journal.close()
+    assert {"worker", "work"} <= columns

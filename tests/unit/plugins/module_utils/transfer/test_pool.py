@@ -179,5 +179,14 @@ def test_failed_batch_fails_under_all_its_names(run):
     assert [line[2] for line in run.journal.lines if line[0] == "failed"] == ["t1", "k1"]
 
 
+def test_who_did_what_is_written_down(run):
+    batch = Unit("batch:t1", "table", "batch", 1, {"copies": ["t1", "t2"]}, members=("t1", "t2", "k1"), bytes_total=7)
+    _results, _notes, lines = run([batch], jobs=1)
+    assert ("begin_span", "shop", 1, "batch:t1", "table", "batch", ("t1", "t2", "k1"), 7) in lines
+    assert ("end_span", 1, "done", 2, 4) in lines
+    _results, _notes, lines = run([unit("a", kind="prove", fail=1, transient=True)], jobs=1)
+    assert [line[1:3] for line in lines if line[0] == "end_span"][1:] == [(1, "failed"), (1, "done")]
+
+
 def test_nothing_to_do(run):
     assert run([])[0] == {}
