@@ -32,8 +32,27 @@ options:
   jobs:
     description:
       - Number of tables, indexes and keys that are worked on at the same time.
-      - Twice the runtime host's processors, at least 2 and at most 8, if not set.
+      - The number of the runtime host's processors, at least 2 and at most 16, if not set. More than that pays where the
+        target has more processors than the runtime host, for building indexes.
     type: int
+  foreign_keys:
+    description:
+      - With V(auto) a foreign key that the source has validated is taken over with the snapshot that vouches for it,
+        created while its table is still empty, and its rows are loaded under C(session_replication_role = replica).
+        This spares the target a look at every row. Where the target's user may not set that parameter, and for foreign
+        keys within one table, in circles, and of or to partitioned tables, the target checks the rows.
+      - With V(check) the target always checks the rows.
+    type: str
+    choices: [auto, check]
+    default: auto
+  toast_compression:
+    description:
+      - With V(lz4) values that are compressed out of line are written with lz4, which takes the target a fraction of the
+        time, in columns for which the source names no method, on targets from PostgreSQL 14 on that are built with it.
+      - With V(keep) the target's own default is used.
+    type: str
+    choices: [lz4, keep]
+    default: lz4
   maintenance_work_mem:
     description: PostgreSQL's parameter of this name for each session that builds indexes on the target.
     type: str
@@ -316,6 +335,8 @@ SPECIFICATION = merged(
     PROGRAMS,
     state={"type": "str", "choices": ["completed", "validated", "cancelled"], "default": "completed"},
     jobs={"type": "int"},
+    foreign_keys={"type": "str", "choices": ["auto", "check"], "default": "auto"},
+    toast_compression={"type": "str", "choices": ["lz4", "keep"], "default": "lz4"},
     maintenance_work_mem={"type": "str", "default": "256MB"},
     max_bytes_per_second={"type": "int"},
     wait={"type": "bool", "default": True},

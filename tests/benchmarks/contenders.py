@@ -46,8 +46,8 @@ class Arena:
         self.source.psql("CHECKPOINT;")
 
 
-def engine(arena: Arena, database: str) -> Cost:
-    """Carry I(database) with this collection's engine."""
+def engine(arena: Arena, database: str, **chosen) -> Cost:
+    """Carry I(database) with this collection's engine; I(chosen) are options of module migration."""
     arena.empty_target(database, create=False)
     state = arena.scratch / "state"
     shutil.rmtree(state, ignore_errors=True)
@@ -61,7 +61,7 @@ def engine(arena: Arena, database: str) -> Cost:
     layout = Layout.create("bench", str(state))
     runtime.present(request, layout, str(arena.bin), False)
     options = {"jobs": default_jobs(), "maintenance_work_mem": "256MB", "max_bytes_per_second": None,
-               "bin_directory": str(arena.bin)}  # fmt: skip
+               "bin_directory": str(arena.bin), **chosen}  # fmt: skip
     backend = HostBackend(request, layout, options)
     backend.store()
     program = installation.install(layout)[0]

@@ -15,7 +15,9 @@ from .edge import Task
 from .premigration_check import require_ready
 
 BACKENDS = {"host": HostBackend}
-OPTIONS = ("jobs", "maintenance_work_mem", "max_bytes_per_second", "bin_directory")
+OPTIONS = (
+    "jobs", "foreign_keys", "toast_compression", "maintenance_work_mem", "max_bytes_per_second", "bin_directory",
+)  # fmt: skip
 
 
 def backend_of(task: Task):

@@ -17,13 +17,13 @@ from . import process
 from .estimate import estimate
 from .progress import read_progress
 
-LEAST_JOBS, MOST_JOBS = 2, 8
+LEAST_JOBS, MOST_JOBS = 2, 16
 IDENTITY_WORDS = ("provider", "mode", "source", "target", "databases", "role_map")
 
 
 def default_jobs() -> int:
-    """Return twice the processors of this host, within bounds: a job mostly waits for one of the two servers."""
-    return max(LEAST_JOBS, min(MOST_JOBS, 2 * len(os.sched_getaffinity(0))))
+    """Return the number of processors of this host, within bounds: more streams than that only get in each other's way."""
+    return max(LEAST_JOBS, min(MOST_JOBS, len(os.sched_getaffinity(0))))
 
 
 class HostBackend:

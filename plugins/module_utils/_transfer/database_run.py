@@ -13,7 +13,18 @@ from .._core.errors import TransferFailed
 from .._core.units import human_bytes
 from .._postgres.connection import transaction, value
 from .._postgres.quoting import qualified
-from . import catalogue, early_foreign_keys, marker, plan, resume, roles, schema, splitting, target_database
+from . import (
+    catalogue,
+    early_foreign_keys,
+    load_settings,
+    marker,
+    plan,
+    resume,
+    roles,
+    schema,
+    splitting,
+    target_database,
+)
 from .archive import dump_schema, read_section
 from .background import Background, result
 from .effort import read_efforts
@@ -223,16 +234,8 @@ class DatabaseRun:
         """Tell the workers what it is about; they connect now that the schema is there, so that none has to digest it."""
         options = self.context.options
         rate = options.get("max_bytes_per_second")
-        settings = {
-            "synchronous_commit": "off",
-            "maintenance_work_mem": options["maintenance_work_mem"],
-            "standard_conforming_strings": self.post_data.standard_conforming_strings,
-            "check_function_bodies": "off",
-            "client_min_messages": "error",  # see relay.Receiver
-        }
-        self.as_replica = early_foreign_keys.may_load_as_replica(self.target)
-        if self.as_replica:
-            settings["session_replication_role"] = "replica"
+        settings = load_settings.choose(self.target, options, self.post_data.standard_conforming_strings)
+        self.as_replica = load_settings.REPLICA in settings
         self.pool.begin(
             {
                 "request": self.request.as_dict(),

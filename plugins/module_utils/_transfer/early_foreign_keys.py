@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._postgres.connection import rows
-from .._postgres.driver import psycopg2
 from . import priority
 from .effort import LEAST
 from .plan import EVERYTHING
@@ -31,17 +30,6 @@ SELECT k.oid, k.conrelid AS child, k.confrelid AS parent
 """
 LIGHT = 0.5
 WORTH_A_CHECK = 0.05  # of the time: a check on the target costs processor time that the estimate does not see
-
-
-def may_load_as_replica(target) -> bool:
-    """Return whether the user of the session I(target) may set C(session_replication_role); the session keeps its own."""
-    with target.cursor() as cursor:
-        try:
-            cursor.execute("SET session_replication_role = replica")
-        except psycopg2.errors.InsufficientPrivilege:
-            return False
-        cursor.execute("RESET session_replication_role")
-    return True
 
 
 def read_candidates(source) -> dict:

@@ -51,6 +51,11 @@ class Unit:
         return self.members or (self.name,)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether the unit is a large table's single stream."""
+        return self.task["kind"] == "table" and self.bytes_total > SMALL_TABLE_BYTES
+
+    @property
     def journal_names(self) -> tuple:
         """The names in the journal."""
         return (self.part_of,) if self.part_of else self.names

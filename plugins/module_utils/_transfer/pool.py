@@ -238,7 +238,8 @@ class Pool:
             while worker.unit is None and ready:
                 item = heapq.heappop(ready)
                 unit = item[2]
-                if conflicts(unit, [other.unit for other in self.workers if other.unit]):
+                others = [other.unit for other in self.workers if other.unit]
+                if conflicts(unit, others) or (unit.is_stream and self.streams_are_enough(others)):
                     put_back.append(item)
                     continue
                 worker.unit = unit
@@ -254,6 +255,10 @@ class Pool:
                 break
         for item in put_back:
             heapq.heappush(ready, item)
+
+    def streams_are_enough(self, others: list) -> bool:
+        """Return whether half of the workers copy tables already: the other half is better off building their keys."""
+        return sum(other.is_stream for other in others) >= max(1, self.jobs // 2)
 
     def crew(self) -> Iterator[WorkerProcess]:
         """Yield the workers that there are, then new ones as long as more are allowed: started only when asked for."""

@@ -21,7 +21,15 @@ DECIDED = {
     # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
     "premigration": {
         "premigration_check": {"report_directory"},
-        "migration": {"state", "maintenance_work_mem", "wait", "wait_timeout", "poll_interval"},
+        "migration": {
+            "state",
+            "foreign_keys",
+            "toast_compression",
+            "maintenance_work_mem",
+            "wait",
+            "wait_timeout",
+            "poll_interval",
+        },
     },
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.

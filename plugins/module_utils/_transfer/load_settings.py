@@ -1,0 +1,43 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of the sessions that load the target, as far as its user may choose them."""
+
+from __future__ import annotations
+
+from .._postgres.driver import psycopg2
+
+REPLICA = "session_replication_role"
+COMPRESSION = "default_toast_compression"
+
+
+def choose(target, options: dict, standard_conforming_strings: str) -> dict:
+    """Return C({name: value}) for the workers' sessions; the session I(target) is asked and keeps its own settings.
+
+    :param options: of the migration: maintenance_work_mem, foreign_keys, toast_compression
+    :param standard_conforming_strings: under which the schema's texts mean what they say
+    """
+    settings = {
+        "synchronous_commit": "off",
+        "maintenance_work_mem": options["maintenance_work_mem"],
+        "standard_conforming_strings": standard_conforming_strings,
+        "check_function_bodies": "off",
+        "client_min_messages": "error",  # see relay.Receiver
+    }
+    if options.get("foreign_keys", "auto") == "auto" and may_set(target, REPLICA, "replica"):
+        settings[REPLICA] = "replica"
+    compress = options.get("toast_compression", "lz4") == "lz4" and target.server_version >= 140000
+    if compress and may_set(target, COMPRESSION, "lz4"):
+        settings[COMPRESSION] = "lz4"
+    return settings
+
+
+def may_set(target, name: str, content: str) -> bool:
+    """Return whether the user of a session may give a setting this value, and the server knows it."""
+    with target.cursor() as cursor:
+        try:
+            cursor.execute(f"SET {name} TO {content}")
+        except (psycopg2.errors.InsufficientPrivilege, psycopg2.DataError):
+            return False
+        cursor.execute(f"RESET {name}")
+    return True
