@@ -87,7 +87,9 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     return rows_in, carried
 
 
-def copy_batch(source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle, path: str = "") -> dict:
+def copy_batch(
+    source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle, path: str = ""
+) -> dict:
     """Carry small tables, C([(unit, table)]), and run what builds their keys, in one transaction with all markers.
 
     The tables are known to be empty. Their rows pass through memory whole, which their size allows.

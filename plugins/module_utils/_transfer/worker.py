@@ -27,11 +27,11 @@ from .catalogue import Table
 from .copying import copy_batch, copy_part, copy_table
 from .copying_large_objects import copy_large_objects
 from .relay import Throttle, relay
+from .searching import UNRESOLVED, lend_path, with_schema
 from .sessions import Runner, Sessions
 from .source_program import SourceProgram, relay_program
 from .splitting import join_parts
 from .transient import is_transient
-from .searching import UNRESOLVED, lend_path, with_schema
 
 PROGRESS_SECONDS = 0.5
 LEAST_BYTES_FOR_PROGRAM = 16 << 20  # a program and a connection of its own cost as much as these
