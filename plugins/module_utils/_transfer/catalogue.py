@@ -84,6 +84,34 @@ SELECT w.ev_class AS oid, array_agg(DISTINCT d.refobjid::bigint) AS reads
  GROUP BY 1
 """
 
+# Who owns what in which schema, for every catalogue whose objects have both.
+OWNED = {
+    "pg_class": ("relnamespace", "relowner"),
+    "pg_proc": ("pronamespace", "proowner"),
+    "pg_type": ("typnamespace", "typowner"),
+    "pg_operator": ("oprnamespace", "oprowner"),
+    "pg_opclass": ("opcnamespace", "opcowner"),
+    "pg_opfamily": ("opfnamespace", "opfowner"),
+    "pg_collation": ("collnamespace", "collowner"),
+    "pg_conversion": ("connamespace", "conowner"),
+    "pg_ts_dict": ("dictnamespace", "dictowner"),
+    "pg_ts_config": ("cfgnamespace", "cfgowner"),
+    "pg_statistic_ext": ("stxnamespace", "stxowner"),
+}
+MULTIRANGE_COMMENTS = f"""
+SELECT n.nspname AS schema, t.typname AS name, d.description AS comment
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_type'::regclass AND d.objoid = t.oid
+ WHERE t.typtype = 'm' AND {USER_SCHEMAS}
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_range r ON r.rngtypid = x.objid
+                    WHERE r.rngmultitypid = t.oid AND x.classid = 'pg_catalog.pg_type'::regclass AND x.deptype = 'e')
+"""
+PUBLISHERS = "SELECT DISTINCT pg_catalog.pg_get_userbyid(pubowner) AS owner FROM pg_catalog.pg_publication"
+CREATORS = """
+SELECT pg_catalog.pg_get_userbyid(a.grantee) AS owner FROM pg_catalog.pg_database d, LATERAL pg_catalog.aclexplode(d.datacl) a
+ WHERE d.datname = pg_catalog.current_database() AND a.privilege_type = 'CREATE' AND a.grantee <> 0
+"""
+
 # Partitions are analysed by their root, which the autovacuum daemon never analyses by itself.
 ANALYZED = f"""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
@@ -177,6 +205,16 @@ def read_tables(connection) -> list:
     return tables
 
 
+def owners_by_schema(connection) -> set:
+    """Return C({(schema, owner)}) of everything that users own in schemas of their own."""
+    parts = [
+        f"SELECT n.nspname AS schema, pg_catalog.pg_get_userbyid(o.{owner}) AS owner FROM pg_catalog.{name} o"
+        f" JOIN pg_catalog.pg_namespace n ON n.oid = o.{space} WHERE {USER_SCHEMAS}"
+        for name, (space, owner) in OWNED.items()
+    ]
+    return {(row["schema"], row["owner"]) for row in rows(connection, " UNION ".join(parts))}
+
+
 def read_sequences(connection) -> list:
     """Return C([(schema, name, last_value, is_called)]) of every sequence that is not part of an extension."""
     names = [(row["schema"], row["name"]) for row in rows(connection, SEQUENCES)]
@@ -195,7 +233,7 @@ def read_sequences(connection) -> list:
 
 
 def read_materialized_views(connection) -> list:
-    """Return the populated materialised views as C([(schema, name, bytes)]), each after those that it reads."""
+    """Return the populated materialised views as C([(schema, name, bytes, oid)]), each after those that it reads."""
     views = {row["oid"]: row for row in rows(connection, MATERIALIZED_VIEWS)}
     reads = {row["oid"]: row["reads"] for row in rows(connection, VIEWS_READ)} if views else {}
     reads.update({oid: row["reads"] for oid, row in views.items()})
@@ -212,7 +250,7 @@ def read_materialized_views(connection) -> list:
 
     for oid in views:
         visit(oid)
-    return [(row["schema"], row["name"], row["bytes"]) for row in ordered]
+    return [(row["schema"], row["name"], row["bytes"], row["oid"]) for row in ordered]
 
 
 def read_analyzed(connection) -> list:
@@ -221,6 +259,14 @@ def read_analyzed(connection) -> list:
     I(alone) says that a table's statistics are about itself only: no other table and no statistics object is concerned.
     """
     return rows(connection, ANALYZED)
+
+
+def read_multirange_comments(connection) -> list:
+    """Return C([(schema, name, comment)]) of the commented multirange types of users."""
+    if connection.server_version < 140000:
+        return []
+    found = rows(connection, MULTIRANGE_COMMENTS)
+    return [(row["schema"], row["name"], row["comment"]) for row in found]
 
 
 def read_large_objects(connection) -> list:

@@ -17,6 +17,7 @@ from .subjects import Program
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LONGEST_WORDS = 2000
 LOST = re.compile(
     r"server closed the connection|terminating connection|connection to server .* failed|could not connect to server"
     r"|SSL SYSCALL|SSL error|no connection to the server|could not receive data|could not send data"
@@ -67,7 +68,10 @@ def run_program(command: list, environment: dict, pass_fds: tuple, secrets: list
                 process.kill()
                 process.wait()
         errors.seek(0)
-        words = redact(errors.read().decode("utf-8", "replace").strip()[-2000:], secrets)
+        words = errors.read().decode("utf-8", "replace").strip()
+        if len(words) > LONGEST_WORDS:  # the cause comes first, and then perhaps the list of all tables
+            words = f"{words[: LONGEST_WORDS // 2]} ... {words[-LONGEST_WORDS // 2 :]}"
+        words = redact(words, secrets)
         output.seek(0)
         text = output.read().decode("utf-8", "replace" if process.returncode else "strict")
     if subject and subject.struck:

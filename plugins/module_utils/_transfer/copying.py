@@ -13,6 +13,7 @@ from .._postgres.quoting import qualified, quote_identifier
 from . import marker
 from .catalogue import Table
 from .relay import Throttle
+from .searching import with_schema
 
 
 def compare_counts(label: str, rows_out: int, rows_in: int) -> None:
@@ -27,7 +28,13 @@ def compare_counts(label: str, rows_out: int, rows_in: int) -> None:
         )
 
 
-def copy_table(stream, target, table: Table, migration: str, unit: str) -> tuple:
+def set_path(cursor, path: str, table: Table) -> None:
+    """Let the functions that a table's checks and generated columns call find what they look for, if I(path) is given."""
+    if path:
+        cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (with_schema(path, table.schema),))
+
+
+def copy_table(stream, target, table: Table, migration: str, unit: str, path: str = "") -> tuple:
     """Carry all rows of I(table) in one transaction on the target together with the unit's marker.
 
     TRUNCATE in the same transaction lets COPY FREEZE write rows as already visible to all, so that nothing has to
@@ -49,13 +56,14 @@ def copy_table(stream, target, table: Table, migration: str, unit: str) -> tuple
     copy_in = f"COPY {relation} {table.column_list} FROM STDIN ({options})"
     with transaction(target) as cursor:
         cursor.execute(truncate)
+        set_path(cursor, path, table)
         rows_out, rows_in, carried = stream(copy_out, cursor, copy_in)
         compare_counts(table.label, rows_out, rows_in)
         marker.set_markers(cursor, migration, {unit: rows_in})
     return rows_in, carried
 
 
-def copy_part(stream, target, table: Table, pages: list, migration: str, unit: str) -> tuple:
+def copy_part(stream, target, table: Table, pages: list, migration: str, unit: str, path: str = "") -> tuple:
     """Carry the rows of I(table) that lie in a range of its pages, C([first, end or None]), with the part's marker.
 
     :param stream: called with (COPY TO, the target's cursor, COPY FROM), returns C((rows out, rows in, bytes))
@@ -72,13 +80,16 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     copy_out = f"COPY (SELECT {columns} FROM ONLY {relation} WHERE {condition}) TO STDOUT (FORMAT {form})"
     copy_in = f"COPY {relation} {table.column_list} FROM STDIN (FORMAT {form})"
     with transaction(target) as cursor:
+        set_path(cursor, path, table)
         rows_out, rows_in, carried = stream(copy_out, cursor, copy_in)
         compare_counts(table.label, rows_out, rows_in)
         marker.set_markers(cursor, migration, {unit: rows_in})
     return rows_in, carried
 
 
-def copy_batch(source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle) -> dict:
+def copy_batch(
+    source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle, path: str = ""
+) -> dict:
     """Carry small tables, C([(unit, table)]), and run what builds their keys, in one transaction with all markers.
 
     The tables are known to be empty. Their rows pass through memory whole, which their size allows.
@@ -90,6 +101,7 @@ def copy_batch(source, target, tables: list, statements: list, names: list, migr
     carried = {}
     with source.cursor() as source_cursor, transaction(target) as target_cursor:
         for unit, table in tables:
+            set_path(target_cursor, path, table)
             form = "binary" if table.binary else "text"
             relation = f"{qualified(table.schema, table.name)} {table.column_list}"
             content = io.BytesIO()

@@ -12,28 +12,36 @@ import time
 from .._core.errors import TransferFailed
 from .._core.units import human_bytes
 from .._postgres.connection import transaction, value
-from .._postgres.quoting import qualified
+from .._postgres.quoting import qualified, quote_literal
 from . import (
     catalogue,
+    deferred_checks,
     early_foreign_keys,
+    extension_tables,
     load_settings,
     marker,
     plan,
+    remarks,
     resume,
     roles,
     schema,
+    searching,
     splitting,
+    statements,
     target_database,
 )
 from .archive import dump_schema, read_section
 from .background import Background, result
 from .effort import read_efforts
-from .large_objects import property_statements
+from .large_objects import large_object_grantors, property_statements
 from .pool import Pool
 from .trace import CONTROL
 
 KEEP_ALIVE_SECONDS = 30
-STEP_UNITS = ("schema", "large object properties", "sequences", "other objects", "settings")
+STEP_UNITS = (
+    "schema", "large object properties", "sequences", "extension tables", "checks", "other objects", "comments",
+    "settings",
+)  # fmt: skip
 FINISHED = "database"
 
 
@@ -124,11 +132,12 @@ class DatabaseRun:
             ]
             self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
         entries = [*self.pre_data.entries, *self.post_data.entries]
-        roles.join_grantors(self.target, self.roles, schema.grantors(entries), self.journal)
+        givers = {*statements.grantors(entries), *large_object_grantors(self.source)}
+        roles.join_grantors(self.target, self.roles, sorted(givers), self.journal)
         keys, foreign_keys, rest = plan.split_post_data(self.post_data.entries)
         rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
-        texts = {entry.number: schema.target_text(entry, self.roles) for entry in self.post_data.entries}
-        key_units = plan.key_units(keys, self.pre_data.entries, self.tables, texts)
+        texts = {entry.number: statements.target_text(entry, self.roles) for entry in self.post_data.entries}
+        key_units = plan.key_units(keys, self.pre_data.entries, self.tables, texts, self.functions)
         foreign_key_units = plan.foreign_key_units(foreign_keys, keys, self.pre_data.entries, self.tables, texts)
         everything = [*self.units, *key_units, *foreign_key_units, *self.refreshes, *self.analyses]
         self.enter(everything, [*keys, *foreign_keys])
@@ -140,21 +149,28 @@ class DatabaseRun:
         )
 
         writer = self.create_schema()
+        lost = writer.drop_followers(keys)
+        key_units = [unit for unit in key_units if unit.name not in lost]
         self.begin_work()
         resume.keep_what_is_proven(self, self.units, [*foreign_keys, *rest], [*self.refreshes, *self.analyses])
         self.settle(everything)
         graph, last_foreign_keys, late_analyses = self.arrange(key_units, foreign_key_units, foreign_keys)
-        self.pool.run(graph)
+        self.name_failures(self.pool.run(graph), graph, "has no statistics, ANALYZE failed")
         self.step("large object properties", self.set_large_object_properties)
         self.step("sequences", self.set_sequences)
+        self.step("extension tables", self.carry_extension_tables)
         self.pool.run(last_foreign_keys)
+        self.step("checks", lambda: self.restore_checks(writer))
         self.step("other objects", lambda: writer.run(rest, keep_going=True))
-        self.pool.run(self.open_units(self.refreshes))
+        refreshes = self.open_units(self.refreshes)
+        self.name_failures(self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW")
+        self.step("comments", self.comment_on_multiranges)
         about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
-        self.pool.run(plan.batch_statistics(late_analyses))
-        schema.revoke_helper_grants(self.target, self.journal, self.database)
-        self.report_refusals(writer)
+        late = plan.batch_statistics(late_analyses)
+        self.name_failures(self.pool.run(late), late, "has no statistics, ANALYZE failed")
+        schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
+        self.report(writer)
         self.mark(FINISHED)
 
     def read_catalogue(self) -> None:
@@ -162,8 +178,14 @@ class DatabaseRun:
         self.tables = catalogue.read_tables(self.source)
         self.units = plan.table_units(self.tables)
         self.units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.search_path = searching.read_search_path(self.source)
+        self.functions = searching.read_functions(self.source)
+        self.checks = deferred_checks.read_checks(self.source)
         self.refreshes = self.refresh_units()
-        self.analyses = plan.statistics_units(catalogue.read_analyzed(self.source))
+        analyzed = catalogue.read_analyzed(self.source)
+        self.analyses = plan.statistics_units(analyzed)
+        for unit, row in zip(self.analyses, analyzed):
+            self.maintains(unit, row["schema"], row["oid"])
         self.efforts = read_efforts(self.source, self.tables)
         self.candidates = early_foreign_keys.read_candidates(self.source)
         self.enter([*self.units, *self.refreshes, *self.analyses], [])
@@ -208,13 +230,15 @@ class DatabaseRun:
         for name, content in schema.session_settings(self.pre_data).items():
             with self.target.cursor() as cursor:
                 cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, content))
-        writer = schema.SchemaWriter(self.target, self.request.name, self.roles, self.done)
+        known = [entry.number for entry in (*self.pre_data.entries, *self.post_data.entries)]
+        writer = schema.SchemaWriter(self.target, self.request.name, self.roles, self.done, known, self.search_path)
         entries = [entry for entry in self.pre_data.entries if not schema.is_about_database(entry)]
         writer.run([entry for entry in entries if entry.type == "SCHEMA"])
         schema.helper_grants(
             self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
         )
         writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
+        writer.run([check.drop for check in self.checks])
         self.journal.finished(self.database, {"schema": (len(entries), None)})
         self.journal.end_span(CONTROL, "done")
         return writer
@@ -242,6 +266,7 @@ class DatabaseRun:
                 "secrets": self.request.secrets,
                 "database": self.database,
                 "snapshot": self.snapshot,
+                "search_path": self.search_path,
                 "runner": str(self.context.sessions.runner),
                 "labels": {side: self.context.sessions.label(side, "").rstrip() for side in ("source", "target")},
                 "settings": settings,
@@ -296,30 +321,70 @@ class DatabaseRun:
                 (names, numbers, called),
             )
 
+    def carry_extension_tables(self) -> None:
+        """Carry the users' rows of extensions' configuration tables."""
+        for warning in extension_tables.carry_extension_tables(self.source, self.target):
+            self.journal.event(warning, "warning", self.database)
+
+    def comment_on_multiranges(self) -> None:
+        """Set the comments on multirange types, which pg_dump leaves out as it does not create these types."""
+        with transaction(self.target) as cursor:
+            for space, name, text in catalogue.read_multirange_comments(self.source):
+                cursor.execute(f"COMMENT ON TYPE {qualified(space, name)} IS {quote_literal(text)}")
+
+    def restore_checks(self, writer: schema.SchemaWriter) -> None:
+        """Put back the constraints that waited for all rows."""
+        for warning in deferred_checks.restore_checks(writer, self.checks, self.search_path):
+            self.journal.event(warning, "warning", self.database)
+
     def refresh_units(self) -> list:
         """Return the units that fill the materialised views, each after those that it reads."""
-        return plan.statement_units(
+        views = catalogue.read_materialized_views(self.source)
+        units = plan.statement_units(
             "materialized_view",
             [
                 (
                     f"refresh:{space}.{name}",
                     f"{space}.{name}",
                     size,
-                    f"REFRESH MATERIALIZED VIEW {qualified(space, name)}",
+                    # As the owner sees the rows, whatever the policies of the tables say.
+                    f"SET LOCAL row_security = on; REFRESH MATERIALIZED VIEW {qualified(space, name)}",
                 )
-                for space, name, size in catalogue.read_materialized_views(self.source)
+                for space, name, size, _oid in views
             ],
             chained=True,
         )
+        for unit, (space, _name, _size, oid) in zip(units, views):
+            self.maintains(unit, space, oid)
+        return units
 
-    def report_refusals(self, writer: schema.SchemaWriter) -> None:
-        """Say which objects the target refused after all the rest has been brought.
+    def maintains(self, unit, schema_name: str, oid: int) -> None:
+        """Let a unit fail without an end to the migration, and know which functions may need a search path."""
+        functions = self.functions.get((plan.CLASS_RELATION, oid), ())
+        unit.task.update(dispensable=True, schema=schema_name, functions=functions)
+
+    def name_failures(self, answers: dict, units: list, what: str) -> None:
+        """Name what failed of units that may, since a server is out of reach, say."""
+        labels = {unit.name: unit.label for unit in units}
+        for name, answer in answers.items():
+            if answer.get("warning"):
+                subject = labels.get(name, name)
+                sentence = f"{subject} {what}: {answer['warning']} Put the cause right and repeat this on the target."
+                self.journal.event(sentence, "warning", self.database)
+
+    def report(self, writer: schema.SchemaWriter) -> None:
+        """Say what has not been brought, and which objects the target refused after all the rest had been.
 
         :raises TransferFailed: unless every refusal is harmless
         """
+        for sentence in [*remarks.read_remarks(self.source), *remarks.left_out_for_roles(self.roles.left_out)]:
+            self.journal.event(sentence, "warning", self.database)
+        self.roles.left_out.clear()
+        for entry, message in writer.left_out:
+            self.journal.event(f"{entry.label} is not on the target: {message}", "warning", self.database)
         for entry, message in writer.refused:
             self.journal.event(f"The target refused {entry.label}: {message}", "warning", self.database)
-        serious = [(entry, message) for entry, message in writer.refused if not schema.is_tolerated(entry)]
+        serious = writer.refused
         if serious:
             raise TransferFailed(
                 f"Database {self.database}: data and keys have arrived, but the target refused {len(serious)} objects: "

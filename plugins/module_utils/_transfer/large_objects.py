@@ -11,30 +11,59 @@ from .roles import RolePlan
 
 PROPERTIES = """
 SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner) AS owner, pg_catalog.obj_description(m.oid, 'pg_largeobject') AS comment,
-       m.lomacl IS NOT NULL AS has_acl,
-       array(SELECT pg_catalog.concat_ws(' ', a.privilege_type, a.is_grantable::text,
-                CASE WHEN a.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(a.grantee) END)
-               FROM pg_catalog.aclexplode(m.lomacl) a WHERE a.grantee <> m.lomowner) AS grants
+       m.lomacl IS NOT NULL AS has_acl
   FROM pg_catalog.pg_largeobject_metadata m ORDER BY m.oid
 """
+# What the owner gave comes first, since others give on what they got.
+GRANTS = """
+SELECT m.oid, CASE WHEN a.grantor <> m.lomowner THEN pg_catalog.pg_get_userbyid(a.grantor) END AS grantor,
+       CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END AS grantee, a.grantee = m.lomowner AS to_owner,
+       a.privilege_type AS privilege, a.is_grantable AS grantable
+  FROM pg_catalog.pg_largeobject_metadata m CROSS JOIN LATERAL pg_catalog.aclexplode(m.lomacl) a
+ ORDER BY m.oid, a.grantor <> m.lomowner, 2, 3, 5
+"""
+
+
+def large_object_grantors(source) -> list:
+    """Return the source's names of the roles that gave privileges on large objects without owning these."""
+    return sorted({row["grantor"] for row in rows(source, GRANTS)} - {None})
 
 
 def property_statements(source, plan: RolePlan) -> list:
     """Return the SQL that gives every large object of the target its owner, privileges and comment."""
     statements = []
+    grants: dict = {}
+    for row in rows(source, GRANTS):
+        grants.setdefault(row["oid"], []).append(row)
     for row in rows(source, PROPERTIES):
         item = f"LARGE OBJECT {row['oid']}"
         owner = plan.names.get(row["owner"], row["owner"])
         if owner:
             statements.append(f"ALTER {item} OWNER TO {quote_identifier(owner)}")
-        for grant in row["grants"]:
-            privilege, grantable, *grantee = grant.split(" ", 2)
-            role = plan.names.get(grantee[0], grantee[0]) if grantee else None
-            if grantee and role is None:
-                continue
-            option = " WITH GRANT OPTION" if grantable == "true" else ""
-            to = quote_identifier(role) if role else "PUBLIC"
-            statements.append(f"GRANT {privilege} ON {item} TO {to}{option}")
+        else:
+            plan.left_out.add((row["owner"], item.lower()))
         if row["comment"]:
             statements.append(f"COMMENT ON {item} IS {quote_literal(row['comment'])}")
+        mine = grants.get(row["oid"], [])
+        owners = {grant["privilege"] for grant in mine if grant["to_owner"]}
+        for grant in mine:
+            if not grant["to_owner"]:
+                statements += grant_statements(item, grant, plan)
+        for privilege in ("SELECT", "UPDATE"):
+            if row["has_acl"] and owner and privilege not in owners:
+                statements.append(f"REVOKE {privilege} ON {item} FROM {quote_identifier(owner)}")
     return statements
+
+
+def grant_statements(item: str, grant: dict, plan: RolePlan) -> list:
+    """Return the statements for one privilege, given by who gave it on the source where that role can be acted for."""
+    role = plan.names.get(grant["grantee"], grant["grantee"]) if grant["grantee"] else None
+    if grant["grantee"] and role is None:
+        plan.left_out.add((grant["grantee"], item.lower()))
+        return []
+    option = " WITH GRANT OPTION" if grant["grantable"] else ""
+    statement = f"GRANT {grant['privilege']} ON {item} TO {quote_identifier(role) if role else 'PUBLIC'}{option}"
+    grantor = plan.names.get(grant["grantor"], grant["grantor"]) if grant["grantor"] else None
+    if not grantor or grantor in plan.unavailable:
+        return [statement]
+    return [f"SET LOCAL ROLE {quote_identifier(grantor)}", statement, "RESET ROLE"]

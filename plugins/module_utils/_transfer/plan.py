@@ -108,11 +108,13 @@ def split_post_data(post_data: tuple) -> tuple:
     return keys, foreign_keys, rest
 
 
-def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
+def key_units(keys: list, pre_data: tuple, tables: list, texts: dict, functions: dict | None = None) -> list:
     """Return one unit per index or key; each waits for the copy of its table and for the entries it depends on.
 
     :param texts: C({entry number: SQL}) as it is to be run on the target
+    :param functions: C({(catalogue, oid): functions}) that indexes call, see M(searching.read_functions)
     """
+    functions = functions or {}
     copies = {}
     for table in tables:
         for oid in (table.oid, *table.leaves):
@@ -131,6 +133,8 @@ def key_units(keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
                 waits_for.add(table_unit_name(table))
                 weight = max(weight, table.bytes // 2)
         unit = Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for)
+        if (entry.catalogue, entry.oid) in functions:
+            unit.task.update(functions=functions[entry.catalogue, entry.oid], schema=entry.schema)
         # Several indexes of a table can be built at once; a key's ALTER TABLE wants the table for itself.
         if entry.type == "INDEX":
             unit.shares = touched
@@ -202,6 +206,8 @@ def batch_small_tables(tables: list, keys: list, again: set) -> list:
         mine = []
         # Archive order puts a key after those that it depends on, so one pass finds all that can join.
         for unit in waiting.values():
+            if unit.task.get("functions"):
+                continue  # it may need a search path, which the others must do without
             if unit.waits_for and unit.waits_for <= names and names.intersection(unit.waits_for):
                 mine.append(unit)
                 names.add(unit.name)
@@ -272,6 +278,9 @@ def batch_statistics(units: list) -> list:
     """Return the units that gather statistics with those of small relations put together."""
 
     def fits(group: list, unit: Unit) -> bool:
+        # What needs a search path of its own stays alone.
+        if unit.task.get("functions") or group[-1].task.get("functions"):
+            return False
         return len(group) < BATCH_ANALYZED and sum(one.weight for one in group) + unit.weight <= BATCH_ANALYZED_BYTES
 
     return [
@@ -280,7 +289,7 @@ def batch_statistics(units: list) -> list:
             kind="statistics",
             label=group[0].label if len(group) == 1 else f"{group[0].label} and {len(group) - 1} more",
             weight=sum(unit.weight for unit in group),
-            task={"kind": "sql", "text": "; ".join(unit.task["text"] for unit in group)},
+            task={**group[0].task, "text": "; ".join(unit.task["text"] for unit in group)},
             members=tuple(unit.name for unit in group),
         )
         for group in batches(units, fits)

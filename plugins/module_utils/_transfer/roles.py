@@ -17,7 +17,9 @@ NEEDED = f"""
 {REFERENCED}
 SELECT n.rolname AS name, n.rolsuper AS superuser, n.rolinherit AS inherit, n.rolcreaterole AS createrole,
        n.rolcreatedb AS createdb, n.rolcanlogin AS login, n.rolreplication AS replication,
-       n.rolbypassrls AS bypassrls, n.rolconnlimit AS connection_limit, n.rolvaliduntil::text AS valid_until,
+       n.rolbypassrls AS bypassrls, n.rolconnlimit AS connection_limit, CASE WHEN isfinite(n.rolvaliduntil)
+            THEN pg_catalog.to_char(n.rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'
+            ELSE n.rolvaliduntil::text END AS valid_until,
        pg_catalog.shobj_description(n.oid, 'pg_authid') AS comment, n.owns,
        (SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s WHERE s.setrole = n.oid AND s.setdatabase = 0) AS settings
   FROM needed n ORDER BY n.rolname
@@ -28,10 +30,20 @@ SELECT rolname AS name FROM pg_catalog.pg_roles WHERE rolsuper OR rolname ~ '^(r
 """
 
 MEMBERSHIPS = """
-SELECT g.rolname AS role, u.rolname AS member, m.admin_option AS admin
+SELECT g.rolname AS role, u.rolname AS member, pg_catalog.bool_or(m.admin_option) AS admin, {options}
   FROM pg_catalog.pg_auth_members m
   JOIN pg_catalog.pg_roles g ON g.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
- ORDER BY 1, 2
+ GROUP BY 1, 2 ORDER BY 1, 2
+"""
+# From 16 on a membership says whether the member inherits and may act as the role; before, both followed from others.
+OPTIONS = "pg_catalog.bool_or(m.inherit_option) AS inherit, pg_catalog.bool_or(m.set_option) AS set"
+NO_OPTIONS = "NULL::boolean AS inherit, NULL::boolean AS set"
+
+# Only superusers, and who was given the right, may read these.
+VERIFIERS = "SELECT rolname AS name, rolpassword AS verifier FROM pg_catalog.pg_authid WHERE rolpassword IS NOT NULL"
+MAY_READ = """
+SELECT pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')
+   AND pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolname', 'SELECT')
 """
 
 
@@ -39,9 +51,12 @@ SELECT g.rolname AS role, u.rolname AS member, m.admin_option AS admin
 class RolePlan:
     """The roles of the source as they are to be on the target.
 
-    I(roles): attributes by name; I(memberships): C((role, member, admin)); I(names): C({source role: target role}),
+    I(roles): attributes by name; I(memberships): C((role, member, admin, inherit, set)), the last two None where a
+    server does not know them; I(names): C({source role: target role}),
     with None for a superuser of the source that is not mapped, whose objects will belong to the migration's own user;
-    I(user): the migration's user on the target; I(unavailable): roles that it turned out not to be able to act for.
+    I(user): the migration's user on the target; I(unavailable): roles that it turned out not to be able to act for;
+    I(verifiers): C({source role: password as the source keeps it}) of those that could be read, never to be printed;
+    I(left_out): C((source role, entry)) of statements that name a role without a counterpart.
     """
 
     roles: dict
@@ -49,6 +64,8 @@ class RolePlan:
     names: dict
     user: str = ""
     unavailable: set = field(default_factory=set)
+    left_out: set = field(default_factory=set)
+    verifiers: dict = field(default_factory=dict, repr=False)
 
     @property
     def owners(self) -> list:
@@ -74,13 +91,22 @@ def read_plan(source, target, databases: list, role_map: dict) -> RolePlan:
             names[row["name"]] = None
     names.update(role_map)
     memberships = tuple(
-        (row["role"], row["member"], row["admin"])
-        for row in rows(source, MEMBERSHIPS)
+        (row["role"], row["member"], row["admin"], row["inherit"], row["set"])
+        for row in read_memberships(source)
         if row["member"] in roles
         and not roles[row["member"]]["superuser"]
         and (row["role"] in roles or row["role"].startswith("pg_"))
     )
-    return RolePlan(roles, memberships, names, value(target, "SELECT current_user"))
+    verifiers = {}
+    if value(source, MAY_READ):
+        verifiers = {row["name"]: row["verifier"] for row in rows(source, VERIFIERS) if row["name"] in roles}
+    return RolePlan(roles, memberships, names, value(target, "SELECT current_user"), verifiers=verifiers)
+
+
+def read_memberships(session) -> list:
+    """Return who is a member of whom as C([{role, member, admin, inherit, set}])."""
+    options = OPTIONS if session.server_version >= 160000 else NO_OPTIONS
+    return rows(session, MEMBERSHIPS.format(options=options))
 
 
 def attempt(target, statement: str) -> str | None:
@@ -109,10 +135,10 @@ def attributes(role: dict) -> list:
 def create_roles(target, plan: RolePlan, journal) -> list:
     """Create the roles that the target lacks, with memberships, settings and comments; return warnings for people.
 
-    Roles that are there already keep their attributes. Passwords cannot be read by an ordinary user of the source,
-    so they are not carried.
+    Roles that are there already keep their attributes and passwords. A password is carried as the source keeps it,
+    where its user may read that; an ordinary user may not.
     """
-    warnings = []
+    warnings, without = [], []
     existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
     for name, role in plan.roles.items():
         final = plan.names.get(name)
@@ -134,10 +160,33 @@ def create_roles(target, plan: RolePlan, journal) -> list:
             complaint = attempt(target, statement)
             if complaint:
                 warnings.append(f"Role {final}: '{statement}' was refused: {complaint}")
-        if role["login"]:
-            warnings.append(f"Role {final} was created without a password: set one on the target before it logs in.")
+        if role["login"] and not set_password(target, final, plan.verifiers.get(name), name, warnings):
+            without.append(final)
+    if without:
+        warnings.append(
+            f"Roles were created without a password: {', '.join(without)}. Set one on the target before they log in."
+        )
     warnings += grant_memberships(target, plan)
     return warnings
+
+
+def set_password(target, name: str, verifier: str | None, source_name: str, warnings: list) -> bool:
+    """Give a role the password that the source keeps; return whether it has one now. No message shows the verifier.
+
+    One made by MD5 holds the role's name, so it is of no use under another one.
+    """
+    if verifier is None or not verifier.startswith(("SCRAM-SHA-256$", "md5")):
+        return False
+    if verifier.startswith("md5") and name != source_name:
+        return False
+    complaint = attempt(target, f"ALTER ROLE {quote_identifier(name)} PASSWORD {quote_literal(verifier)}")
+    if complaint:
+        warnings.append(f"Role {name}: the target refused its password: {complaint.replace(verifier, '***')}")
+    elif verifier.startswith("md5"):
+        warnings.append(
+            f"Role {name} has a password in MD5, which a server that asks for SCRAM does not accept: set it anew on the target."
+        )
+    return not complaint
 
 
 def setting_value(parameter: str, content: str) -> str:
@@ -150,14 +199,17 @@ def setting_value(parameter: str, content: str) -> str:
 def grant_memberships(target, plan: RolePlan) -> list:
     """Grant the memberships that the target lacks; return warnings."""
     warnings = []
-    present = {(row["role"], row["member"]): row["admin"] for row in rows(target, MEMBERSHIPS)}
-    for role, member, admin in plan.memberships:
+    present = {(row["role"], row["member"]): row for row in read_memberships(target)}
+    for role, member, admin, inherit, may_set in plan.memberships:
         group, user = plan.names.get(role, role), plan.names.get(member)
         if group is None or user is None or group == user:
             continue
-        if (group, user) in present and (present[group, user] or not admin):
+        known = present.get((group, user))
+        if known and (known["admin"] or not admin):
             continue
         option = " WITH ADMIN OPTION" if admin else ""
+        if inherit is not None and target.server_version >= 160000:
+            option = f" WITH ADMIN {admin}, INHERIT {inherit}, SET {may_set}"
         complaint = attempt(target, f"GRANT {quote_identifier(group)} TO {quote_identifier(user)}{option}")
         if complaint:
             warnings.append(f"Membership of {user} in {group} was refused: {complaint}")

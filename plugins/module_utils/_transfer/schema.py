@@ -13,29 +13,28 @@ from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
 from . import marker
 from .archive import Entry, Section
+from .catalogue import CREATORS, PUBLISHERS, owners_by_schema
 from .roles import RolePlan
+from .searching import UNRESOLVED, with_schema
+from .statements import COMMENTS_ONLY, split_statements, target_text
 
 BATCH_ENTRIES = 50
-OWNER = re.compile(
-    r'^(ALTER [^\n]* OWNER TO )("(?:[^"]|"")+"|[^\s";]+);(?=\s*(?:SET default_[a-z_]+ = [^\n]*;\s*)*\Z)', re.MULTILINE
-)
-ROLE_NAME = r'("(?:[^"]|"")+"|[^\s";]+)'
-GRANT = re.compile(
-    rf"^((?:GRANT|REVOKE|ALTER DEFAULT) [^\n]* (?:TO|FROM) ){ROLE_NAME}((?: WITH GRANT OPTION)?;)$", re.MULTILINE
-)
-FOR_ROLE = re.compile(rf"^(ALTER DEFAULT PRIVILEGES FOR ROLE ){ROLE_NAME}( [^\n]*;)$", re.MULTILINE)
-COMMENTS_ONLY = re.compile(r"(?:--[^\n]*\n?|\s)*")
-AUTHORIZATION = re.compile(r"^SET SESSION AUTHORIZATION (.*);$", re.MULTILINE)
-# The kinds of entries whose text pg_dump ends with the owner's statement; session defaults of the next entry may follow.
-OWNED_TYPES = frozenset(
+INSUFFICIENT_PRIVILEGE = "42501"
+# What only a superuser can create, and what never holds rows: the rest arrives without them.
+SUPERUSERS_OWN = frozenset(
     (
-        "AGGREGATE", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "FOREIGN TABLE",
-        "FUNCTION", "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE",
-        "PROCEDURE", "PUBLICATION", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "TABLE", "TEXT SEARCH CONFIGURATION",
-        "TEXT SEARCH DICTIONARY", "TYPE", "VIEW",
+        "ACCESS METHOD", "CAST", "CONVERSION", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "FUNCTION", "AGGREGATE",
+        "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE", "PUBLICATION", "PUBLICATION TABLES IN SCHEMA",
+        "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE", "TRANSFORM",
     )
 )  # fmt: skip
-KEYWORD_GRANTEES = ("PUBLIC", "CURRENT_USER", "SESSION_USER")
+# What may be left out when it needs something of the above. Tables are not here: rows are never left behind.
+FOLLOWERS = SUPERUSERS_OWN | frozenset(
+    (
+        "ACL", "COMMENT", "DEFAULT", "FOREIGN TABLE", "INDEX", "OPERATOR", "PROCEDURE", "PUBLICATION TABLE", "SERVER",
+        "STATISTICS", "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "TRIGGER", "USER MAPPING",
+    )
+)  # fmt: skip
 
 
 def session_settings(section: Section) -> dict:
@@ -52,51 +51,6 @@ def session_settings(section: Section) -> dict:
         "idle_in_transaction_session_timeout": "0",
         "synchronous_commit": "off",
     }
-
-
-def unquote(identifier: str) -> str:
-    """Return the name that a plain or quoted identifier stands for."""
-    if identifier.startswith('"'):
-        return identifier[1:-1].replace('""', '"')
-    return identifier
-
-
-def target_text(entry: Entry, plan: RolePlan) -> str:
-    """Return the text of an entry with the roles as they are on the target.
-
-    A statement that names a superuser of the source without a counterpart is left out: the object stays with the
-    migration's user, which the verification reports. The ordinary user of a managed server may not set the session's
-    authorization, but may act as the role.
-    """
-
-    def owner(match) -> str:
-        name = plan.names.get(unquote(match[2]), unquote(match[2]))
-        # What the migration's user creates is its own already.
-        return f"{match[1]}{quote_identifier(name)};" if name and name != plan.user else ""
-
-    def grantee(match) -> str:
-        if match[2].upper() in KEYWORD_GRANTEES:
-            return match[0]
-        name = plan.names.get(unquote(match[2]), unquote(match[2]))
-        return f"{match[1]}{quote_identifier(name)}{match[3]}" if name else ""
-
-    def grantor(match) -> str:
-        name = plan.names.get(unquote(match[1]), unquote(match[1]))
-        # Who cannot be acted for gives way to the owner: the privilege arrives, the name of its giver does not.
-        return f"SET LOCAL ROLE {quote_identifier(name)};" if name and name not in plan.unavailable else ""
-
-    text = entry.text
-    if entry.type in ("ACL", "DEFAULT ACL"):
-        text = FOR_ROLE.sub(grantee, GRANT.sub(grantee, text))
-        text = AUTHORIZATION.sub(grantor, text)
-        return text.replace("RESET SESSION AUTHORIZATION;", "RESET ROLE;")
-    return OWNER.sub(owner, text) if entry.type in OWNED_TYPES else text
-
-
-def grantors(entries: list) -> list:
-    """Return the source's names of the roles that gave privileges which they held themselves without owning."""
-    texts = (entry.text for entry in entries if entry.type in ("ACL", "DEFAULT ACL"))
-    return sorted({unquote(name) for text in texts for name in AUTHORIZATION.findall(text) if name != "DEFAULT"})
 
 
 def is_about_database(entry: Entry) -> bool:
@@ -119,20 +73,35 @@ def is_tolerated(entry: Entry) -> bool:
     return entry.type == "COMMENT" and entry.name.startswith("EXTENSION ")
 
 
-class SchemaWriter:
-    """Runs entries in one session of the target, each exactly once, in transactions of at most 50 entries."""
+def server_words(error) -> str:
+    """Return what the server says, without the statement: a user mapping's may hold a password."""
+    parts = [error.diag.message_primary or str(error), error.diag.message_detail]
+    return " ".join(" ".join(part for part in parts if part).split())
 
-    def __init__(self, target, migration: str, plan: RolePlan, done: dict):
+
+class SchemaWriter:
+    """Runs entries in one session of the target, each exactly once, in transactions of at most 50 entries.
+
+    I(refused) collects C((entry, message)) that stop the migration in the end; I(left_out) those without which it is
+    still whole: what only a superuser may create and what needs it, comments and privileges on what an extension
+    brought, single settings.
+    """
+
+    def __init__(self, target, migration: str, plan: RolePlan, done: dict, known=(), search_path: str = ""):
         self.target = target
         self.migration = migration
         self.plan = plan
         self.done = done
+        self.known = frozenset(known)
+        self.search_path = search_path
         self.refused: list = []
+        self.left_out: list = []
+        self.missing: dict = {}
 
     def run(self, entries: list, keep_going: bool = False) -> None:
         """Run the I(entries) that have no marker yet, in order.
 
-        :param keep_going: collect refusals in I(refused) as C((entry, message)) instead of stopping at the first
+        :param keep_going: collect refusals instead of stopping at the first
         :raises TransferFailed: naming the entry and giving the server's own message
         """
         waiting = [entry for entry in entries if entry.unit not in self.done]
@@ -148,13 +117,26 @@ class SchemaWriter:
 
     def run_alone(self, entry: Entry, keep_going: bool) -> None:
         """Run one entry, and say which one it was when the server refuses it."""
+        if entry.type == "DATABASE PROPERTIES":
+            self.run_settings(entry)
+            return
         try:
-            self.execute([entry])
+            try:
+                self.execute([entry])
+            except psycopg2.Error as error:
+                if error.pgcode not in UNRESOLVED or not self.search_path or self.target.closed:
+                    raise
+                self.execute([entry], with_schema(self.search_path, entry.schema))
         except psycopg2.Error as error:
             if error.pgcode is None or self.target.closed:
                 raise
-            message = " ".join(str(error).split())
-            if is_tolerated(entry) or keep_going:
+            message = server_words(error)
+            if self.is_dispensable(entry, error.pgcode):
+                cause = next((self.missing[number] for number in entry.dependencies if number in self.missing), None)
+                self.missing[entry.number] = entry.label
+                self.left_out.append((entry, f"it needs {cause}, which was refused" if cause else message))
+                return
+            if keep_going:
                 self.refused.append((entry, message))
                 return
             raise TransferFailed(
@@ -163,11 +145,49 @@ class SchemaWriter:
                 {"entry": entry.label, "sqlstate": error.pgcode},
             ) from None
 
-    def execute(self, entries: list) -> None:
-        """Run entries and their markers in one transaction."""
+    def is_dispensable(self, entry: Entry, sqlstate: str) -> bool:
+        """Return whether the migration may end well without an entry that the target refused."""
+        if is_tolerated(entry) or (entry.type in FOLLOWERS and self.missing.keys() & set(entry.dependencies)):
+            return True
+        if sqlstate != INSUFFICIENT_PRIVILEGE:
+            return False
+        if entry.type == "ACL":
+            # Privileges on something that is no entry itself: an extension brought it, and its owner is another.
+            return bool(self.known) and not self.known.intersection(entry.dependencies)
+        return entry.type in SUPERUSERS_OWN
+
+    def drop_followers(self, entries: list) -> set:
+        """Give up those of I(entries) that need what the target refused; return the names of their units."""
+        lost = set()
+        for entry in entries:
+            cause = next((self.missing[number] for number in entry.dependencies if number in self.missing), None)
+            if cause and entry.type in FOLLOWERS:
+                self.missing[entry.number] = entry.label
+                self.left_out.append((entry, f"it needs {cause}, which was refused"))
+                lost.add(entry.unit)
+        return lost
+
+    def run_settings(self, entry: Entry) -> None:
+        """Run the statements of an entry one by one: a setting that the target refuses must not keep others away."""
+        for statement in split_statements(target_text(entry, self.plan)):
+            try:
+                with self.target.cursor() as cursor:
+                    cursor.execute(statement)
+            except psycopg2.Error as error:
+                if error.pgcode is None or self.target.closed:
+                    raise
+                self.left_out.append((entry, f"'{statement}': {server_words(error)}"))
+        with self.target.cursor() as cursor:
+            marker.set_markers(cursor, self.migration, {entry.unit: None})
+        self.done[entry.unit] = None
+
+    def execute(self, entries: list, search_path: str | None = None) -> None:
+        """Run entries and their markers in one transaction, under a search path if one is given."""
         with self.target.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
+                if search_path:
+                    cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (search_path,))
                 texts = [target_text(entry, self.plan) for entry in entries]
                 script = "\n".join(text for text in texts if not COMMENTS_ONLY.fullmatch(text.strip()))
                 if script:
@@ -184,9 +204,11 @@ class SchemaWriter:
 def helper_grants(source, target, entries: list, plan: RolePlan, journal, database: str) -> None:
     """Let every future owner create in its schemas, which ALTER ... OWNER TO demands, where the target does not yet.
 
-    What the source itself does not grant is taken back by M(revoke_helper_grants) at the end.
+    An owner of publications needs the same of the database. What the source itself does not grant is taken back by
+    M(revoke_helper_grants) at the end.
     """
-    pairs = {(entry.schema, plan.names.get(entry.owner, entry.owner)) for entry in entries if entry.owner}
+    # From the catalogue, not from the archive, whose headings show names without their line ends.
+    pairs = {(schema, plan.names.get(owner, owner)) for schema, owner in owners_by_schema(source)}
     granted = {
         (row["schema"], plan.names.get(row["role"], row["role"]))
         for row in rows(
@@ -204,9 +226,17 @@ def helper_grants(source, target, entries: list, plan: RolePlan, journal, databa
             if (schema, owner) not in granted:
                 journal.creating("target", database, "schema privilege", f"{quote_identifier(schema)} {owner}")
             cursor.execute(f"GRANT CREATE ON SCHEMA {quote_identifier(schema)} TO {quote_identifier(owner)}")
+    publishers = {plan.names.get(row["owner"], row["owner"]) for row in rows(source, PUBLISHERS)} - {None}
+    for owner in sorted(publishers):
+        with target.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.has_database_privilege(%s, current_database(), 'CREATE')", (owner,))
+            if not cursor.fetchone()[0]:
+                journal.creating("target", database, "database privilege", owner)
+                name = quote_identifier(database)
+                cursor.execute(f"GRANT CREATE ON DATABASE {name} TO {quote_identifier(owner)}")
 
 
-def revoke_helper_grants(target, journal, database: str) -> None:
+def revoke_helper_grants(source, target, plan: RolePlan, journal, database: str) -> None:
     """Take back what M(helper_grants) gave."""
     for thing in journal.creations("target", "schema privilege"):
         if thing["database"] != database or thing["state"] == "removed":
@@ -215,3 +245,12 @@ def revoke_helper_grants(target, journal, database: str) -> None:
         with target.cursor() as cursor:
             cursor.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM {quote_identifier(owner)}")
         journal.removed("target", database, "schema privilege", thing["name"])
+    kept = {plan.names.get(row["owner"], row["owner"]) for row in rows(source, CREATORS)}
+    for thing in journal.creations("target", "database privilege"):
+        if thing["database"] != database or thing["state"] == "removed":
+            continue
+        if thing["name"] not in kept:
+            with target.cursor() as cursor:
+                name = quote_identifier(database)
+                cursor.execute(f"REVOKE CREATE ON DATABASE {name} FROM {quote_identifier(thing['name'])}")
+        journal.removed("target", database, "database privilege", thing["name"])

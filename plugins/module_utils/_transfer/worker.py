@@ -27,6 +27,7 @@ from .catalogue import Table
 from .copying import copy_batch, copy_part, copy_table
 from .copying_large_objects import copy_large_objects
 from .relay import Throttle, relay
+from .searching import UNRESOLVED, lend_path, with_schema
 from .sessions import Runner, Sessions
 from .source_program import SourceProgram, relay_program
 from .splitting import join_parts
@@ -49,6 +50,8 @@ class Worker:
         self.source_version = order["source_version"]
         self.opener = Sessions(self.request, Runner.parse(order["runner"]))
         self.role = order["role"]
+        self.search_path = order.get("search_path") or ""
+        self.helped = False
         self.sessions: dict = {}
         self.reported = 0.0
         self.voice = threading.Lock()
@@ -104,6 +107,7 @@ class Worker:
     def do(self, unit: str, names: list, attempt: int, task: dict) -> dict:
         """Do one unit and return what there is to say of it."""
         name = self.request.name
+        path = self.search_path if self.helped else ""
         if task["kind"] in ("sql", "batch", "part", "large_objects"):
             # An earlier attempt whose connection broke during COMMIT may have happened after all.
             with self.target().cursor() as cursor:
@@ -113,7 +117,9 @@ class Worker:
             tables = [(member, Table(**words)) for member, words in task["tables"]]
             throttle = Throttle(self.rate)
             return {
-                "members": copy_batch(self.source(), self.target(), tables, task["statements"], names, name, throttle)
+                "members": copy_batch(
+                    self.source(), self.target(), tables, task["statements"], names, name, throttle, path
+                )
             }
         if task["kind"] in ("table", "part"):
             table = Table(**task["table"])
@@ -127,9 +133,9 @@ class Worker:
                     return relay(source_cursor, copy_out, cursor, copy_in, *report)
 
             if task["kind"] == "part":
-                count, carried = copy_part(stream, self.target(), table, task["pages"], name, unit)
+                count, carried = copy_part(stream, self.target(), table, task["pages"], name, unit, path)
             else:
-                count, carried = copy_table(stream, self.target(), table, name, unit)
+                count, carried = copy_table(stream, self.target(), table, name, unit, path)
             return {"rows": count, "bytes": carried}
         if task["kind"] == "join":
             return {"rows": join_parts(self.target(), name, unit, task["parts"])}
@@ -145,7 +151,12 @@ class Worker:
             return {"equal": self.large_objects_are_equal(task["numbers"])}
         with self.target().cursor() as cursor:
             cursor.execute("BEGIN")
-            cursor.execute(task["text"])
+            text = task["text"]
+            if path:
+                path = with_schema(path, task.get("schema", ""))
+                cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
+                text = lend_path(text, task.get("functions", ()), path)
+            cursor.execute(text)
             marker.set_markers(cursor, name, dict.fromkeys(names))
             cursor.execute("COMMIT")
         return {}
@@ -180,15 +191,31 @@ class Worker:
         """Do the unit of one line and report how it went."""
         order = json.loads(line)
         unit = order["unit"]
+        failure = self.attempt(order)
+        if failure is not None and failure["sqlstate"] in UNRESOLVED and self.search_path:
+            # A function that looks for something needs a path; see the module searching.
+            self.helped = True
+            failure = self.attempt(order)
+            self.helped = False
+        if failure is None:
+            return
+        if order["task"].get("dispensable") and failure["sqlstate"] and not failure["transient"]:
+            self.say("done", unit=unit, warning=failure["message"])
+            return
+        self.say("failed", unit=unit, **failure)
+
+    def attempt(self, order: dict) -> dict | None:
+        """Do a unit and report its end; return why it failed, C({message, transient, sqlstate}), if it did."""
+        unit = order["unit"]
         try:
             result = self.do(unit, order["names"], order["attempt"], order["task"])
         except Exception as error:
             transient = is_transient(error)
             message = redact(" ".join(str(error).split()), self.request.secret_values)
             self.close()
-            self.say("failed", unit=unit, message=message, transient=transient, sqlstate=getattr(error, "pgcode", None))
-            return
+            return {"message": message, "transient": transient, "sqlstate": getattr(error, "pgcode", None)}
         self.say("done", unit=unit, **result)
+        return None
 
 
 def main() -> int:

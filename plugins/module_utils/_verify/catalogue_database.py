@@ -140,6 +140,19 @@ def replication_and_events(version: int) -> dict:
         name: f"coalesce(({row} ->> '{name}')::boolean, false)"
         for name in ("puballtables", "pubinsert", "pubupdate", "pubdelete", "pubtruncate", "pubviaroot")
     }
+    # Column numbers may differ where columns were dropped, so the lists are compared by name.
+    columns = (
+        "(SELECT jsonb_agg(jsonb_build_array(r.prrelid::regclass::text, (SELECT jsonb_agg(a.attname ORDER BY a.attname) "
+        "FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::int2[]))) "
+        "ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prattrs IS NOT NULL)"
+    )
+    filters = (
+        "(SELECT jsonb_agg(jsonb_build_array(r.prrelid::regclass::text, pg_get_expr(r.prqual, r.prrelid)) "
+        "ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL)"
+    )
+    parts = {"columns": columns, "filters": filters} if version >= 150000 else {}
+    if version >= 180000:
+        parts["generated_columns"] = "p.pubgencols::text"
     tables = (
         "(SELECT coalesce(jsonb_agg(r.prrelid::regclass::text ORDER BY r.prrelid::regclass::text), '[]'::jsonb) "
         "FROM pg_publication_rel r WHERE r.prpubid = p.oid)"
@@ -156,7 +169,7 @@ def replication_and_events(version: int) -> dict:
         "publication": query(
             "NULL",
             "quote_ident(p.pubname)",
-            {"owner": role("p.pubowner"), **flags, "tables": tables, "schemas": schemas},
+            {"owner": role("p.pubowner"), **flags, "tables": tables, "schemas": schemas, **parts},
             "pg_publication p",
             "p.pubname !~ '^azpg_migrate'",
         ),

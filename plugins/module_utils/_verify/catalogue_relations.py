@@ -100,7 +100,7 @@ def constraints(version: int) -> str:
     # A load that switches triggers off can leave those of a foreign key off, which no longer checks anything then.
     enabled = (
         "(SELECT string_agg(DISTINCT g.tgenabled::text, ',') FROM pg_trigger g WHERE g.tgconstraint = k.oid "
-        "AND k.contype = 'f')"
+        "AND k.contype = 'f' AND c.relkind = 'r')"  # those of a partitioned table are on its partitions until 14
     )
     attributes = {
         "table": f"CASE WHEN c.oid IS NOT NULL THEN {RELATION} END",
@@ -112,6 +112,7 @@ def constraints(version: int) -> str:
         "validated": "k.convalidated",
         "deferrable": "k.condeferrable",
         "deferred": "k.condeferred",
+        **({"enforced": "k.conenforced"} if version >= 180000 else {}),
         "no_inherit": "k.contype = 'c' AND k.connoinherit",
         "triggers_enabled": enabled,
     }
@@ -129,6 +130,23 @@ def constraints(version: int) -> str:
     )
 
 
+def not_null_constraints() -> str:
+    """Return the query for NOT NULL constraints, which have names and may be unvalidated from 18 on."""
+    return query(
+        "n.nspname",
+        f"{RELATION} || '.' || quote_ident(k.conname)",
+        {
+            "table": RELATION,
+            "name": "k.conname",
+            "column": "(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = k.conkey[1])",
+            "validated": "k.convalidated",
+            "no_inherit": "k.connoinherit",
+        },
+        f"pg_constraint k JOIN ({TABLES}) ON c.oid = k.conrelid",
+        f"k.contype = 'n' AND {user_schema()} AND {CLASS_IS_OURS}",
+    )
+
+
 def indexes(version: int) -> str:
     """Return the query for indexes."""
     attributes = {
@@ -143,6 +161,8 @@ def indexes(version: int) -> str:
         "immediate": "i.indimmediate",
         "replica_identity": "i.indisreplident",
         "clustered": "i.indisclustered",
+        "statistics_target": "(SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attstattarget) ORDER BY a.attnum) "
+        "FROM pg_attribute a WHERE a.attrelid = ic.oid AND a.attstattarget >= 0)",
         "parent": "(SELECT format('%I.%I', pn.nspname, p.relname) FROM pg_inherits h JOIN pg_class p "
         "ON p.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = i.indexrelid)",
         "tablespace": "(SELECT s.spcname FROM pg_tablespace s WHERE s.oid = ic.reltablespace)",
@@ -249,6 +269,8 @@ def policies(version: int) -> str:
 def statistics(version: int) -> str:
     """Return the query for extended statistics."""
     attributes = {"owner": role("s.stxowner"), "definition": "pg_get_statisticsobjdef(s.oid)"}
+    if version >= 130000:
+        attributes["statistics_target"] = "nullif(s.stxstattarget, -1)"
     return query(
         "n.nspname",
         "format('%I.%I', n.nspname, s.stxname)",
@@ -264,6 +286,7 @@ def queries(version: int) -> dict:
         **relations(version),
         "column": columns(version),
         "constraint": constraints(version),
+        **({"not-null constraint": not_null_constraints()} if version >= 180000 else {}),
         "index": indexes(version),
         "sequence": sequences(version),
         "trigger": triggers(version),

@@ -136,7 +136,15 @@ def operators() -> dict:
         "pg_conversion c JOIN pg_namespace n ON n.oid = c.connamespace",
         f"{user_schema()} AND {not_of_extension('pg_conversion', 'c.oid')}",
     )
+    transform = query(
+        "NULL",
+        "format('%s for %s', format_type(x.trftype, NULL), l.lanname)",
+        {"from_sql": "x.trffromsql::regprocedure::text", "to_sql": "x.trftosql::regprocedure::text"},
+        "pg_transform x JOIN pg_language l ON l.oid = x.trflang",
+        not_of_extension("pg_transform", "x.oid"),
+    )
     return {
+        "transform": transform,
         "operator": operator,
         "operator class": operator_class,
         "operator family": family,

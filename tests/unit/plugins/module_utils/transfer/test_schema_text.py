@@ -9,14 +9,12 @@ import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry, Section
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.roles import RolePlan
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.schema import (
-    grantors,
     is_about_database,
     is_table_privilege,
     is_tolerated,
     session_settings,
-    target_text,
-    unquote,
 )
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.statements import grantors, target_text, unquote
 
 PLAN = RolePlan(
     roles={},
@@ -94,7 +92,7 @@ def test_text_without_owner_is_left_alone():
     ],
 )
 def test_grantees(before, after):
-    assert target_text(entry("ACL", before + "\n"), PLAN) == after + "\n"
+    assert target_text(entry("ACL", before + "\n"), PLAN) == (after + "\n" if after else "")
 
 
 def test_privileges_given_by_somebody_else_are_given_as_that_role():
@@ -108,7 +106,41 @@ def test_privileges_given_by_somebody_else_are_given_as_that_role():
 def test_privileges_given_by_who_cannot_be_acted_for_are_given_by_the_owner(grantor):
     plan = RolePlan({}, (), PLAN.names, unavailable={"carol"})
     text = f"SET SESSION AUTHORIZATION {grantor};\nGRANT SELECT ON TABLE app.t TO bob;\nRESET SESSION AUTHORIZATION;\n"
-    assert target_text(entry("ACL", text), plan) == '\nGRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
+    assert target_text(entry("ACL", text), plan) == 'GRANT SELECT ON TABLE app.t TO "bob";\nRESET ROLE;\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("TABLE", 'ALTER TABLE app."a\nb" OWNER TO "old name";\n', 'ALTER TABLE app."a\nb" OWNER TO "New Name";\n'),
+        (
+            "ACL",
+            'GRANT SELECT ON TABLE app."a\n; TO bob" TO "old name" WITH GRANT OPTION;\n',
+            'GRANT SELECT ON TABLE app."a\n; TO bob" TO "New Name" WITH GRANT OPTION;\n',
+        ),
+        (
+            "POLICY",
+            'CREATE POLICY "p TO x" ON app."a\nb" AS RESTRICTIVE FOR SELECT TO PUBLIC, "old name", postgres USING ((v = \'a TO b\'));\n',
+            'CREATE POLICY "p TO x" ON app."a\nb" AS RESTRICTIVE FOR SELECT TO PUBLIC, "New Name" USING ((v = \'a TO b\'));\n',
+        ),
+        ("POLICY", "CREATE POLICY p ON app.t TO postgres USING (true);\n", ""),
+        ("POLICY", "CREATE POLICY p ON app.t USING (true);\n", "CREATE POLICY p ON app.t USING (true);\n"),
+        (
+            "USER MAPPING",
+            "CREATE USER MAPPING FOR \"old name\" SERVER s OPTIONS (password 'x');\n",
+            "CREATE USER MAPPING FOR \"New Name\" SERVER s OPTIONS (password 'x');\n",
+        ),
+        (
+            "DATABASE PROPERTIES",
+            "ALTER DATABASE d SET a TO 'x; y';\nALTER ROLE \"old name\" IN DATABASE d SET a TO E'\\';';\n"
+            "ALTER ROLE postgres IN DATABASE d SET a TO 'b';\n",
+            "ALTER DATABASE d SET a TO 'x; y';\nALTER ROLE \"New Name\" IN DATABASE d SET a TO E'\\';';\n",
+        ),
+    ],
+    ids=["owner", "grant", "policy", "policy-of-superusers", "policy-of-all", "user-mapping", "settings"],
+)
+def test_roles_are_renamed_wherever_they_stand_and_whatever_the_names_hold(kind, before, after):
+    assert target_text(entry(kind, before), PLAN) == after
 
 
 def test_grantors_are_found_under_their_own_names():
@@ -134,7 +166,7 @@ def test_grantors_are_found_under_their_own_names():
     ids=["mapped", "to-superuser", "of-superuser", "public"],
 )
 def test_default_privileges(before, after):
-    assert target_text(entry("DEFAULT ACL", before + "\n"), PLAN) == after + "\n"
+    assert target_text(entry("DEFAULT ACL", before + "\n"), PLAN) == (after + "\n" if after else "")
 
 
 def test_unquote():
