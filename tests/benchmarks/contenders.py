@@ -46,6 +46,13 @@ class Arena:
         self.source.psql("CHECKPOINT;")
 
 
+# As the peers do it, and as it comes.
+ENGINES = {
+    "azpg.migrate, equal work": {"foreign_keys": "check", "toast_compression": "keep"},
+    "azpg.migrate": {"foreign_keys": "auto", "toast_compression": "lz4"},
+}
+
+
 def engine(arena: Arena, database: str, **chosen) -> Cost:
     """Carry I(database) with this collection's engine; I(chosen) are options of module migration."""
     arena.empty_target(database, create=False)

@@ -1,4 +1,10 @@
-"""`make bench`: the engine beside its peers on the same machine in the same run, in alternating order."""
+"""`make bench`: the engine beside its peers on the same machine in the same run, in alternating order.
+
+The engine runs twice in every round: with equal work (foreign keys checked by the target, the target's own TOAST
+compression), and as it comes (foreign keys taken over, lz4), for which the target's user is given the right to set
+session_replication_role. A peer that takes more than 1.3 times the time of the best one in the first round is not run again;
+its line says so by n = 1.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.benchmarks import contenders, workloads
+from tests.benchmarks import contenders, floors, workloads
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
@@ -19,7 +25,9 @@ SETTINGS = {
     "shared_buffers": "1GB", "max_wal_size": "8GB", "fsync": "on", "autovacuum": "off", "checkpoint_timeout": "30min",
     "max_locks_per_transaction": "256",
 }  # fmt: skip
-OURS = "azpg.migrate"
+HOPELESS = 1.3
+# Workloads whose foreign keys, or whose compressed values, let the engine do less than its peers.
+WITH_LESS_WORK = "abde"
 
 
 def make_source(source: Cluster, name: str, scale: float, user: str, password: str) -> str:
@@ -38,38 +46,79 @@ def make_source(source: Cluster, name: str, scale: float, user: str, password: s
     return database
 
 
-def measure(arena, database: str, pairs: int, chosen: list) -> dict:
+def runners(arena, database: str, name: str, chosen: list) -> dict:
+    """Return C({contender: function that runs it once and returns its cost})."""
+
+    def of_engine(options: dict):
+        return lambda: contenders.engine(arena, database, **options)
+
+    def of_peer(script: str):
+        return lambda: contenders.shell(arena, database, script)
+
+    engines = list(contenders.ENGINES.items())[: 2 if name in WITH_LESS_WORK else 1]
+    peers = {peer: script for peer, script in contenders.peers().items() if not chosen or peer in chosen}
+    return {
+        **{title: of_engine(options) for title, options in engines},
+        **{peer: of_peer(script) for peer, script in peers.items()},
+    }
+
+
+def measure(contestants: dict, pairs: int) -> dict:
     """Return C({contender: [costs]}) of I(pairs) rounds; every other round runs in reverse order."""
-    scripts = contenders.peers()
-    costs: dict = {name: [] for name in [OURS, *scripts] if name == OURS or not chosen or name in chosen}
+    costs: dict = {name: [] for name in contestants}
+    order = list(contestants)
     for number in range(pairs):
-        order = list(costs) if number % 2 == 0 else list(reversed(costs))
-        for name in order:
-            cost = (
-                contenders.engine(arena, database) if name == OURS else contenders.shell(arena, database, scripts[name])
-            )
+        for name in order if number % 2 == 0 else reversed(order):
+            cost = contestants[name]()
             costs[name].append(cost)
             print(f"  {name}: {cost.wall:.1f} s, CPU {cost.cpu:.1f} s, {cost.memory / 1e6:.0f} MB", flush=True)
+        if number == 0:
+            peers = [name for name in order if name not in contenders.ENGINES]
+            best = min((costs[name][0].wall for name in peers), default=0)
+            order = [name for name in order if name not in peers or costs[name][0].wall <= HOPELESS * best]
     return costs
 
 
 def table(costs: dict) -> list:
-    """Return the lines of a Markdown table of medians, ranges and ratios to the engine."""
+    """Return the lines of a Markdown table: medians, ranges, and the engine's times as medians of ratios of neighbours."""
+    engines = [name for name in contenders.ENGINES if name in costs]
     middle = {name: statistics.median(cost.wall for cost in found) for name, found in costs.items()}
-    best = min((name for name in middle if name != OURS), key=middle.get, default=None)
-    lines = ["| contender | wall s, median (range) | engine / it | client CPU s | client memory MB | pg_dump, pg_restore MB |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+    best = min((name for name in middle if name not in engines), key=middle.get, default=None)
+    head = "| contender | n | wall s, median (range) | " + " | ".join(f"{name} / it" for name in engines)
+    lines = [head + " | client CPU s | client memory MB | of pg_dump, pg_restore MB |",
+             "|---|---|---|" + "---|" * len(engines) + "---|---|---|"]  # fmt: skip
     for name, found in sorted(costs.items(), key=lambda item: middle[item[0]]):
         walls = [cost.wall for cost in found]
-        ratios = [ours.wall / theirs.wall for ours, theirs in zip(costs[OURS], found)]
-        ratio = "" if name == OURS else f"{statistics.median(ratios):.2f}"
+        ratios = [
+            f"{statistics.median(ours.wall / theirs.wall for ours, theirs in zip(costs[engine], found)):.2f}"
+            if name not in engines
+            else ""
+            for engine in engines
+        ]
+        title = f"**{name}**" if name in engines else name.replace("|", "\\|")
         lines.append(
-            f"| {'**' + name + '**' if name == OURS else name}{' (best peer)' if name == best else ''} "
-            f"| {middle[name]:.1f} ({min(walls):.1f} to {max(walls):.1f}) | {ratio} "
+            f"| {title}{' (best peer)' if name == best else ''} | {len(found)} "
+            f"| {middle[name]:.1f} ({min(walls):.1f} to {max(walls):.1f}) | {' | '.join(ratios)} "
             f"| {statistics.median(cost.cpu for cost in found):.1f} | {max(cost.memory for cost in found) / 1e6:.0f} "
             f"| {max(cost.dump_memory for cost in found) / 1e6:.0f} |"
         )
     return lines
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a word when files differ from it."""
+    run = {"capture_output": True, "text": True, "check": False}
+    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **run).stdout.strip() or "unknown"
+    dirty = subprocess.run(["git", "status", "--porcelain", "plugins"], **run).stdout.strip()
+    return name + (" and changes" if dirty else "")
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    with open("/proc/cpuinfo", encoding="utf-8") as stream:
+        return next(
+            (line.partition(":")[2].strip() for line in stream if line.startswith("model name")), platform.machine()
+        )
 
 
 def main() -> None:
@@ -82,36 +131,49 @@ def main() -> None:
     parser.add_argument("--source", type=int, default=15)
     parser.add_argument("--target", type=int, default=17)
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench"))
-    parser.add_argument("--results", type=Path, default=None, help="a Markdown file to write")
+    parser.add_argument(
+        "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
+    )
     chosen = parser.parse_args()
     cache = Path(".cache/postgresql")
     prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
     user, password = "bench", secrets.token_hex(8)
-    lines = [f"Taken {datetime.now(timezone.utc):%Y-%m-%d}, {os.cpu_count()} processors ({platform.machine()}), "
-             f"PostgreSQL {chosen.source} to {chosen.target}, scale {chosen.scale}, {chosen.pairs} alternating rounds, TLS "
-             f"on all connections, ANALYZE included everywhere; pgcopydb: {contenders.version_of_pgcopydb()}."]  # fmt: skip
     with (
         Cluster(prefixes[0], chosen.directory / "source", settings=SETTINGS) as source,
         Cluster(prefixes[1], chosen.directory / "target", settings=SETTINGS) as target,
     ):
         for cluster in (source, target):
             cluster.psql(f"CREATE ROLE {user} LOGIN CREATEDB CREATEROLE PASSWORD '{password}';")
+        if chosen.target >= 15:
+            target.psql(f"GRANT SET ON PARAMETER session_replication_role TO {user};")
         arena = contenders.Arena(source, target, user, password, prefixes[1] / "bin", chosen.directory / "scratch")
         for name in chosen.workloads:
             print(f"{name}: {workloads.TITLES[name]}", flush=True)
             database = make_source(source, name, chosen.scale, user, password)
-            size = source.psql(f"SELECT pg_size_pretty(pg_database_size('{database}'));").strip()
-            costs = measure(arena, database, chosen.pairs, chosen.only)
-            lines += [
-                "",
-                f"### ({name}) {workloads.TITLES[name]}, {size.split()[-2]} {size.split()[-1]}",
-                "",
-                *table(costs),
-            ]
+            size = source.psql(f"SELECT pg_size_pretty(pg_database_size('{database}'));").split()
+            floor = floors.measure(arena, database)
+            costs = measure(runners(arena, database, name, chosen.only), chosen.pairs)
+            lines = [
+                f"### ({name}) {workloads.TITLES[name]}, {size[-2]} {size[-1]}", "",
+                f"{datetime.now(timezone.utc):%Y-%m-%d}, commit {commit()}, {os.cpu_count()} processors ({processor()}), "
+                f"PostgreSQL {chosen.source} to {chosen.target}, scale {chosen.scale:g}, {chosen.pairs} rounds, TLS on all "
+                f"connections, ANALYZE included everywhere; pgcopydb: {contenders.version_of_pgcopydb()}.", "",
+                *table(costs), "", *floors.lines(floor, costs),
+            ]  # fmt: skip
+            print("\n".join(lines), flush=True)
+            if chosen.results:
+                replace_part(chosen.results, lines)
             source.psql(f'DROP DATABASE "{database}";')
-    print("\n".join(lines))
-    if chosen.results:
-        chosen.results.write_text("# Benchmarks\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def replace_part(path: Path, lines: list) -> None:
+    """Put the part of one workload into the file, in the place of an older one, in the workloads' order."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    head, *parts = ("\n" + text).split("\n### ")
+    found = {part[:3]: part.strip() for part in parts}
+    found[lines[0][4:7]] = "\n".join(lines)[4:].strip()
+    body = "\n\n".join("### " + found[key] for key in sorted(found))
+    path.write_text(f"{head.strip()}\n\n{body}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

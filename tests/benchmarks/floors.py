@@ -1,0 +1,112 @@
+"""What the servers need by themselves: the floor below which no copier on this machine can go.
+
+Every step is measured alone, in one session, with a warm cache: reading all tables (COPY TO in binary form to the server's
+null device), writing them (COPY FROM a file of the server into emptied tables, frozen), and building all indexes and keys.
+Source and target share the processors, so with P of them the floor is the larger of writing and indexing the longest
+single chain, and the sum of all steps divided by P.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+TABLES = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY pg_table_size(c.oid) DESC
+"""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Seconds of each step alone; I(chain) is the longest chain of one table's writing and its slowest index."""
+
+    read: float
+    write: float
+    index: float
+    chain: float
+
+    @property
+    def ideal(self) -> float:
+        """The floor in seconds on this machine's processors."""
+        return max(self.chain, (self.read + self.write + self.index) / (os.cpu_count() or 1))
+
+
+def timed(cluster, sql: str, database: str) -> float:
+    """Run SQL as the superuser in one session; return the seconds it took."""
+    begun = time.monotonic()
+    cluster.psql("SET maintenance_work_mem = '256MB'; SET synchronous_commit = off; " + sql, dbname=database)
+    return time.monotonic() - begun
+
+
+def measure(arena, database: str) -> Floor:
+    """Measure the steps; the target's database is made for this and is gone afterwards."""
+    source, target = arena.source, arena.target
+    tables = source.psql(TABLES, dbname=database).split("\n")
+    tables = [line.strip() for line in tables if "." in line]
+    files = (arena.scratch / "floor").absolute()
+    shutil.rmtree(files, ignore_errors=True)
+    files.mkdir(parents=True)
+    files.chmod(0o777)
+    arena.empty_target(database, create=True)
+    with source.environment(arena.user, arena.password, database) as environment:
+        dump = [str(arena.bin / "pg_dump"), "--schema-only", "--section"]
+        sections = [
+            subprocess.run([*dump, section], env=environment, check=True, capture_output=True, text=True).stdout
+            for section in ("pre-data", "post-data")
+        ]
+    target.psql(plain(sections[0]), dbname=database)
+    try:
+        reading = timed(source, "".join(f"COPY {table} TO '/dev/null' (FORMAT binary);" for table in tables), database)
+        paths = {table: f"{files}/{number}" for number, table in enumerate(tables)}
+        source.psql(
+            "".join(f"COPY {table} TO '{path}' (FORMAT binary);" for table, path in paths.items()), dbname=database
+        )
+        loads = {
+            table: f"BEGIN; TRUNCATE {table}; COPY {table} FROM '{path}' (FORMAT binary, FREEZE); COMMIT;"
+            for table, path in paths.items()
+        }
+        large = tables[:20]
+        writing = {table: timed(target, loads[table], database) for table in large}
+        writing[""] = timed(target, "".join(loads[table] for table in tables[20:]) or "SELECT 1;", database)
+        statements = [
+            words for words in plain(sections[1]).split(";\n") if "FOREIGN KEY" not in words and words.strip()
+        ]
+        indexing = [
+            (words, timed(target, words + ";", database))
+            for words in statements
+            if any(f" {table}" in words for table in large)
+        ]
+        others = [words for words in statements if not any(f" {table}" in words for table in large)]
+        rest = timed(target, ";\n".join(others) + ";" if others else "SELECT 1;", database)
+        chains = [
+            writing[table] + max((seconds for words, seconds in indexing if f" {table}" in words), default=0)
+            for table in large
+        ]
+        index = rest + sum(seconds for _words, seconds in indexing)
+        return Floor(reading, sum(writing.values()), index, max(chains, default=0))
+    finally:
+        shutil.rmtree(files, ignore_errors=True)
+
+
+def plain(script: str) -> str:
+    """Return a script of pg_dump without comments, psql's own words, and what sets the session."""
+    lines = script.splitlines()
+    return "\n".join(
+        line for line in lines if not line.startswith(("--", "\\", "SET ", "SELECT pg_catalog.set_config"))
+    )
+
+
+def lines(floor: Floor, costs: dict) -> list:
+    """Return the Markdown lines that compare the floor with what was measured."""
+    best = min(costs, key=lambda name: min(cost.wall for cost in costs[name]))
+    fastest = sorted(cost.wall for cost in costs[best])[len(costs[best]) // 2]
+    return [
+        f"Floor: reading {floor.read:.1f} s, writing {floor.write:.1f} s, indexes and keys {floor.index:.1f} s, each alone; longest "
+        f"chain {floor.chain:.1f} s; ideal on this machine {floor.ideal:.1f} s. The fastest, {best}, takes "
+        f"{fastest / floor.ideal:.2f} times that.",
+    ]
