@@ -297,9 +297,14 @@ class DatabaseRun:
         self.tick()
 
     def mark(self, unit: str) -> None:
-        """Set a marker of the control session."""
+        """Set the marker that says all is done; it waits for the disk, and so for all that was committed before it.
+
+        Everything else is committed without waiting: what a crash of the target takes, it takes with its markers.
+        """
         with self.target.cursor() as cursor:
+            cursor.execute("BEGIN; SET LOCAL synchronous_commit = on")
             marker.set_markers(cursor, self.request.name, {unit: None})
+            cursor.execute("COMMIT")
 
     def set_large_object_properties(self) -> None:
         """Give the large objects their owners, privileges and comments."""
