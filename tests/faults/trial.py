@@ -53,8 +53,8 @@ KNOWN_PRIVATE = {
     "engine.lock",
     "reports",
 }
-# A reader that was the last to leave the journal may not remove these.
-KNOWN_PRIVATE |= {"journal.sqlite-wal", "journal.sqlite-shm"}
+# A reader that was the last to leave the journal may not remove the last two.
+KNOWN_PRIVATE |= {"timeline.html", "journal.sqlite-wal", "journal.sqlite-shm"}
 
 
 class Missed(Exception):
@@ -64,8 +64,9 @@ class Missed(Exception):
 class Trial:
     """One trial on a stage; everything random in it comes from I(seed)."""
 
-    def __init__(self, stage, kind: str, seed: str, phase: str | None = None):
+    def __init__(self, stage, kind: str, seed: str, phase: str | None = None, rate: int = RATE):
         self.stage = stage
+        self.rate = rate
         self.kind = kind
         self.dice = random.Random(seed)
         phases = KINDS[kind].phases or ANY_PHASE
@@ -91,7 +92,7 @@ class Trial:
             return reason
         before = self.stage.source_state()
         self.one.provision()
-        self.one.module("migration", wait=False, max_bytes_per_second=RATE).good()
+        self.one.module("migration", wait=False, max_bytes_per_second=self.rate).good()
         self.wait_for_the_moment()
         engine = self.one.engine()
         kept = self.stage.markers() if fault.durable else {}

@@ -141,6 +141,7 @@ class DatabaseRun:
         foreign_key_units = plan.foreign_key_units(foreign_keys, keys, self.pre_data.entries, self.tables, texts)
         everything = [*self.units, *key_units, *foreign_key_units, *self.refreshes, *self.analyses]
         self.enter(everything, [*keys, *foreign_keys])
+        self.journal.prune(self.database, {*STEP_UNITS, *(unit.name for unit in everything)})
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
             f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
