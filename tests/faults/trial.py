@@ -175,8 +175,11 @@ class Trial:
         assert not running, f"the journal leaves open: {running}"
         lent = self.one.journal("SELECT name FROM created WHERE kind = 'schema privilege' AND state <> 'removed'")
         assert not lent, f"privileges that were lent are still there: {lent}"
+        known = sorted(self.one.journal("SELECT side, database, kind, name FROM created"))
+        if self.stage.rest:
+            assert known == self.stage.rest["inventory"], f"the inventory of created things is {known}"
         result = self.one.module("verification")
-        assert not result.failed, result.get("msg")
+        assert not result.failed, str(result)[:3000]
         found = result["verification"]
         assert found["verdict"] == "MATCH", f"{found['verdict']}: {found['reason']}"
         report = self.one.report()
@@ -197,7 +200,7 @@ class Trial:
             )
             assert target == self.stage.rest["target"], difference(self.stage.rest["target"], target)
         else:
-            self.stage.rest = {"warnings": warnings, "target": target}
+            self.stage.rest = {"warnings": warnings, "target": target, "inventory": known}
         if not fault:
             return
         after = self.stage.source_state()

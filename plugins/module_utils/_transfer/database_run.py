@@ -18,6 +18,7 @@ from . import (
     deferred_checks,
     early_foreign_keys,
     extension_tables,
+    inventory,
     load_settings,
     marker,
     plan,
@@ -107,6 +108,13 @@ class DatabaseRun:
         self.done = target_database.claim(
             self.target, self.database, self.request.name, self.request.hash, self.journal
         )
+        inventory.restore(self.done, self.journal)
+        self.keep_inventory()
+
+    def keep_inventory(self) -> None:
+        """Write down on the target what has been created there, in case that the journal is lost."""
+        with self.target.cursor() as cursor:
+            inventory.keep(cursor, self.request.name, self.done, self.journal)
 
     def tick(self) -> None:
         """Keep the snapshot's session alive through firewalls that forget silent connections, and hear the engine."""
@@ -171,6 +179,7 @@ class DatabaseRun:
         late = plan.batch_statistics(late_analyses)
         self.name_failures(self.pool.run(late), late, "has no statistics, ANALYZE failed")
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
+        self.keep_inventory()
         self.report(writer)
         self.mark(FINISHED)
 
@@ -238,6 +247,7 @@ class DatabaseRun:
         schema.helper_grants(
             self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
         )
+        self.keep_inventory()
         writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
         writer.run([check.drop for check in self.checks])
         self.journal.finished(self.database, {"schema": (len(entries), None)})
