@@ -244,8 +244,7 @@ class Limits(Fault):
         self.statements = [(side, f"ALTER ROLE {USER}") for side in ("source", "target")]
         present = {name for (name,) in ask(self.stage.lab.target, "SELECT datname FROM pg_database")}
         for name, *_rest in DATABASES:
-            # Settings of the source's database itself would travel with it.
-            self.statements.append(("source", f"ALTER ROLE {USER} IN DATABASE {name}"))
+            # Settings of the source's databases would travel with them.
             if name in present:
                 self.statements.append(("target", f"ALTER DATABASE {name}"))
         for side, statement in self.statements:
