@@ -83,6 +83,8 @@ class DatabaseRun:
             self.open(stack)
             if FINISHED not in self.done:
                 self.carry()
+            else:  # a journal that was lost and is new does not know it
+                self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
             self.journal.database(self.database, "done")
         finally:
             if self.pool is not None:
