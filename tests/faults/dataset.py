@@ -67,6 +67,14 @@ DO $do$ BEGIN
     EXECUTE format('CREATE INDEX ON app.small_%s (note)', number);
   END LOOP;
 END $do$;
+RESET ROLE;
+GRANT USAGE, CREATE ON SCHEMA app TO billing_owner;
+SET ROLE billing_owner;
+CREATE TABLE app.guest (id integer PRIMARY KEY, note text);
+INSERT INTO app.guest SELECT g, md5(g::text) FROM generate_series(1, 900) g;
+RESET ROLE;
+REVOKE CREATE ON SCHEMA app FROM billing_owner;
+SET ROLE app_owner;
 CREATE VIEW app.spending AS SELECT o.customer, sum(i.amount) AS total FROM app.orders o JOIN app.item i ON i.orders = o.id GROUP BY 1;
 CREATE MATERIALIZED VIEW app.best AS SELECT * FROM app.spending WHERE total > 500;
 CREATE UNIQUE INDEX best_customer ON app.best (customer);

@@ -241,22 +241,22 @@ class Limits(Fault):
     hold = (0.0, 0.0)
 
     def begin(self) -> None:
-        for side in ("source", "target"):
-            cluster = self.stage.cluster(side)
+        self.statements = [(side, f"ALTER ROLE {USER}") for side in ("source", "target")]
+        present = {name for (name,) in ask(self.stage.lab.target, "SELECT datname FROM pg_database")}
+        for name, *_rest in DATABASES:
+            # Settings of the source's databases would travel with them.
+            if name in present:
+                self.statements.append(("target", f"ALTER DATABASE {name}"))
+        for side, statement in self.statements:
             for limit in LIMITS:
-                ask(cluster, f"ALTER ROLE {USER} SET {limit} = '300ms'")
-        for limit in LIMITS:
-            for name, *_rest in DATABASES:
-                ask(self.stage.cluster("source"), f"ALTER DATABASE {name} SET {limit} = '300ms'")
+                ask(self.stage.cluster(side), f"{statement} SET {limit} = '300ms'")
         # Only new sessions see the limits, so there have to be some.
         self.stage.end_sessions(self.dice.choice(("source", "target")))
 
     def finish(self) -> None:
-        for side in ("source", "target"):
-            ask(self.stage.cluster(side), f"ALTER ROLE {USER} RESET ALL")
-        for limit in LIMITS:
-            for name, *_rest in DATABASES:
-                ask(self.stage.cluster("source"), f"ALTER DATABASE {name} RESET {limit}")
+        for side, statement in self.statements:
+            for limit in LIMITS:
+                ask(self.stage.cluster(side), f"{statement} RESET {limit}")
 
 
 class TableLocked(Fault):
@@ -293,7 +293,7 @@ class TableLocked(Fault):
 class TableLockedLong(TableLocked):
     """The same for longer than anybody should wait without saying so."""
 
-    phases = ("copy-early", "begin")
+    phases = ("copy-early", "keys")
     hold = (33.0, 40.0)
 
     def heal(self) -> None:
@@ -323,23 +323,22 @@ class RightRevoked(Fault):
     hold = (0.5, 3.0)
 
     def begin(self) -> None:
-        # On the target several memberships stand beside each other, by who granted them.
+        # On the target several memberships stand beside each other, by who granted them; this is the one that counts.
+        self.grantor = USER if self.side == "target" else "postgres"
+        options = "inherit_option, set_option" if self.side == "target" else "true, true"
         self.taken = ask(
             self.cluster,
-            "SELECT r.rolname, g.rolname, m.admin_option FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
+            f"SELECT r.rolname, {options} FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
             "JOIN pg_roles g ON g.oid = m.grantor JOIN pg_roles u ON u.oid = m.member "
-            f"WHERE u.rolname = '{USER}' AND r.rolname IN ('app_owner', 'billing_owner') AND g.rolname "
-            + ("= 'migrator'" if self.side == "target" else "= 'postgres'"),
+            f"WHERE u.rolname = '{USER}' AND r.rolname IN ('app_owner', 'billing_owner') AND g.rolname = '{self.grantor}'",
         )
-        for role, grantor, _admin in self.taken:
-            ask(
-                self.cluster, f"REVOKE {role} FROM {USER}" + (f" GRANTED BY {grantor}" if self.side == "target" else "")
-            )
+        for role, *_options in self.taken:
+            ask(self.cluster, f"REVOKE {role} FROM {USER} GRANTED BY {self.grantor}")
 
     def heal(self) -> None:
-        if self.side == "source":  # on the target the engine gives it to itself, as it did the first time
-            for role, _grantor, _admin in self.taken:
-                ask(self.cluster, f"GRANT {role} TO {USER}")
+        for role, inherit, may_set in self.taken:
+            options = f" WITH INHERIT {inherit}, SET {may_set}" if self.side == "target" else ""
+            ask(self.cluster, f"GRANT {role} TO {USER}{options} GRANTED BY {self.grantor}")
 
 
 class LoginForbidden(Fault):

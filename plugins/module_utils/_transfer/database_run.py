@@ -18,6 +18,7 @@ from . import (
     deferred_checks,
     early_foreign_keys,
     extension_tables,
+    inventory,
     load_settings,
     marker,
     plan,
@@ -82,6 +83,8 @@ class DatabaseRun:
             self.open(stack)
             if FINISHED not in self.done:
                 self.carry()
+            else:  # a journal that was lost and is new does not know it
+                self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
             self.journal.database(self.database, "done")
         finally:
             if self.pool is not None:
@@ -107,6 +110,13 @@ class DatabaseRun:
         self.done = target_database.claim(
             self.target, self.database, self.request.name, self.request.hash, self.journal
         )
+        inventory.restore(self.done, self.journal)
+        self.keep_inventory()
+
+    def keep_inventory(self) -> None:
+        """Write down on the target what has been created there, in case that the journal is lost."""
+        with self.target.cursor() as cursor:
+            inventory.keep(cursor, self.request.name, self.done, self.journal)
 
     def tick(self) -> None:
         """Keep the snapshot's session alive through firewalls that forget silent connections, and hear the engine."""
@@ -141,6 +151,7 @@ class DatabaseRun:
         foreign_key_units = plan.foreign_key_units(foreign_keys, keys, self.pre_data.entries, self.tables, texts)
         everything = [*self.units, *key_units, *foreign_key_units, *self.refreshes, *self.analyses]
         self.enter(everything, [*keys, *foreign_keys])
+        self.journal.prune(self.database, {*STEP_UNITS, *(unit.name for unit in everything)})
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
             f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
@@ -170,6 +181,7 @@ class DatabaseRun:
         late = plan.batch_statistics(late_analyses)
         self.name_failures(self.pool.run(late), late, "has no statistics, ANALYZE failed")
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
+        self.keep_inventory()
         self.report(writer)
         self.mark(FINISHED)
 
@@ -237,6 +249,7 @@ class DatabaseRun:
         schema.helper_grants(
             self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
         )
+        self.keep_inventory()
         writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
         writer.run([check.drop for check in self.checks])
         self.journal.finished(self.database, {"schema": (len(entries), None)})
@@ -297,9 +310,14 @@ class DatabaseRun:
         self.tick()
 
     def mark(self, unit: str) -> None:
-        """Set a marker of the control session."""
+        """Set the marker that says all is done; it waits for the disk, and so for all that was committed before it.
+
+        Everything else is committed without waiting: what a crash of the target takes, it takes with its markers.
+        """
         with self.target.cursor() as cursor:
+            cursor.execute("BEGIN; SET LOCAL synchronous_commit = on")
             marker.set_markers(cursor, self.request.name, {unit: None})
+            cursor.execute("COMMIT")
 
     def set_large_object_properties(self) -> None:
         """Give the large objects their owners, privileges and comments."""

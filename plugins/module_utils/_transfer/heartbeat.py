@@ -26,7 +26,7 @@ from .sessions import Sessions
 STILL_SECONDS = 20  # without a movement before somebody looks
 LOOK_SECONDS = 10  # between two looks; two alike condemn
 ANSWER_SECONDS = 10
-PIPE_BYTES = 1 << 20  # what a throttled worker may hold back
+HELD_BACK_BYTES = 8 << 20  # what a throttled worker may take at once and then sleep over: a slice of a large object
 
 ACTIVITY = """
 SELECT a.pid, a.application_name AS label, a.state, a.wait_event_type AS wait_type, a.wait_event AS wait,

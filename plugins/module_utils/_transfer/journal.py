@@ -106,6 +106,14 @@ class Journal(trace.Trace):
         )
         self.connection.execute("COMMIT")
 
+    def prune(self, database: str, names: set) -> None:
+        """Forget units of a database that are not among I(names): an earlier run had cut the work otherwise."""
+        known = self.connection.execute("SELECT unit FROM unit WHERE database = ?", (database,)).fetchall()
+        self.connection.executemany(
+            "DELETE FROM unit WHERE database = ? AND unit = ?",
+            [(database, unit) for (unit,) in known if unit not in names],
+        )
+
     def started(self, database: str, *units: str) -> None:
         """Record that units begin."""
         self.connection.execute("BEGIN")

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Callable
 
 from .._core.errors import TransferFailed
-from .heartbeat import PIPE_BYTES
+from .heartbeat import HELD_BACK_BYTES
 from .plan import Unit, conflicts
 from .priority import critical_paths
 
@@ -58,7 +58,7 @@ class WorkerProcess:
         order = {**order, "role": f"w{next(self.serials)}"}
         self.application = {side: f"{begins} {order['role']}" for side, begins in order.get("labels", {}).items()}
         rate = order.get("rate")
-        self.allowance = PIPE_BYTES / rate if rate else 0.0
+        self.allowance = HELD_BACK_BYTES / rate if rate else 0.0
         self.send(order)
 
     def send(self, message: dict) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from dataclasses import dataclass
 
+from .._core.errors import ConnectionFailed
 from .._core.request import Request
 from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
@@ -19,6 +21,7 @@ from .process import boot_id, start_time
 # TCP_USER_TIMEOUT is not among them: it would also end a connection whose other end is alive and only slow to read.
 NOTICE_DEAD_CLIENT = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 CHECK_INTERVAL = ("client_connection_check_interval", "2s")  # from 14 on: a long statement notices too
+OPEN_SECONDS = 60  # libpq gives each address of a server 15 seconds
 LABEL_BYTES = 63  # what a server keeps of an application name
 
 
@@ -90,12 +93,41 @@ class Sessions:
     def open(self, side: str, database: str | None = None, *, role: str = "control", settings: dict | None = None):
         """Open a session in which no time limit of an administrator holds.
 
+        libpq limits the time of connecting, but nothing limits the first questions after it, and nobody looks after a
+        session that is not open yet. So a thread does it, and is left to itself when it takes too long.
+
         :raises ConnectionFailed: see M(connect)
         """
         settings = {**quiet_settings(), **NOTICE_DEAD_CLIENT, **(settings or {})}
-        session = connect(
-            self.endpoint(side), side, database, settings=settings, application_name=self.label(side, role)
-        )
+        outcome: list = []
+        late = threading.Event()
+
+        def connecting() -> None:
+            try:
+                session = self.connect(side, database, self.label(side, role), settings)
+                if late.is_set():
+                    session.close()
+                outcome.append(session)
+            except BaseException as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=connecting, name=f"connecting to the {side}", daemon=True)
+        thread.start()
+        thread.join(OPEN_SECONDS)
+        if not outcome:
+            late.set()
+            raise ConnectionFailed(
+                f"The {side} {self.endpoint(side).address} has not answered within {OPEN_SECONDS} s.",
+                "Check the network between this host and the server.",
+                {"side": side, "cause": "timeout", "server": self.endpoint(side).address},
+            )
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    def connect(self, side: str, database: str | None, label: str, settings: dict):
+        """Open a session and let the server look after its client."""
+        session = connect(self.endpoint(side), side, database, settings=settings, application_name=label)
         if session.server_version >= 140000:
             # Some systems cannot tell, and then the server refuses the setting.
             with contextlib.suppress(psycopg2.DataError), session.cursor() as cursor:

@@ -255,3 +255,13 @@ def test_an_older_journal_gets_what_is_new(path):
     columns = {row[1] for row in journal.connection.execute("PRAGMA table_info(unit)")}
     journal.close()
     assert {"worker", "work"} <= columns
+
+
+def test_units_that_are_planned_no_more_are_forgotten(tmp_path):
+    journal = Journal(str(tmp_path / "journal.sqlite"))
+    journal.plan("shop", [("large objects:1-500", "large_objects", "a", 0), ("table:t", "table", "t", 1)])
+    journal.plan("other", [("large objects:1-500", "large_objects", "a", 0)])
+    journal.prune("shop", {"table:t"})
+    left = journal.connection.execute("SELECT database, unit FROM unit ORDER BY 1, 2").fetchall()
+    journal.close()
+    assert left == [("other", "large objects:1-500"), ("shop", "table:t")]

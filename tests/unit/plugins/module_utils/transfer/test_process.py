@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,37 @@ def test_start_that_comes_second_gives_the_one_that_runs(layout, tmp_path, no_sy
 
 def test_log_tail_without_a_log(layout):
     assert process.log_tail(layout) == "it has no log"
+
+
+def test_second_runner_is_refused_with_the_first_ones_process_host_and_start(layout, tmp_path, no_systemd, monkeypatch):
+    """The first one holds the lock and is not to be seen from here, as in another container or after its boot id says so."""
+    monkeypatch.setattr(process, "START_SECONDS", 1)
+    first = {
+        "pid": 4711,
+        "start_time": 99,
+        "boot_id": "another host",
+        "host": "runner-1",
+        "started_at": "2026-01-01T00:00:00Z",
+    }
+    write_json(layout.process_file, first)
+    path = engine(tmp_path, f"import sys; sys.exit({process.ANOTHER_RUNS})")
+    with pytest.raises(TransferFailed) as caught:
+        process.start_detached(layout, sys.executable, path, {})
+    assert "process 4711 on host runner-1, started at 2026-01-01T00:00:00Z" in caught.value.msg
+    assert caught.value.details["holder"] == first
+
+
+def test_lock_of_another_boot_that_nobody_holds_is_taken(layout):
+    write_json(layout.process_file, {**process.describe_self(), "boot_id": "another boot"})
+    lock = process.Lock(layout)
+    assert process.living(layout) is None and lock.acquire()
+    second = process.Lock(layout)
+    assert not second.acquire()
+    lock.release()
+
+
+def test_description_says_when_and_where_the_engine_was_started():
+    facts = process.describe_self()
+    began = datetime.strptime(facts["started_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    assert 0 <= (datetime.now(timezone.utc) - began).total_seconds() < 3600
+    assert facts["host"] == socket.gethostname()
