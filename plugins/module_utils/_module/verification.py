@@ -25,8 +25,9 @@ def digest_of(report: dict, path: str) -> dict:
         {
             "name": database["name"],
             "verdict": database["verdict"],
-            "errors": database["schema"]["errors"][:DIFFERENCES_SHOWN],
-            "warnings": len(database["schema"]["warnings"]),
+            # Empty where the comparison ended before the definitions were read.
+            "errors": database["schema"].get("errors", [])[:DIFFERENCES_SHOWN],
+            "warnings": len(database["schema"].get("warnings", [])),
             "tables": [_short(table) for table in database["tables"] if table["verdict"] != "MATCH"][
                 :DIFFERENCES_SHOWN
             ],
