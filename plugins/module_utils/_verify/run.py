@@ -36,6 +36,8 @@ from .formats import (
 )
 from .identity import identity, static_proof
 from .parity import Rules
+from .pool import Pace
+from .progress import Progress
 from .recheck import COUNTERS_ARRIVE
 from .recheck_mode import check_base, origin
 from .roles import compare_roles, read_roles
@@ -57,7 +59,9 @@ def verify(
     *,
     mode: str = "full",
     jobs: int = 2,
+    busy_percent: int = 100,
     progress: Callable[[str], None] | None = None,
+    watch: Callable[[dict], None] | None = None,
     ignore=(),
     role_map: dict | None = None,
     exclude_schemas=(HELPER_SCHEMA,),
@@ -78,7 +82,9 @@ def verify(
     :param mode: C(full); C(recheck) (rows that may have changed since I(base)); C(sample) (all rows counted, some
         compared); C(counts) (rows, sequences and large objects counted only) or C(schema) (no rows)
     :param jobs: sessions per side; they share one snapshot per side and database
+    :param busy_percent: the part of the time in which each session works; it rests after each piece for the remainder
     :param progress: called with one line of text at a time, from several threads but never from two at once
+    :param watch: called with the state of things, see M(progress.Progress.state), about once a second
     :param ignore: patterns of differences to leave out, see M(findings.is_ignored); they are counted in the report
     :param role_map: roles with another name on the target; the request's own when None
     :param exclude_schemas: schemas that are no part of the migration
@@ -108,9 +114,13 @@ def verify(
         raise InvalidRequest(f"The method is {method!r}.", f"Use one of {', '.join(METHODS)}.")
     if max_differences < 1:
         raise InvalidRequest(f"'max_differences' is {max_differences}.", "List at least one difference per table.")
+    if jobs < 1 or not 1 <= busy_percent <= 100:
+        raise InvalidRequest(
+            f"'jobs' is {jobs} and 'busy_percent' is {busy_percent}.",
+            "Give at least one session per server, and between 1 and 100 percent.",
+        )
     bits = sample_bits(sample_fraction)
     started = datetime.now(timezone.utc)
-    tell = progress or (lambda line: None)
     mapping = dict(request.role_map) if role_map is None else dict(role_map)
     source, target = _sessions(request)
     try:
@@ -125,6 +135,7 @@ def verify(
             check_base(base, request, ends)
             time.sleep(COUNTERS_ARRIVE)
         used = _method(method, source, target)
+        following = Progress(_sizes(source, request.databases), progress, watch)
         superusers = frozenset(
             row["name"] for row in rows(source, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")
         )
@@ -132,7 +143,7 @@ def verify(
         options = Options(
             mode,
             jobs,
-            tell,
+            following,
             tuple(ignore),
             tuple(exclude_schemas),
             Rules(mapping, superusers, users),
@@ -144,6 +155,7 @@ def verify(
             base if mode == RECHECK else None,
             {side: ends[side]["static_proof"] for side in ends},
             {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
+            Pace(busy_percent, following),
         )
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
@@ -168,6 +180,8 @@ def verify(
         "keys": keys,
         "reveal_values": bool(reveal_values),
         "max_differences": max_differences,
+        "jobs": jobs,
+        "busy_percent": busy_percent,
         "request_hash": request.hash,
         "migration": {"name": request.name, "provider": request.provider, "mode": request.mode},
         "started_at": stamp(started),
@@ -187,7 +201,8 @@ def verify(
     report["verdict"] = overall(report)
     report["reason"] = reason(report)
     report["sha256"] = digest(report)
-    tell(f"{report['verdict']}: {report['reason']}")
+    following.say(f"{report['verdict']}: {report['reason']}")
+    following.close(report["verdict"])
     return report
 
 
@@ -200,6 +215,18 @@ def _method(asked: str, source, target) -> str:
     except psycopg2.Error:
         alike = False
     return SERVER if alike else CLIENT
+
+
+def _sizes(source, databases) -> dict:
+    """Return C({database: bytes}) of the source, None for what may not be known."""
+    found = rows(
+        source,
+        "SELECT datname::text AS name, CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END AS size "
+        "FROM pg_database WHERE datname = ANY (%s::name[])",
+        (list(databases),),
+    )
+    sizes = {row["name"]: row["size"] for row in found}
+    return {name: sizes.get(name) for name in databases}
 
 
 def _sessions(request: Request) -> tuple:
