@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from .._postgres.connection import rows
@@ -68,10 +69,14 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
     if options.mode == RECHECK:
         work = carry(work, entry_of(options.base, entry["name"]), written, left, options.method)
     keys = read_keys(left)
+    began = time.monotonic()
     _read(entry["name"], tables, work, keys, snapshots, options)
+    entry["seconds"]["rows"] = f"{time.monotonic() - began:.3f}"
     entry["tables"], entry["skipped"], more = judge_tables(tables, counts_only)
     if not counts_only:
+        began = time.monotonic()
         _drill(entry, tables, keys, snapshots, options)
+        entry["seconds"]["differences"] = f"{time.monotonic() - began:.3f}"
     analysed = {(row["schemaname"], row["relname"]) for row in rows(right, ANALYSED)}
     return findings + more + unnoticed_statistics(tables, analysed)
 

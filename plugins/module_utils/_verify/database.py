@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from .._core.errors import MigrationError
@@ -117,18 +118,26 @@ def _compare(
     ends = {"source": source, "target": target}
     entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
+    began = time.monotonic()
     if mode != COUNTS:
-        options.progress.say(f"{name}: comparing the inventory of objects")
-        found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas))
-        inventories = [found["source"], found["target"]]
-        objects = object_counts(*inventories)
-        session = connect(request.target, "target", name, settings=settings(options.oldest_version))
-        try:
-            findings = compare_inventories(*inventories, options.rules, Canonicaliser(session))
-        finally:
-            session.close()
+        findings, objects = _definitions(request, name, ends, options)
+        entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
     if mode != SCHEMA:
         findings += compare_contents(entry, ends, options, written)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
     entry["schema"] = {"objects": objects, **sort_out(findings, options.ignore)}
     entry["verdict"] = database_verdict(entry)
+
+
+def _definitions(request: Request, name: str, ends: dict, options: Options) -> tuple:
+    """Compare the inventories of both ends; return C((findings, {kind: [number, number]}))."""
+    options.progress.say(f"{name}: comparing the inventory of objects")
+    known: dict = {}
+    found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
+    known.clear()
+    session = connect(request.target, "target", name, settings=settings(options.oldest_version))
+    try:
+        objects = object_counts(found["source"], found["target"])
+        return compare_inventories(found["source"], found["target"], options.rules, Canonicaliser(session)), objects
+    finally:
+        session.close()

@@ -50,10 +50,11 @@ class _Gathered:
             for table in piece.tables:
                 self.left[side, table.full_name] = self.left.get((side, table.full_name), 0) + 1
 
-    def pointless(self, side: str, piece: Piece) -> bool:
-        """Whether another piece of the same table has failed already."""
+    def failed(self, side: str, piece: Piece) -> dict | None:
+        """Return the error of another piece of the same table, after which reading on is pointless."""
         with self.lock:
-            return len(piece.tables) == 1 and "error" in piece.table.results.get(side, {})
+            known = piece.table.results.get(side, {}) if len(piece.tables) == 1 else {}
+            return known if "error" in known else None
 
     def add(self, side: str, table, part: dict) -> None:
         with self.lock:
@@ -102,10 +103,8 @@ def read_everything(
             except IndexError:
                 return
             started = time.monotonic()
-            if gathered.pointless(side, piece):
-                parts = [piece.table.results[side]]
-            else:
-                parts = _read(read, side, session, piece)
+            failed = gathered.failed(side, piece)
+            parts = [failed] if failed else _read(read, side, session, piece)
             seconds = time.monotonic() - started
             for table, part in zip(piece.tables, parts):
                 # What is read together is not timed apart.

@@ -25,12 +25,10 @@ from .formats import (
     CLIENT_ALGORITHM,
     COUNTS,
     FORMAT,
-    FULL,
     METHODS,
     MODES,
     RECHECK,
     SAMPLE,
-    SCHEMA,
     SERVER,
     SERVER_ALGORITHM,
 )
@@ -43,7 +41,7 @@ from .recheck_mode import check_base, origin
 from .roles import compare_roles, read_roles
 from .sample import sample_bits, summary
 from .session import settings
-from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, worst
+from .summary import overall, reason, totals
 
 VALID_HOURS = 24
 HELPER_SCHEMA = "azpg_migrate"
@@ -72,6 +70,7 @@ def verify(
     accept_sample: bool = False,
     method: str = AUTO,
     base: dict | None = None,
+    fence: Callable[[], dict] | None = None,
 ) -> dict:
     """Compare source and target and return the report.
 
@@ -95,6 +94,7 @@ def verify(
     :param accept_sample: mode sample: write into the report that a gate that is told so may open for it
     :param method: C(server), C(client) (rows are read and hashed here) or C(auto) (client where servers cannot)
     :param base: mode recheck: the earlier report
+    :param fence: called when all is read; returns what a fence around the source is worth then, as M(fence_measure.measure)
     :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
     :raises BaseRefused: when I(base) is no full report of this request and these servers
     :raises ConnectionFailed: when a server cannot be reached at all
@@ -166,6 +166,7 @@ def verify(
     finally:
         source.close()
         target.close()
+    ends["source"]["fence"] = fence() if fence else None
     finished = datetime.now(timezone.utc)
     report = {
         "format": FORMAT,
@@ -246,107 +247,3 @@ def _excluded(schemas, users) -> list:
         {"what": f"grants to, and memberships of, {user} on the {side}", "why": "it is the user that migrates"}
         for side, user in zip(("source", "target"), users)
     ]
-
-
-def totals(report: dict) -> dict:
-    """Return the sums over all databases; row counts as decimal strings."""
-    tables = [table for entry in report["databases"] for table in entry["tables"]]
-    skipped = [
-        {"name": f"{entry['name']}: {item['name']}", "reason": item["reason"]}
-        for entry in report["databases"]
-        for item in entry["skipped"]
-    ]
-    sections = [entry["schema"] for entry in report["databases"] if entry["schema"]] + [report["roles"] or {}]
-    return {
-        "databases": len(report["databases"]),
-        "tables": len(tables),
-        **{
-            word: sum(table["verdict"] == verdict for table in tables)
-            for word, verdict in (("match", MATCH), ("mismatch", MISMATCH), ("incomplete", INCOMPLETE))
-        },
-        "skipped": skipped,
-        "carried": sum(table["carried"] for table in tables),
-        "in_client": sum(table["method"] == CLIENT for table in tables),
-        "rows_sampled": str(sum(int(table["sampled"][0] or 0) for table in tables if not table["partition_of"])),
-        "differing_rows": _differing(tables),
-        "rows": str(sum(int(table["rows"][0] or 0) for table in tables if not table["partition_of"])),
-        "bytes": str(sum(int(table["bytes"][0]) for table in tables)),
-        "sequences": sum(len(entry["sequences"]) for entry in report["databases"]),
-        "large_objects": str(
-            sum(entry["large_objects"].get("source", {}).get("count", 0) for entry in report["databases"])
-        ),
-        "objects": sum(
-            pair[0] for entry in report["databases"] for pair in entry["schema"].get("objects", {}).values()
-        ),
-        **{
-            word: sum(len(section.get(word, [])) for section in sections)
-            for word in ("errors", "warnings", "not_comparable", "ignored")
-        },
-        "expected": sum(item["n"] for section in sections for item in section.get("expected", [])),
-    }
-
-
-def _differing(tables: list) -> str:
-    """Return the number of rows that differ, estimated where not all were looked at."""
-    return str(sum(int(table["diff"]["estimate"]) for table in tables if table["diff"]))
-
-
-def overall(report: dict) -> str:
-    """Return the verdict of the whole: the gravest of the databases, and INCOMPLETE when no table was compared."""
-    found = [entry["verdict"] for entry in report["databases"]]
-    sums = report["totals"]
-    if sums["match"] + sums["mismatch"] + sums["incomplete"] != sums["tables"]:
-        found.append(FAILED)
-    if report["mode"] != SCHEMA and not sums["match"] + sums["mismatch"]:
-        found.append(INCOMPLETE)
-    return worst(found)
-
-
-def reason(report: dict) -> str:
-    """Return one sentence that says why the verdict is what it is."""
-    sums, verdict = report["totals"], report["verdict"]
-    if verdict == FAILED:
-        failed = [entry for entry in report["databases"] if entry["error"]]
-        return (
-            f"Database {failed[0]['name']}: {failed[0]['error']['msg']}"
-            if failed
-            else "The totals contradict the parts."
-        )
-    bad_sequences = sum(item["verdict"] == MISMATCH for entry in report["databases"] for item in entry["sequences"])
-    bad_objects = sum(entry["large_objects"].get("verdict") == MISMATCH for entry in report["databases"])
-    if verdict == MISMATCH:
-        parts = [
-            (sums["mismatch"], "tables differ"),
-            (bad_sequences, "sequences are behind or missing"),
-            (bad_objects, "databases differ in large objects"),
-            (sums["errors"], "objects differ or are missing"),
-        ]
-        return ", ".join(f"{number} {words}" for number, words in parts if number) + "."
-    if verdict == INCOMPLETE:
-        if report["mode"] != SCHEMA and not sums["match"]:
-            return "No table was compared."
-        parts = [
-            (sums["incomplete"], "tables could not be read"),
-            (sums["not_comparable"], "objects could not be compared"),
-        ]
-        said = ", ".join(f"{number} {words}" for number, words in parts if number)
-        return (said or "Sequences or large objects could not be read") + "."
-    what = _compared(report)
-    return (
-        f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
-        f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."
-    )
-
-
-def _compared(report: dict) -> str:
-    """Return in a few words what was compared of the rows."""
-    sums, mode = report["totals"], report["mode"]
-    if mode == SAMPLE:
-        return f"all rows counted, the contents of {sums['rows_sampled']} compared, a sample of {report['sample']['fraction']}"
-    if mode == RECHECK:
-        again = sums["tables"] - sums["carried"]
-        return (
-            f"{again} tables read again, {sums['carried']} unchanged since the report {report['base']['sha256'][:12]} of "
-            f"{report['base']['finished_at']}"
-        )
-    return {FULL: "rows by fingerprint", COUNTS: "rows by number only", SCHEMA: "no rows"}[mode]
