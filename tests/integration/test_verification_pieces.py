@@ -104,7 +104,7 @@ def test_pieces_add_up_to_the_whole(pair, small_pieces, monkeypatch):
     assert cut["verdict"] == "MATCH", cut["reason"]
     for side in SIDES:
         of_large = [piece for piece in seen if piece[0] == side and piece[1] == ("public.large",)]
-        assert len(of_large) > 10 and len({piece[3] for piece in of_large}) > 1, "one session did all the work"
+        assert len(of_large) >= 5 and len({piece[3] for piece in of_large}) > 1, "one session did all the work"
         assert sum(len(piece[1]) > 10 for piece in seen if piece[0] == side) >= 2, "small tables were read one by one"
     whole = run.verify(request(pair), jobs=1)
     for name, item in by_name(whole).items():
@@ -154,7 +154,11 @@ def test_a_rewrite_between_two_pieces_is_kept_out(pair, small_pieces, monkeypatc
             seen.append(piece)
             if len(seen) == 2:
                 try:
-                    ask(pair.source, "SET lock_timeout = '200ms'; ALTER TABLE large SET WITHOUT CLUSTER", NAME)
+                    ask(
+                        pair.source,
+                        "BEGIN; SET LOCAL lock_timeout = '200ms'; LOCK TABLE large IN ACCESS EXCLUSIVE MODE; COMMIT",
+                        NAME,
+                    )
                     tried.append("done")
                 except Exception as error:
                     tried.append(str(error))
@@ -186,12 +190,18 @@ def test_locks_of_tables_that_were_read_are_given_up(pair, monkeypatch):
 
 
 def test_a_pace_leaves_time_to_others(pair, small_pieces, monkeypatch):
-    rested = []
+    rested, worked = [], []
+    take_note = pool.Pace.worked
+
+    def noting(self, side, piece, seconds):
+        worked.append(seconds)
+        take_note(self, side, piece, seconds)
+
+    monkeypatch.setattr(pool.Pace, "worked", noting)
     monkeypatch.setattr(pool.time, "sleep", rested.append)
     report = run.verify(request(pair), jobs=1, busy_percent=25)
     assert report["verdict"] == "MATCH" and report["busy_percent"] == 25
-    worked = sum(float(seconds) for item in report["databases"][0]["tables"] for seconds in item["seconds"])
-    assert sum(rested) == pytest.approx(worked * 3, rel=0.1)
+    assert len(worked) > 10 and sorted(rested) == pytest.approx(sorted(seconds * 3 for seconds in worked))
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": 0}, {"busy_percent": 0}, {"busy_percent": 101}])
@@ -249,10 +259,10 @@ def test_old_servers_are_read_along_the_key_where_rows_lie_so(pair, old, small_p
     assert {item["verdict"] for item in tables_of.values()} == {"MATCH"}, report["reason"]
     mine = [(names, condition) for side, names, condition, _thread in seen if side == "source"]
     along = [condition for names, condition in mine if names == ("public.large",)]
-    assert len(along) > 10 and all("ctid" not in condition and '"id"' in condition for condition in along)
+    assert len(along) >= 5 and all("ctid" not in condition and '"id"' in condition for condition in along)
     assert [condition for names, condition in mine if names == ("public.scattered",)] == [""]
     theirs = [condition for side, names, condition, _thread in seen if side == "target" and names == ("public.large",)]
-    assert all("ctid" in condition for condition in theirs) and len(theirs) > 10
+    assert all("ctid" in condition for condition in theirs) and len(theirs) >= 5
 
 
 def test_conditions_cover_everything_once():

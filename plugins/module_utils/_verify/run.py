@@ -13,7 +13,7 @@ from typing import Callable
 from .._core.canonical import digest
 from .._core.errors import InvalidRequest
 from .._core.request import Request
-from .._postgres.connection import connect, rows
+from .._postgres.connection import connect, quiet_settings, rows
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, check_canaries
 from .database import Options, verify_database
@@ -232,7 +232,7 @@ def _sizes(source, databases) -> dict:
 
 def _sessions(request: Request) -> tuple:
     """Open one session per side for what belongs to the whole server, in the first database."""
-    quiet = settings(120000)
+    quiet = quiet_settings()
     source = connect(request.source, "source", request.source.dbname or request.databases[0], settings=quiet)
     try:
         return source, connect(request.target, "target", request.target.dbname or request.databases[0], settings=quiet)

@@ -21,7 +21,12 @@ def settings(oldest_version: int) -> dict:
     Until 11 floats print with up to 18 digits at extra_float_digits 3, from 12 on with as few as are exact; so text
     images compare at 15 digits when one end is that old. Binary images do not depend on it.
     """
-    return {**quiet_settings(), "jit": "off", **({"extra_float_digits": "0"} if oldest_version < 120000 else {})}
+    words = quiet_settings()
+    if oldest_version >= 110000:
+        words["jit"] = "off"  # there is none before
+    if oldest_version < 120000:
+        words["extra_float_digits"] = "0"
+    return words
 
 
 def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict):
