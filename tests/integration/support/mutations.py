@@ -259,7 +259,7 @@ FAULTS.update(
             "no_key",
         ),
         "all rows lost": (DATA, "TRUNCATE crm.secrets", "crm.secrets"),
-        "schema too much": (SCHEMA, "CREATE SCHEMA surplus", "surplus"),
+        "schema too much": (SOFT, "CREATE SCHEMA surplus", "surplus"),
         "collation of a column": (
             SCHEMA,
             'ALTER TABLE app.documents ALTER COLUMN title TYPE text COLLATE "POSIX"',
