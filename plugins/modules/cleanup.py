@@ -33,6 +33,7 @@ options:
     type: str
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.gate
   - azpg.migrate.attributes
 attributes:
   check_mode:
@@ -116,12 +117,13 @@ summary:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import GATE, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 
 SPECIFICATION = merged(
     REQUEST,
+    GATE,
     outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
     confirm={"type": "str"},
 )

@@ -70,9 +70,50 @@ options:
     choices: [auto, server, client]
     default: auto
   jobs:
-    description: Number of sessions per server.
+    description:
+      - Number of sessions per server that read rows. One more per server reads what belongs to the whole server, and one
+        more on the target works out how expressions print there.
+      - Where a server refuses some of them for want of free connections, the others do all the work.
     type: int
     default: 2
+  busy_percent:
+    description:
+      - Part of the time, in percent, in which each session works. After each piece of a table (64 MiB, or a whole table
+        where a server older than 14 cannot read a part of it at no cost) it rests for the remainder.
+      - It spares processors and disks of a server that others use too; the comparison takes longer by as much.
+    type: int
+    default: 100
+  fence:
+    description:
+      - A fence keeps everybody but the migration user from writing to the databases on the source.
+      - With V(up) it is put up before the rows are read, and measured then and when all is read. If it does not keep
+        everybody out, or that cannot be measured, the task fails. It stays up.
+      - With V(down) what it changed on the source is taken back, and nothing is compared. That works after cleanup too.
+      - With V(keep) nothing is changed; a fence that stands is measured.
+    type: str
+    choices: [keep, up, down]
+    default: keep
+  fence_methods:
+    description:
+      - What the fence is made of.
+      - V(read_only) makes new sessions begin read only, V(connect) revokes CONNECT from everybody but the migration user,
+        V(terminate) ends the sessions that are there.
+    type: list
+    elements: str
+    choices: [read_only, connect, terminate]
+    default: [read_only, connect, terminate]
+  fence_grace_seconds:
+    description: How long other sessions may take to leave by themselves before the fence ends them.
+    type: int
+    default: 30
+  signing_key:
+    description: Shared key of at least 16 characters with which the report is signed (HMAC with SHA-256).
+    type: str
+  signing_ssh_key:
+    description:
+      - Path on the executing host of a private SSH key without passphrase, or of a public one whose private key an agent
+        holds, with which C(ssh-keygen) signs the report.
+    type: path
   ignore:
     description: Differences that are accepted; they are counted and printed in the report.
     type: list
@@ -91,7 +132,17 @@ options:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.attributes
-  - azpg.migrate.attributes.info_module
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Compares, and writes no report. A fence is planned and not put up.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details:
+      - Only a fence changes anything.
 seealso:
   - module: azpg.migrate.verification_info
   - module: azpg.migrate.cleanup
@@ -138,10 +189,16 @@ state:
   description:
     - V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read
       instead.
+    - V(unfenced) after O(fence=down).
     - In check mode V(pending) while the target does not have the databases yet.
   returned: success
   type: str
   sample: verified
+fence:
+  description: What the fence around the source was found to be worth; empty without one.
+  returned: success
+  type: dict
+  sample: {verdict: fenced, open: [], unknown: []}
 verification:
   description: The report in short; the whole of it lies in the file RV(verification.report).
   returned: success
@@ -169,6 +226,11 @@ verification:
       description: Numbers of tables by verdict, of rows, and of rows that differ.
       type: dict
       returned: always
+    seconds:
+      description: >-
+        Seconds that the comparison of definitions, of rows, and the search for rows that differ took, by database.
+      type: dict
+      returned: when something was compared
     databases:
       description: >-
         Verdict, errors and differing tables of each database, with the first rows that differ and the SQL that shows them.
@@ -195,6 +257,17 @@ SPECIFICATION = merged(
     accept_sample={"type": "bool", "default": False},
     method={"type": "str", "choices": ["auto", "server", "client"], "default": "auto"},
     jobs={"type": "int", "default": 2},
+    busy_percent={"type": "int", "default": 100},
+    fence={"type": "str", "choices": ["keep", "up", "down"], "default": "keep"},
+    fence_methods={
+        "type": "list",
+        "elements": "str",
+        "choices": ["read_only", "connect", "terminate"],
+        "default": ["read_only", "connect", "terminate"],
+    },
+    fence_grace_seconds={"type": "int", "default": 30},
+    signing_key={"type": "str", "no_log": True},
+    signing_ssh_key={"type": "path", "no_log": False},
     ignore={"type": "list", "elements": "dict", "default": []},
     fail_on={"type": "str", "choices": ["difference", "never"], "default": "difference"},
     report_directory={"type": "path"},
@@ -203,7 +276,7 @@ SPECIFICATION = merged(
 
 def main():
     """Run the module."""
-    execute(SPECIFICATION, check)
+    execute(SPECIFICATION, check, mutually_exclusive=[("signing_key", "signing_ssh_key")])
 
 
 if __name__ == "__main__":

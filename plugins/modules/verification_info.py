@@ -13,6 +13,7 @@ author:
   - azpg.migrate developers (@azpg)
 description:
   - Reads the report that M(azpg.migrate.verification) wrote last, after checking its digest.
+  - While a verification runs on the same host, tells how far it is and how much time is left.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
@@ -48,12 +49,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(verified), or V(decommissioned) when the migration is over and cleaned up.
+  description: V(verified), V(running) while a verification runs, or V(decommissioned) when the migration is over and cleaned up.
   returned: success
   type: str
   sample: verified
+progress:
+  description:
+    - How far the verification that runs, or ran last, has come; empty without one.
+    - RV(progress.state) is V(running), V(finished), or V(interrupted) when its process is gone.
+  returned: success
+  type: dict
+  sample: {state: running, share: 0.42, seconds_left: 310.5, tables_done: 17, tables_total: 64, database: shop}
 verification:
-  description: The report in short; the whole of it lies in the file RV(verification.report).
+  description: The report in short; the whole of it lies in the file RV(verification.report). Empty while a verification runs.
   returned: success
   type: dict
   contains:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.migrations import Migration
+from support.pair import fault, pair  # noqa: F401
 from support.servers import SEEDS, USER, Lab, ask
 
 from tools.lab import dataset

@@ -16,7 +16,9 @@ import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import InvalidRequest, PreconditionFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
-from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence import apply, fence, measure, plan, unfence
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence import apply, fence, unfence
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence_measure import measure
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence_record import plan
 
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster

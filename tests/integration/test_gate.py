@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
+from pathlib import Path
 
+import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
 from support.migrations import Migration
-from support.servers import ask, drop_database, session
+from support.servers import USER, ask, drop_database, session
 from support.waiting import wait_for
 
 UNTOUCHED = "SELECT count(*) FROM azpg_migrate.migration"
@@ -99,7 +103,185 @@ def test_report_that_is_cut_off(completed):
     with restored(completed):
         path = completed.private / "reports" / "verification.json"
         path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
-        refused(completed, "report-digest", "cannot be read")
+        refused(completed, "report-unreadable", "cannot be read", "Verify again")
+
+
+def test_report_of_an_unknown_format(completed):
+    with restored(completed):
+        edit(completed, format="azpg.migrate/verification/99")
+        refused(completed, "report-format", "azpg.migrate/verification/99", "Verify again")
+
+
+def test_report_that_has_expired(completed):
+    with restored(completed):
+        edit(completed, finished_at="2026-01-01T00:00:00Z", valid_until="2026-01-02T00:00:00Z")
+        refused(completed, "report-expired", "valid until 2026-01-02", "full")
+
+
+def test_report_from_the_future(completed):
+    with restored(completed):
+        edit(completed, finished_at="2999-01-01T00:00:00Z", valid_until="2999-01-02T00:00:00Z")
+        refused(completed, "report-from-future", "yet to come", "clocks")
+
+
+def test_report_of_another_server(completed):
+    with restored(completed):
+        edit(completed, source={**completed.report()["source"], "system_identifier": "1"})
+        refused(completed, "source-identity", "not the server that was verified")
+
+
+KEY = "a shared key of some length"
+
+
+def opens(one: Migration, **options) -> bool:
+    """Tell whether the gate would open, without going through."""
+    result = one.module("cleanup", check_mode=True, **options).good()
+    assert result["state"] == "absent" or result["refusals"], result
+    return not result["refusals"]
+
+
+def test_a_signature_that_is_asked_for(completed):
+    with restored(completed):
+        refused(completed, "signature-missing", "not signed", signing_key=KEY)
+        result = completed.module("verification", signing_key=KEY).good()
+        assert KEY not in result.output and KEY not in json.dumps(completed.report())
+        assert completed.report()["signature"]["kind"] == "hmac-sha256"
+        refused(
+            completed, "signature-key", "another key", signing_key=KEY + "!", module="runtime_server", state="absent"
+        )
+        refused(completed, "signature-kind", allowed_signers="/dev/null")
+        assert opens(completed, signing_key=KEY) and opens(completed)
+        # Whoever edits the report and makes its digest fit again does not have the key.
+        report = completed.report()
+        content = {word: item for word, item in report.items() if word not in ("sha256", "signature")}
+        content["reason"] = "all is well"
+        forged = {**content, "sha256": digest(content), "signature": report["signature"]}
+        path = completed.private / "reports" / "verification.json"
+        path.write_text(json.dumps(forged), encoding="utf-8")
+        refused(completed, "signature-edited", "edited after it was signed", signing_key=KEY)
+        path.write_text(json.dumps({**report, "signature": {"kind": "wax", "value": ""}}), encoding="utf-8")
+        refused(completed, "signature-malformed", "wax", signing_key=KEY)
+        # A recheck rests on a signed report as on any other.
+        path.write_text(json.dumps(report), encoding="utf-8")
+        assert completed.module("verification", check="recheck").good()["verification"]["verdict"] == "MATCH"
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen")
+def test_a_signature_by_ssh_key(completed, tmp_path):
+    for name in ("mine", "foreign"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+        public = (tmp_path / f"{name}.pub").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.signers").write_text(f"{name}@example.org {public}", encoding="utf-8")
+    with restored(completed):
+        completed.module("verification", signing_ssh_key=str(tmp_path / "mine")).good()
+        signers = str(tmp_path / "mine.signers")
+        assert opens(completed, allowed_signers=signers, signer="mine@example.org")
+        refused(completed, "signature-key", "not signed by", allowed_signers=str(tmp_path / "foreign.signers"))
+        refused(completed, "signature-key", "somebody", allowed_signers=signers, signer="somebody@example.org")
+
+
+def test_a_sample_opens_only_where_both_sides_say_so(completed):
+    with restored(completed):
+        completed.module("verification", check="sample").good()
+        refused(completed, "mode-not-full", accept_sample=True)
+        completed.module("verification", check="sample", accept_sample=True).good()
+        refused(completed, "mode-not-full")
+        assert opens(completed, accept_sample=True)
+
+
+@pytest.fixture
+def fencing(completed):
+    """The migration user with the rights that a fence needs, and no fence afterwards."""
+    lab = completed.lab
+    ask(lab.source, f"GRANT app_owner, pg_signal_backend, pg_read_all_stats TO {USER}")
+    state = (
+        "SELECT datacl::text, (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0) "
+        "FROM pg_database d WHERE datname = 'gated'"
+    )
+    before = ask(lab.source, state)
+    with restored(completed):
+        yield completed
+        completed.module("verification", fence="down").good()
+    normal = [(None, None)]
+    assert ask(lab.source, state) in (before, normal) or "=Tc" in ask(lab.source, state)[0][0]
+    ask(lab.source, f"REVOKE pg_signal_backend, pg_read_all_stats FROM {USER}")
+
+
+def can_write(one: Migration) -> bool:
+    """Tell whether an application's new session may write to the source."""
+    source = one.lab.source
+    ask(source, "DROP ROLE IF EXISTS application")
+    ask(source, "CREATE ROLE application LOGIN PASSWORD 'app' IN ROLE app_owner")
+    try:
+        with psycopg2.connect(**{**source.connection("application", "app"), "dbname": "gated"}) as connection:
+            connection.cursor().execute("UPDATE app.quiet SET amount = amount WHERE false")
+        return True
+    except psycopg2.Error:
+        return False
+    finally:
+        with contextlib.suppress(UnboundLocalError):
+            connection.close()
+        ask(source, "DROP ROLE application")
+
+
+def test_a_fence_is_measured_stands_and_is_taken_down(fencing):
+    assert can_write(fencing)
+    trial = fencing.module("verification", fence="up", check_mode=True).good()
+    assert trial["changed"] and can_write(fencing), "check mode fences nothing"
+    first = fencing.module("verification", fence="up", fence_grace_seconds=1).good()
+    assert first["changed"] and first["fence"]["verdict"] == "fenced" and not can_write(fencing)
+    assert fencing.report()["source"]["fence"]["verdict"] == "fenced"
+    assert not fencing.module("verification", fence="up", fence_grace_seconds=1).good()["changed"]
+    assert opens(fencing)
+    kept = fencing.module("cleanup", check_mode=True).good()["kept"]
+    assert any("fence: down" in item for item in kept)
+    down = fencing.module("verification", fence="down").good()
+    assert down["changed"] and down["state"] == "unfenced" and down["fence"]["restored"] and can_write(fencing)
+    again = fencing.module("verification", fence="down").good()
+    assert not again["changed"] and not (fencing.private / "fence.json").exists()
+    assert opens(fencing), "a fence that was taken down on purpose does not shut the gate"
+
+
+def test_a_fence_that_does_not_hold_shuts_the_gate(fencing):
+    fencing.module("verification", fence="up", fence_grace_seconds=1).good()
+    ask(
+        fencing.lab.source,
+        "GRANT CONNECT ON DATABASE gated TO PUBLIC; ALTER DATABASE gated RESET default_transaction_read_only",
+    )
+    refused(fencing, "fence-open", "new sessions may write", "fence: down")
+    # The verification sees it too, and does not say that all is well.
+    result = fencing.module("verification", fail_on="never").good()
+    assert result["verification"]["verdict"] == "INCOMPLETE" and "fence" in result["verification"]["reason"]
+    # Up once more, it holds again.
+    assert fencing.module("verification", fence="up", fence_grace_seconds=1).good()["changed"]
+    assert opens(fencing)
+
+
+def test_a_fence_that_cannot_keep_everybody_out_fails(fencing):
+    with session(fencing.lab.source, "gated"):
+        result = fencing.module("verification", fence="up", fence_grace_seconds=1)
+        assert result.failed and result["code"] == "fence-failed" and "fence: down" in result["msg"]
+        assert "postgres" in result["msg"]
+    assert (fencing.private / "fence.json").exists(), "the way back is on record"
+
+
+def test_progress_can_be_asked_for(completed):
+    found = completed.module("verification_info").good()
+    assert found["state"] == "verified" and found["progress"]["state"] == "finished" and found["progress"]["share"] == 1
+    path = completed.private / "verification-progress.json"
+    before = path.read_text(encoding="utf-8")
+    state = {**json.loads(before), "state": "running", "verdict": "", "share": 0.5, "seconds_left": 7}
+    try:
+        # Of a process that lives, and of one that does not.
+        mine = Path(f"/proc/{os.getpid()}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        path.write_text(json.dumps({**state, "pid": os.getpid(), "process_started": mine}), encoding="utf-8")
+        found = completed.module("verification_info").good()
+        assert (found["state"], found["progress"]["seconds_left"], found["verification"]) == ("running", 7, {})
+        path.write_text(json.dumps(state), encoding="utf-8")
+        found = completed.module("verification_info").good()
+        assert (found["state"], found["progress"]["state"]) == ("verified", "interrupted")
+    finally:
+        path.write_text(before, encoding="utf-8")
 
 
 def test_report_that_did_not_compare_rows(completed):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import PreconditionFailed
+from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import check
 from ansible_collections.azpg.migrate.plugins.module_utils._verify import drill_search, run, sample
@@ -449,12 +450,18 @@ def test_the_module_rests_on_the_report_it_wrote_and_returns_little(faulty, tmp_
     words = {
         "jobs": 2, "ignore": [], "role_map": None, "keys": "show", "reveal_values": False, "max_differences": 200,
         "sample_fraction": 0.01, "accept_sample": False, "method": "auto", "fail_on": "difference",
-        "report_directory": str(tmp_path / "reports"),
+        "report_directory": str(tmp_path / "reports"), "busy_percent": 100, "fence": "keep",
+        "signing_key": "a key that nobody guesses", "signing_ssh_key": None,
     }  # fmt: skip
+    layout = Layout.create("rows", str(tmp_path / "state"))
 
     def run_it(mode: str) -> dict:
         task = SimpleNamespace(
-            request=faulty.request(), check_mode=False, final_record=lambda: None, parameters={**words, "check": mode}
+            request=faulty.request(),
+            check_mode=False,
+            final_record=lambda: None,
+            layout=layout,
+            parameters={**words, "check": mode},
         )
         return check(task)
 

@@ -93,6 +93,21 @@ class Layout:
         return os.path.join(self.report_directory, "verification.json")
 
     @property
+    def verification_progress_file(self) -> str:
+        """How far the verification that runs, or ran last, has come."""
+        return os.path.join(self.directory, "verification-progress.json")
+
+    @property
+    def fence_file(self) -> str:
+        """What the fence around the source changed there, so that it can be taken down."""
+        return os.path.join(self.directory, "fence.json")
+
+    @property
+    def archived_fence_file(self) -> str:
+        """The same after cleanup, when a fence still stands."""
+        return os.path.join(self.archive, "fence.json")
+
+    @property
     def archive(self) -> str:
         """What stays of this migration after cleanup."""
         return os.path.join(self.archive_directory, self.name)

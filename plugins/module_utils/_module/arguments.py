@@ -33,6 +33,15 @@ REQUEST = {
     "archive_directory": {"type": "path"},
 }
 
+# What lets the gate in front of deletion open.
+GATE = {
+    "accept_sample": {"type": "bool", "default": False},
+    "accept_warnings": {"type": "list", "elements": "str", "default": []},
+    "signing_key": {"type": "str", "no_log": True},
+    "allowed_signers": {"type": "path"},
+    "signer": {"type": "str"},
+}
+
 PROGRAMS = {"bin_directory": {"type": "path"}}
 
 

@@ -17,6 +17,7 @@ from .._transfer.backend import HostBackend
 from .._transfer.journal import utc_now
 from .._transfer.progress import slowest_tables
 from .edge import Task, difference
+from .fence import keep_record, standing
 from .gate import look_at_gate, require_open_gate
 from .verification import digest_of
 
@@ -51,11 +52,15 @@ def decommission(task: Task, outcome: str = "completed", confirm: str | None = N
         if refusals and task.check_mode:
             return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
         verification = digest_of(require_open_gate(report, refusals), None)
+    if standing(task.layout):
+        plan["keep"].append(
+            "source: the fence around its databases; module verification with 'fence: down' takes it down"
+        )
     plan["remove"] += [f"runtime server: {path}" for path in runtime.leftovers(task.layout)]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
     removed = [] if outcome == "abandoned" else cleanup.clean_target(task.layout, task.request)
-    archived = cleanup.archive(task.layout)
+    archived = cleanup.archive(task.layout) + keep_record(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")
     content = {

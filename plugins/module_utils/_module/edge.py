@@ -53,6 +53,7 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
     """
     module = AnsibleModule(specification, supports_check_mode=True, **restrictions)
     secrets = [(module.params.get(side) or {}).get("password") for side in ("source", "target")]
+    secrets.append(module.params.get("signing_key"))
     try:
         result = action(Task(module))
     except MigrationError as error:

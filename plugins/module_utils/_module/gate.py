@@ -9,12 +9,14 @@ import os
 from datetime import datetime, timezone
 
 from .._core import status
-from .._core.errors import GateRefused, PreconditionFailed
+from .._core.errors import GateRefused
 from .._transfer.backend import HostBackend
 from .._verify.evidence import collect
 from .._verify.gate import evaluate, refusal
-from .._verify.report import read_report
+from .._verify.report import ReportRefused, read_report
+from .._verify.signature import SignatureRefused, check
 from .edge import Task
+from .fence import measured
 
 
 def look_at_gate(task: Task) -> tuple:
@@ -25,9 +27,17 @@ def look_at_gate(task: Task) -> tuple:
     state = backend.status()["state"]
     # Another migration on this host is served by an engine of its own; it does not need this one's directory.
     evidence = {"migration_state": state, "other_users": [], "runtime_is_endpoint": None}
+    evidence["fence"] = measured(task.request, task.layout)
     if report is not None and state == status.COMPLETED:
         evidence = collect(task.request, report, **evidence)
-    reasons = evaluate(report, evidence, now=datetime.now(timezone.utc))
+    against += signature_refusals(report, task.parameters) if report is not None else []
+    reasons = evaluate(
+        report,
+        evidence,
+        now=datetime.now(timezone.utc),
+        accept_warnings=task.parameters["accept_warnings"],
+        accept_sample=task.parameters["accept_sample"],
+    )
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
     return report, against + [reason for reason in reasons if not against or reason["code"] != "report-missing"]
 
@@ -38,8 +48,20 @@ def stored_report(path: str) -> tuple:
         return None, []
     try:
         return read_report(path), []
-    except PreconditionFailed as error:
-        return None, [refusal("report-digest", error.msg, error.hint)]
+    except ReportRefused as error:
+        return None, [refusal(f"report-{error.details['cause']}", error.msg, error.hint)]
+
+
+def signature_refusals(report: dict, parameters: dict) -> list:
+    """Return a refusal for a report that is not signed as the keys that were given ask for; none without keys."""
+    words = {"hmac_key": parameters["signing_key"], "allowed_signers": parameters["allowed_signers"]}
+    if not any(words.values()):
+        return []
+    try:
+        check(report, **words, identity=parameters["signer"])
+    except SignatureRefused as error:
+        return [refusal(f"signature-{error.details['cause']}", error.msg, error.hint)]
+    return []
 
 
 def require_open_gate(report: dict | None, against: list) -> dict:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 
 from .._core.errors import ConnectionFailed, PreconditionFailed
-from .._core.files import make_private_directory
+from .._core.files import make_private_directory, read_json, write_json
 from .._verify.formats import RECHECK
 from .._verify.report import REPORT, read_report, write_report
 from .._verify.run import verify
+from .._verify.signature import sign
 from .edge import Task
+from .fence import DOWN, UP, measured, put_up, standing, take_down
 
 PASSING = "MATCH"
 DIFFERENCES_SHOWN = 20
@@ -42,6 +44,7 @@ def digest_of(report: dict, path: str) -> dict:
         "mode": report.get("mode"),
         "totals": totals,
         "databases": databases,
+        "seconds": {database["name"]: database.get("seconds", {}) for database in report["databases"]},
         "finished_at": report["finished_at"],
         "report": path,
     }
@@ -61,13 +64,20 @@ def _short(table: dict) -> dict:
     return short
 
 
-def compare(task: Task, directory: str) -> dict:
-    """Run the verification that the parameters ask for and return its report."""
+def compare(task: Task, directory: str, fence, watch) -> dict:
+    """Run the verification that the parameters ask for and return its report, signed if there is a key.
+
+    :param fence: measures the fence that stands when all is read; None without one
+    :param watch: takes the state of things about once a second
+    """
     given = task.parameters
-    return verify(
+    report = verify(
         task.request,
         mode=given["check"],
         jobs=given["jobs"],
+        busy_percent=given["busy_percent"],
+        watch=watch,
+        fence=fence,
         ignore=given["ignore"],
         role_map=given["role_map"],
         keys=given["keys"],
@@ -78,16 +88,20 @@ def compare(task: Task, directory: str) -> dict:
         method=given["method"],
         base=read_report(os.path.join(directory, REPORT)) if given["check"] == RECHECK else None,
     )
+    if given["signing_key"] or given["signing_ssh_key"]:
+        report["signature"] = sign(report, hmac_key=given["signing_key"], ssh_key=given["signing_ssh_key"])
+    return report
 
 
-def nothing_to_compare(error: ConnectionFailed) -> dict:
-    """Return the result of a preview of a migration that has not been carried out yet."""
+def nothing_compared(state: str, reason: str, changed: bool, fence: dict) -> dict:
+    """Return the result of a run that compared nothing, for I(reason)."""
     return {
-        "changed": False,
-        "state": "pending",
+        "changed": changed,
+        "state": state,
+        "fence": fence,
         "verification": {
             "verdict": "INCOMPLETE",
-            "reason": f"There is nothing to compare yet: {error.msg}",
+            "reason": reason,
             "sha256": "",
             "totals": {},
             "databases": [],
@@ -97,28 +111,70 @@ def nothing_to_compare(error: ConnectionFailed) -> dict:
     }
 
 
+def watcher(task: Task):
+    """Return a function that keeps the migration's progress file, or None in check mode, which writes nothing."""
+    if task.check_mode:
+        return None
+    make_private_directory(task.layout.directory)
+    mine = {"pid": os.getpid(), "process_started": process_started(os.getpid())}
+    return lambda state: write_json(task.layout.verification_progress_file, {**state, **mine})
+
+
+def process_started(pid: int) -> str | None:
+    """Return when a process began, in the system's own clock; None without such a process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
 def check(task: Task) -> dict:
     """Compare source and target, write the report, and fail on what C(fail_on) says."""
+    given = task.parameters
+    if given["fence"] == DOWN:
+        found = take_down(task.request, task.layout, task.check_mode)
+        fence = {"verdict": "down", "restored": found["restored"], "left": found["left"]}
+        return nothing_compared("unfenced", "The fence was taken down; nothing was compared.", found["changed"], fence)
     record = task.final_record()
     if record:
-        return {"changed": False, "state": "decommissioned", "verification": record["verification"]}
-    directory = task.parameters["report_directory"] or task.layout.report_directory
+        return {"changed": False, "state": "decommissioned", "fence": {}, "verification": record["verification"]}
+    changed, evidence = False, None
+    if given["fence"] == UP:
+        methods, grace = given["fence_methods"], given["fence_grace_seconds"]
+        evidence, changed = put_up(task.request, task.layout, methods, grace, task.check_mode)
+    fenced = standing(task.layout) is not None
+    directory = given["report_directory"] or task.layout.report_directory
     try:
-        report = compare(task, directory)
+        measuring = (lambda: measured(task.request, task.layout)) if fenced else None
+        report = compare(task, directory, measuring, watcher(task))
     except ConnectionFailed as error:
         # A preview of the whole way comes by here before the target's databases have been made.
         if task.check_mode and (error.details["side"], error.details["cause"]) == ("target", "database"):
-            return nothing_to_compare(error)
+            return nothing_compared("pending", f"There is nothing to compare yet: {error.msg}", changed, {})
         raise
     path = None
     if not task.check_mode:
         make_private_directory(directory)
         path = write_report(report, directory)
-    result = {"changed": False, "state": "verified", "verification": digest_of(report, path)}
-    if report["verdict"] != PASSING and task.parameters["fail_on"] == "difference":
+    result = {
+        "changed": changed,
+        "state": "verified",
+        "fence": report["source"]["fence"] or evidence or {},
+        "verification": digest_of(report, path),
+    }
+    if report["verdict"] != PASSING and given["fail_on"] == "difference":
         where = f" The report is {path}." if path else ""
         result["failure"] = f"Source and target are not proven equal: {report['verdict']}. {report['reason']}{where}"
     return result
+
+
+def progress_of(task: Task) -> dict:
+    """Return how far the verification that runs, or ran last, has come; empty without one."""
+    found = read_json(task.layout.verification_progress_file) or {}
+    if found.get("state") == "running" and process_started(found.get("pid", 0)) != found.get("process_started"):
+        found["state"] = "interrupted"
+    return found
 
 
 def inform(task: Task) -> dict:
@@ -128,13 +184,14 @@ def inform(task: Task) -> dict:
     """
     record = task.final_record()
     if record:
-        return {"changed": False, "state": "decommissioned", "verification": record["verification"]}
+        return {"changed": False, "state": "decommissioned", "progress": {}, "verification": record["verification"]}
+    progress = progress_of(task)
     path = f"{task.parameters['report_directory'] or task.layout.report_directory}/{REPORT}"
+    if progress.get("state") == "running":
+        return {"changed": False, "state": "running", "progress": progress, "verification": {}}
     report = read_report(path)
-    if report is None:
-        raise PreconditionFailed(f"There is no verification report at {path}.", "Run module verification first.")
     if report["request_hash"] != task.request.hash:
         raise PreconditionFailed(
             f"The report {path} belongs to another request ({report['request_hash'][:12]}).", "Run module verification."
         )
-    return {"changed": False, "state": "verified", "verification": digest_of(report, path)}
+    return {"changed": False, "state": "verified", "progress": progress, "verification": digest_of(report, path)}

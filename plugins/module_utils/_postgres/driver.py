@@ -14,6 +14,7 @@ MINIMUM = (2, 9)
 try:
     import psycopg2
     import psycopg2.extensions
+    import psycopg2.extras
     import psycopg2.sql
 
     IMPORT_ERROR = None

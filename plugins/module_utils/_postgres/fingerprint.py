@@ -300,6 +300,12 @@ def row_hash(forms: list, columns: list, prehash: bool = False) -> str | None:
     return f"pg_catalog.hashint8extended(pg_catalog.hash_array_extended({array}, {SEED}), 1)"
 
 
+def fingerprint_query(schema: str, table: str, expression: str | None, only: bool = True, condition: str = "") -> str:
+    """Return the SELECT of a table's count and sum, see M(table_fingerprint)."""
+    total = f"coalesce(pg_catalog.sum({expression}), 0)::pg_catalog.text" if expression else "'0'::pg_catalog.text"
+    return f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
+
+
 def table_fingerprint(
     connection, schema: str, table: str, expression: str | None, only: bool = True, condition: str = ""
 ) -> tuple:
@@ -309,13 +315,30 @@ def table_fingerprint(
 
     :param expression: of M(row_hash); None counts only and gives the sum C(0), as does an empty table
     :param only: leave out child tables and partitions
-    :param condition: a C(WHERE) clause, for configuration tables of extensions
+    :param condition: a C(WHERE) clause, for parts of a table and configuration tables of extensions
     :raises RowTooLarge: when a row passes the limit of 1 GB
     :raises psycopg2.Error: for everything else, such as a missing right
     """
-    total = f"coalesce(pg_catalog.sum({expression}), 0)::pg_catalog.text" if expression else "'0'::pg_catalog.text"
-    sql = f"SELECT pg_catalog.count(*), {total} FROM {'ONLY ' if only else ''}{qualified(schema, table)} t {condition}"
+    sql = fingerprint_query(schema, table, expression, only, condition)
     return guarded(connection, sql, f"{schema}.{table}")[0]
+
+
+def table_fingerprints(connection, tables: list) -> list:
+    """Return C([(count, sum)]) of several tables without their children, asked in one call.
+
+    :param tables: C([(schema, table, expression, condition)])
+    :raises RowTooLarge: when a row of one of them passes the limit of 1 GB
+    :raises psycopg2.Error: for everything else; which of the tables it is about may not be clear
+    """
+    if len(tables) == 1:
+        ((schema, table, expression, condition),) = tables
+        return [table_fingerprint(connection, schema, table, expression, condition=condition)]
+    queries = [
+        fingerprint_query(schema, table, expression, True, condition).replace("SELECT ", f"SELECT {number}, ", 1)
+        for number, (schema, table, expression, condition) in enumerate(tables)
+    ]
+    found = guarded(connection, " UNION ALL ".join(queries), "one of several tables")
+    return [tuple(row[1:]) for row in sorted(found)]
 
 
 def guarded(connection, sql: str, name: str) -> list:
@@ -327,10 +350,8 @@ def guarded(connection, sql: str, name: str) -> list:
     idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
     inside = not (connection.autocommit and idle)
     with connection.cursor() as cursor:
-        if inside:
-            cursor.execute("SAVEPOINT azpg_fingerprint")
         try:
-            cursor.execute(sql)
+            cursor.execute(f"SAVEPOINT azpg_fingerprint; {sql}" if inside else sql)
             found = cursor.fetchall()
         except psycopg2.Error as error:
             if inside and not connection.closed:
@@ -342,5 +363,6 @@ def guarded(connection, sql: str, name: str) -> list:
                 ) from error
             raise
         if inside:
-            cursor.execute("RELEASE SAVEPOINT azpg_fingerprint")
+            # Going back gives up the locks too; those of thousands of tables would not fit the server's lock table.
+            cursor.execute("ROLLBACK TO SAVEPOINT azpg_fingerprint; RELEASE SAVEPOINT azpg_fingerprint")
     return found

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from .._postgres.connection import rows
@@ -15,11 +16,12 @@ from .inventory import Inventory
 from .keys import read_keys
 from .large_objects import compare_large_objects, read_alike
 from .parity import compare_inventories
-from .pool import read_everything
+from .pieces import Cutter, whole
+from .pool import both_ends, read_everything
 from .recheck_mode import carry, entry_of
 from .sample import choose, sample_fingerprint
 from .sequences import compare_sequences, read_sequences
-from .tables import Reader, plan, read_tables
+from .tables import plan, read_tables, server_fingerprint
 from .verdict import MISMATCH, judge_tables, unnoticed_statistics
 
 # last_analyze is there for everybody; pg_stats shows what the user may read.
@@ -45,8 +47,8 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
     """
     left, right = (snapshots[side].leader for side in ("source", "target"))
     counts_only = options.mode == COUNTS
-    sequences = [read_sequences(leader, options.exclude_schemas) for leader in (left, right)]
-    entry["sequences"] = compare_sequences(*sequences)
+    sequences = both_ends(lambda side: read_sequences(snapshots[side].leader, options.exclude_schemas))
+    entry["sequences"] = compare_sequences(sequences["source"], sequences["target"])
     large = read_alike(options.method, left, right, counts_only=counts_only)
     verdict, msg = compare_large_objects(*large)
     entry["large_objects"] = {
@@ -66,11 +68,15 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
     work = plan(tables, left, right)
     if options.mode == RECHECK:
         work = carry(work, entry_of(options.base, entry["name"]), written, left, options.method)
-    keys = {} if counts_only else read_keys(left)
+    keys = read_keys(left)
+    began = time.monotonic()
     _read(entry["name"], tables, work, keys, snapshots, options)
+    entry["seconds"]["rows"] = f"{time.monotonic() - began:.3f}"
     entry["tables"], entry["skipped"], more = judge_tables(tables, counts_only)
     if not counts_only:
+        began = time.monotonic()
         _drill(entry, tables, keys, snapshots, options)
+        entry["seconds"]["differences"] = f"{time.monotonic() - began:.3f}"
     analysed = {(row["schemaname"], row["relname"]) for row in rows(right, ANALYSED)}
     return findings + more + unnoticed_statistics(tables, analysed)
 
@@ -78,19 +84,30 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
 def _read(name: str, tables: dict, work: list, keys: dict, snapshots: dict, options) -> None:
     """Fill in the results of the tables I(work) in the way that mode and method ask for."""
     done = []
+    progress, pace = options.progress, options.pace
+    progress.tables(0, len(work))
 
     def told(table) -> None:
         done.append(table)
+        progress.tables(len(done), len(work))
         count = table.results["source"].get("count", "?")
-        options.progress(f"{name}: {len(done)}/{len(work)} {table.full_name}, {count} rows")
+        progress.say(f"{name}: {len(done)}/{len(work)} {table.full_name}, {count} rows")
+
+    def silent(_table) -> None:
+        return None
 
     def in_client(raw: bool):
-        return lambda side, session, table: client_fingerprint(session, table, side, raw)
+        return lambda side, session, piece: [client_fingerprint(session, piece.table, side, raw)]
+
+    def in_server(side, session, piece) -> list:
+        return server_fingerprint(session, piece, side, options.mode == COUNTS)
 
     if options.mode == COUNTS or (options.mode != SAMPLE and options.method == SERVER):
-        Reader(snapshots, options.mode == COUNTS, told).read(work)
+        cut = Cutter(keys)
+        read_everything(snapshots, work, in_server, told, cut=cut, pace=pace)
+        _again(snapshots, _too_large(work, tables), in_server, cut, pace)
     elif options.method == CLIENT:
-        read_everything(snapshots, work, in_client(False), told)
+        read_everything(snapshots, work, in_client(False), told, pace=pace)
     else:
         _sample(tables, work, keys, snapshots, options, told)
     if options.mode == COUNTS or (options.asked_method not in (AUTO, CLIENT)):
@@ -98,21 +115,32 @@ def _read(name: str, tables: dict, work: list, keys: dict, snapshots: dict, opti
     beyond = [table for table in work if any(end.get("code") in BEYOND_THE_SERVER for end in table.results.values())]
     if beyond:
         raw = same_encoding(snapshots["source"].leader, snapshots["target"].leader)
-        read_everything(snapshots, _with_siblings(beyond, tables), in_client(raw), lambda table: None)
+        read_everything(snapshots, _with_siblings(beyond, tables), in_client(raw), silent, pace=pace)
 
 
 def _sample(tables: dict, work: list, keys: dict, snapshots: dict, options, told) -> None:
     chosen = choose(tables, keys, snapshots["source"].leader, options.sample_bits)
 
-    def read(side, session, table):
-        return sample_fingerprint(session, table, side, chosen.get((table.schema, table.name)), options.sample_bits)
+    def read(side, session, piece) -> list:
+        key = (piece.table.schema, piece.table.name)
+        return [sample_fingerprint(session, piece.table, side, chosen.get(key), options.sample_bits)]
 
-    read_everything(snapshots, work, read, told)
+    read_everything(snapshots, work, read, told, pace=options.pace)
+    _again(snapshots, _too_large(work, tables), read, whole, options.pace)
+
+
+def _too_large(work: list, tables: dict) -> list:
+    """Return the tables with rows beyond 1 GB, and their siblings: sums add up only if they are computed alike."""
     large = [table for table in work if any(end.get("too_large") for end in table.results.values())]
-    for table in large:
+    return _with_siblings(large, tables)
+
+
+def _again(snapshots: dict, tables: list, read, cut, pace) -> None:
+    """Read tables once more, each column hashed by itself first."""
+    for table in tables:
         table.prehash = True
-    if large:
-        read_everything(snapshots, large, read, lambda table: None)
+    if tables:
+        read_everything(snapshots, tables, read, lambda table: None, cut=cut, pace=pace)
 
 
 def _with_siblings(beyond: list, tables: dict) -> list:
@@ -127,12 +155,14 @@ def _with_siblings(beyond: list, tables: dict) -> list:
 
 def _drill(entry: dict, tables: dict, keys: dict, snapshots: dict, options) -> None:
     """Find the rows of the tables that differ; partitioned tables as a whole, not leaf by leaf."""
+    for snapshot in snapshots.values():
+        snapshot.allow_workers()
     room = MOST_LISTED
     for item in entry["tables"]:
         table = tables[item["schema"], item["table"]]
         if item["verdict"] != MISMATCH or table.problem or item["partition_of"]:
             continue
-        options.progress(f"{entry['name']}: looking for the rows of {table.full_name} that differ")
+        options.progress.say(f"{entry['name']}: looking for the rows of {table.full_name} that differ")
         if table.facts["kind"] == "p":
             table.prehash = any(
                 leaf.prehash

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import Callable
 
 from .._core.errors import MigrationError
 from .._core.request import Request
@@ -20,10 +20,11 @@ from .formats import AUTO, COUNTS, SCHEMA, SERVER
 from .identity import counters
 from .inventory import read_inventory
 from .parity import Rules, compare_inventories, object_counts
+from .pool import Pace, both_ends
+from .progress import Progress
 from .recheck_mode import entry_of, moved
 from .roles import read_referenced
 from .session import Snapshot, settings
-from .unchecked import UncheckedSnapshot
 from .verdict import FAILED, database_verdict
 
 
@@ -32,12 +33,13 @@ class Options:
     """What the databases of one run have in common.
 
     I(asked_method) is what the user wants, I(method) what it comes to: server or client. I(base) is the earlier report
-    of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions.
+    of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions;
+    I(pace) says how hard these work.
     """
 
     mode: str
     jobs: int
-    progress: Callable
+    progress: Progress
     ignore: tuple
     exclude_schemas: tuple
     rules: Rules
@@ -49,6 +51,7 @@ class Options:
     base: dict | None = None
     proofs: dict = field(default_factory=dict)
     own: dict = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
 
 def empty_entry(name: str) -> dict:
@@ -56,6 +59,8 @@ def empty_entry(name: str) -> dict:
     return {
         "name": name,
         "snapshot": {},
+        "sessions": {},
+        "seconds": {},
         "counters": {},
         "target_counters": {},
         "schema": {},
@@ -74,8 +79,9 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     entry = empty_entry(name)
     words = settings(options.oldest_version)
     jobs = 1 if options.mode == SCHEMA else max(1, options.jobs)
-    kind = Snapshot if options.method == SERVER else UncheckedSnapshot
+    checked = options.method == SERVER
     written = {}
+    options.progress.begin(name)
 
     def before(side: str):
         def look(connection) -> dict:
@@ -89,8 +95,8 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
 
     try:
         with (
-            kind(request.source, "source", name, jobs, words, before=before("source")) as source,
-            kind(request.target, "target", name, jobs, words, before=before("target")) as target,
+            Snapshot(request.source, "source", name, jobs, words, before=before("source"), checked=checked) as source,
+            Snapshot(request.target, "target", name, jobs, words, before=before("target"), checked=checked) as target,
         ):
             _compare(request, entry, source, target, options, written)
     except MigrationError as error:
@@ -98,6 +104,7 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     except psycopg2.Error as error:
         text = " ".join(str(error).split())
         entry.update(error={"code": error.pgcode or "", "msg": text, "hint": "", "details": {}}, verdict=FAILED)
+    options.progress.end(name)
     return entry
 
 
@@ -108,19 +115,29 @@ def _compare(
     entry["snapshot"] = {"source": source.position, "target": target.position}
     entry["counters"], entry["target_counters"] = source.before, target.before
     entry["referenced_roles"] = sorted(read_referenced(source.leader))
-    left, right = (end.leader for end in (source, target))
+    ends = {"source": source, "target": target}
+    entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
+    began = time.monotonic()
     if mode != COUNTS:
-        options.progress(f"{name}: comparing the inventory of objects")
-        inventories = [read_inventory(leader, options.exclude_schemas) for leader in (left, right)]
-        objects = object_counts(*inventories)
-        session = connect(request.target, "target", name, settings=settings(options.oldest_version))
-        try:
-            findings = compare_inventories(*inventories, options.rules, Canonicaliser(session))
-        finally:
-            session.close()
+        findings, objects = _definitions(request, name, ends, options)
+        entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
     if mode != SCHEMA:
-        findings += compare_contents(entry, {"source": source, "target": target}, options, written)
+        findings += compare_contents(entry, ends, options, written)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
     entry["schema"] = {"objects": objects, **sort_out(findings, options.ignore)}
     entry["verdict"] = database_verdict(entry)
+
+
+def _definitions(request: Request, name: str, ends: dict, options: Options) -> tuple:
+    """Compare the inventories of both ends; return C((findings, {kind: [number, number]}))."""
+    options.progress.say(f"{name}: comparing the inventory of objects")
+    known: dict = {}
+    found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
+    known.clear()
+    session = connect(request.target, "target", name, settings=settings(options.oldest_version))
+    try:
+        objects = object_counts(found["source"], found["target"])
+        return compare_inventories(found["source"], found["target"], options.rules, Canonicaliser(session)), objects
+    finally:
+        session.close()

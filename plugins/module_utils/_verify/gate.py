@@ -17,11 +17,23 @@ from .signature import content
 # Clocks of two hosts may differ by so much without anything being wrong.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
+# Every reason by its code; docs/troubleshooting.md has a line for each.
+CODES = frozenset(
+    "report-missing report-unreadable report-format report-digest report-undated report-from-future report-expired "
+    "signature-missing signature-kind signature-key signature-edited signature-malformed "
+    "mode-not-full verdict-mismatch verdict-incomplete verdict-error verdict-unknown warnings-not-accepted "
+    "foreign-request source-identity target-identity source-unreadable target-unreadable "
+    "migration-not-completed runtime-in-use runtime-is-endpoint fence-open fence-unmeasured "
+    "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable".split()
+)
+
 VERIFY_AGAIN = "Run the module verification with mode 'full' again."
 
 
 def refusal(code: str, msg: str, hint: str) -> dict:
-    """Return one reason why the gate stays shut."""
+    """Return one reason why the gate stays shut; I(code) is one of CODES."""
+    if code not in CODES:
+        raise ValueError(f"{code} is no reason that the gate knows")
     return {"code": code, "msg": msg, "hint": hint}
 
 
@@ -44,7 +56,7 @@ def evaluate(
     :param accept_sample: open for a report of mode sample too, if that says so itself and nothing was written since
     :param accept_warnings: rules whose warnings are accepted; empty accepts all, since the runtime server holds no data
     """
-    reasons = _circumstances(evidence)
+    reasons = _circumstances(evidence) + _fence(evidence.get("fence"))
     if not isinstance(report, dict):
         return [refusal("report-missing", "There is no verification report of this migration.", VERIFY_AGAIN), *reasons]
     whole = _whole(report)
@@ -115,6 +127,21 @@ def _circumstances(evidence: dict) -> list:
             )
         )
     return reasons
+
+
+def _fence(fence: dict | None) -> list:
+    """Refuse while a fence that was put up around the source, and not taken down, does not hold any more."""
+    if fence is None or fence.get("verdict") == "fenced":
+        return []
+    code = "fence-open" if fence.get("verdict") == "open" else "fence-unmeasured"
+    said = "; ".join([*fence.get("open", []), *fence.get("unknown", [])][:5]) or "nothing is known of it"
+    return [
+        refusal(
+            code,
+            f"The fence around the source does not keep writers out for certain: {said}.",
+            "Put it up again and verify (fence: up), or take it down on purpose (fence: down).",
+        )
+    ]
 
 
 def _content(report: dict, accept_warnings, accept_sample: bool) -> list:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from .._postgres.driver import psycopg2
@@ -44,24 +45,37 @@ def within(schema: str | None, identity: str, excluded) -> bool:
     return any(f" on {name}." in identity or identity == f"schema {name}" for name in names)
 
 
-def read_inventory(connection, excluded_schemas=()) -> Inventory:
-    """Read the inventory in the caller's transaction; a kind that may not be read is recorded, not skipped over."""
+def read_inventory(connection, excluded_schemas=(), known: dict | None = None) -> Inventory:
+    """Read the inventory in the caller's transaction; a kind that may not be read is recorded, not skipped over.
+
+    :param known: attributes by their text, filled in; what both ends share is kept in memory once
+    """
     inventory = Inventory(connection.server_version)
+    # Most of the memory would go to attributes that many objects, or both ends, have alike; nobody changes them.
+    known = {} if known is None else known
+
+    def shared(text: str):
+        found = known.get(text)
+        if found is None:
+            found = known[text] = json.loads(text)
+        return found
+
     with connection.cursor() as cursor:
+        psycopg2.extras.register_default_jsonb(cursor, loads=shared)
         for kind, sql in queries(connection.server_version).items():
             cursor.execute("SAVEPOINT azpg_inventory")
             try:
                 cursor.execute(sql)
-                found = cursor.fetchall()
+                found = [
+                    (identity, attributes)
+                    for schema, identity, attributes in cursor
+                    if not within(schema, identity, excluded_schemas)
+                ]
             except psycopg2.Error as error:
                 cursor.execute("ROLLBACK TO SAVEPOINT azpg_inventory")
                 inventory.unreadable[kind] = str(error.diag.message_primary or error).strip()
                 inventory.objects[kind] = {}
                 continue
             cursor.execute("RELEASE SAVEPOINT azpg_inventory")
-            inventory.objects[kind] = {
-                identity: attributes
-                for schema, identity, attributes in found
-                if not within(schema, identity, excluded_schemas)
-            }
+            inventory.objects[kind] = dict(found)
     return inventory

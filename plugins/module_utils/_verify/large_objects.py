@@ -12,6 +12,7 @@ from .._postgres.connection import rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, RowTooLarge
 from .catalogue import acl, role
+from .pool import both_ends
 
 # Pieces of one object are hashed one by one from this size on; lo_get() cannot return more than 1 GB at once.
 PIECE = 64 * 1024 * 1024
@@ -85,11 +86,18 @@ def read_alike(method: str, *ends, counts_only: bool = False) -> tuple:
     :param method: C(server), or C(client) to hash the contents here
     """
     if method == "client":
-        return tuple(read_large_objects(end, counts_only, hashed_by=client_large_objects) for end in ends)
+        return _at_once(ends, counts_only, client_large_objects)
     try:
-        return tuple(read_large_objects(end, counts_only) for end in ends)
+        return _at_once(ends, counts_only, None)
     except RowTooLarge:
-        return tuple(read_large_objects(end, counts_only, hashed_by=_in_pieces) for end in ends)
+        return _at_once(ends, counts_only, _in_pieces)
+
+
+def _at_once(ends: tuple, counts_only: bool, hashed_by) -> tuple:
+    found = both_ends(
+        lambda number: read_large_objects(ends[number], counts_only, hashed_by=hashed_by), range(len(ends))
+    )
+    return tuple(found[number] for number in range(len(ends)))
 
 
 def client_large_objects(cursor, oids) -> str:

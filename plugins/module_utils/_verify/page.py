@@ -29,6 +29,7 @@ MODES = {
     "sample": "all rows counted; the contents of a part of them compared, chosen by the hash of their keys",
     "recheck": "rows that may have changed since an earlier report; the others as that report found them",
 }
+SIGNATURES = {"hmac-sha256": "by a shared key (HMAC with SHA-256)", "ssh": "by an SSH key"}
 # More rows than that make a page slow; all of them are in the JSON file.
 LONGEST_TABLE = 500
 
@@ -92,6 +93,15 @@ def _facts(report: dict) -> str:
         ),
         ("SHA-256", report["sha256"]),
     )
+    fence = report["source"].get("fence")
+    if fence:
+        said = "; ".join([*fence["open"], *fence["unknown"]]) or "nobody but the migration user could write"
+        facts += (
+            ("Fence", f"{', '.join(fence.get('methods', ()))} on the source, measured when all was read: {said}"),
+        )
+    signature = report.get("signature")
+    if signature:
+        facts += (("Signature", SIGNATURES.get(signature["kind"], signature["kind"])),)
     base = report["base"]
     if base:
         read = report["totals"]["tables"] - report["totals"]["carried"]
@@ -271,8 +281,14 @@ def _method(report: dict) -> str:
         f"<section><h2>What this proves</h2><p>{_proof(report)} It finds errors, not forgery: whoever may write to both "
         "servers can make them agree.</p>"
         f"<p>The digest {text(report['sha256'][:12])}\u2026 covers the whole report: an edited one is refused. "
-        "It does not say who made it.</p></section>"
+        f"{_authenticity(report)}</p></section>"
     )
+
+
+def _authenticity(report: dict) -> str:
+    if report.get("signature"):
+        return "The signature says who made it, to those who have the key."
+    return "It does not say who made it."
 
 
 def _proof(report: dict) -> str:

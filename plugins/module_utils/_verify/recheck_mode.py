@@ -19,6 +19,7 @@ from .client_hash import table_query
 from .formats import ALGORITHMS, CLIENT, FORMAT, SERVER, rests_on_full
 from .identity import same_server
 from .recheck import counters_tell, proof_holds
+from .signature import content
 from .tables import Table
 
 SIDES = ("source", "target")
@@ -42,7 +43,7 @@ def check_base(base: dict | None, request: Request, live: dict) -> None:
         raise BaseRefused("There is no earlier report that a recheck could rest on.", AGAIN)
     if base.get("format") != FORMAT or base.get("algorithm") not in ALGORITHMS:
         raise BaseRefused(f"The earlier report's format {base.get('format')!r} is not known.", AGAIN)
-    if base.get("sha256") != digest({key: item for key, item in base.items() if key != "sha256"}):
+    if base.get("sha256") != digest(content(base)):
         raise BaseRefused("The earlier report was edited: its content does not have the digest that it names.", AGAIN)
     if not rests_on_full(base):
         raise BaseRefused(f"The earlier report is of mode {base.get('mode')!r}, expected 'full'.", AGAIN)

@@ -18,6 +18,10 @@ REPORT = "verification.json"
 AGAIN = "Verify again; the report is written anew."
 
 
+class ReportRefused(PreconditionFailed):
+    """A file is no report that could be believed; C(details.cause) is missing, unreadable, format or digest."""
+
+
 def write_report(report: dict, directory: str) -> str:
     """Write the report into I(directory) (mode 0700, files 0600) and return the path of C(verification.json).
 
@@ -35,24 +39,27 @@ def write_report(report: dict, directory: str) -> str:
 def read_report(path: str) -> dict:
     """Return the report in the file I(path).
 
-    :raises PreconditionFailed: when there is none, it is not JSON, has an unknown format, or not the digest it names
+    :raises ReportRefused: when there is none, it is not JSON, has an unknown format, or not the digest it names
     """
     try:
         report = read_json(path)
     except (OSError, ValueError) as error:
-        raise PreconditionFailed(f"The verification report {path} cannot be read ({error}).", AGAIN) from error
+        text = f"The verification report {path} cannot be read: it is cut off or no JSON ({error})."
+        raise ReportRefused(text, AGAIN, {"cause": "unreadable"}) from error
     if report is None:
-        raise PreconditionFailed(f"There is no verification report {path}.", "Run the module verification first.")
+        text = f"There is no verification report {path}."
+        raise ReportRefused(text, "Run the module verification first.", {"cause": "missing"})
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else type(report).__name__
-        raise PreconditionFailed(
-            f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN
+        raise ReportRefused(
+            f"The verification report {path} has the format {found!r}, expected {FORMAT!r}.", AGAIN, {"cause": "format"}
         )
     computed = digest(content(report))
     if report.get("sha256") != computed:
-        raise PreconditionFailed(
+        raise ReportRefused(
             f"The verification report {path} was edited: it names the digest {report.get('sha256')}, its content has "
             f"{computed}.",
             AGAIN,
+            {"cause": "digest"},
         )
     return report

@@ -13,7 +13,7 @@ from typing import Callable
 from .._core.canonical import digest
 from .._core.errors import InvalidRequest
 from .._core.request import Request
-from .._postgres.connection import connect, rows
+from .._postgres.connection import connect, quiet_settings, rows
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, check_canaries
 from .database import Options, verify_database
@@ -25,23 +25,23 @@ from .formats import (
     CLIENT_ALGORITHM,
     COUNTS,
     FORMAT,
-    FULL,
     METHODS,
     MODES,
     RECHECK,
     SAMPLE,
-    SCHEMA,
     SERVER,
     SERVER_ALGORITHM,
 )
 from .identity import identity, static_proof
 from .parity import Rules
+from .pool import Pace
+from .progress import Progress
 from .recheck import COUNTERS_ARRIVE
 from .recheck_mode import check_base, origin
 from .roles import compare_roles, read_roles
 from .sample import sample_bits, summary
 from .session import settings
-from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, worst
+from .summary import overall, reason, totals
 
 VALID_HOURS = 24
 HELPER_SCHEMA = "azpg_migrate"
@@ -57,7 +57,9 @@ def verify(
     *,
     mode: str = "full",
     jobs: int = 2,
+    busy_percent: int = 100,
     progress: Callable[[str], None] | None = None,
+    watch: Callable[[dict], None] | None = None,
     ignore=(),
     role_map: dict | None = None,
     exclude_schemas=(HELPER_SCHEMA,),
@@ -68,6 +70,7 @@ def verify(
     accept_sample: bool = False,
     method: str = AUTO,
     base: dict | None = None,
+    fence: Callable[[], dict] | None = None,
 ) -> dict:
     """Compare source and target and return the report.
 
@@ -78,7 +81,9 @@ def verify(
     :param mode: C(full); C(recheck) (rows that may have changed since I(base)); C(sample) (all rows counted, some
         compared); C(counts) (rows, sequences and large objects counted only) or C(schema) (no rows)
     :param jobs: sessions per side; they share one snapshot per side and database
+    :param busy_percent: the part of the time in which each session works; it rests after each piece for the remainder
     :param progress: called with one line of text at a time, from several threads but never from two at once
+    :param watch: called with the state of things, see M(progress.Progress.state), about once a second
     :param ignore: patterns of differences to leave out, see M(findings.is_ignored); they are counted in the report
     :param role_map: roles with another name on the target; the request's own when None
     :param exclude_schemas: schemas that are no part of the migration
@@ -89,6 +94,7 @@ def verify(
     :param accept_sample: mode sample: write into the report that a gate that is told so may open for it
     :param method: C(server), C(client) (rows are read and hashed here) or C(auto) (client where servers cannot)
     :param base: mode recheck: the earlier report
+    :param fence: called when all is read; returns what a fence around the source is worth then, as M(fence_measure.measure)
     :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
     :raises BaseRefused: when I(base) is no full report of this request and these servers
     :raises ConnectionFailed: when a server cannot be reached at all
@@ -108,9 +114,13 @@ def verify(
         raise InvalidRequest(f"The method is {method!r}.", f"Use one of {', '.join(METHODS)}.")
     if max_differences < 1:
         raise InvalidRequest(f"'max_differences' is {max_differences}.", "List at least one difference per table.")
+    if jobs < 1 or not 1 <= busy_percent <= 100:
+        raise InvalidRequest(
+            f"'jobs' is {jobs} and 'busy_percent' is {busy_percent}.",
+            "Give at least one session per server, and between 1 and 100 percent.",
+        )
     bits = sample_bits(sample_fraction)
     started = datetime.now(timezone.utc)
-    tell = progress or (lambda line: None)
     mapping = dict(request.role_map) if role_map is None else dict(role_map)
     source, target = _sessions(request)
     try:
@@ -125,6 +135,7 @@ def verify(
             check_base(base, request, ends)
             time.sleep(COUNTERS_ARRIVE)
         used = _method(method, source, target)
+        following = Progress(_sizes(source, request.databases), progress, watch)
         superusers = frozenset(
             row["name"] for row in rows(source, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")
         )
@@ -132,7 +143,7 @@ def verify(
         options = Options(
             mode,
             jobs,
-            tell,
+            following,
             tuple(ignore),
             tuple(exclude_schemas),
             Rules(mapping, superusers, users),
@@ -144,6 +155,7 @@ def verify(
             base if mode == RECHECK else None,
             {side: ends[side]["static_proof"] for side in ends},
             {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
+            Pace(busy_percent, following),
         )
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
@@ -154,6 +166,7 @@ def verify(
     finally:
         source.close()
         target.close()
+    ends["source"]["fence"] = fence() if fence else None
     finished = datetime.now(timezone.utc)
     report = {
         "format": FORMAT,
@@ -168,6 +181,8 @@ def verify(
         "keys": keys,
         "reveal_values": bool(reveal_values),
         "max_differences": max_differences,
+        "jobs": jobs,
+        "busy_percent": busy_percent,
         "request_hash": request.hash,
         "migration": {"name": request.name, "provider": request.provider, "mode": request.mode},
         "started_at": stamp(started),
@@ -187,7 +202,8 @@ def verify(
     report["verdict"] = overall(report)
     report["reason"] = reason(report)
     report["sha256"] = digest(report)
-    tell(f"{report['verdict']}: {report['reason']}")
+    following.say(f"{report['verdict']}: {report['reason']}")
+    following.close(report["verdict"])
     return report
 
 
@@ -202,9 +218,21 @@ def _method(asked: str, source, target) -> str:
     return SERVER if alike else CLIENT
 
 
+def _sizes(source, databases) -> dict:
+    """Return C({database: bytes}) of the source, None for what may not be known."""
+    found = rows(
+        source,
+        "SELECT datname::text AS name, CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END AS size "
+        "FROM pg_database WHERE datname = ANY (%s::name[])",
+        (list(databases),),
+    )
+    sizes = {row["name"]: row["size"] for row in found}
+    return {name: sizes.get(name) for name in databases}
+
+
 def _sessions(request: Request) -> tuple:
     """Open one session per side for what belongs to the whole server, in the first database."""
-    quiet = settings(120000)
+    quiet = quiet_settings()
     source = connect(request.source, "source", request.source.dbname or request.databases[0], settings=quiet)
     try:
         return source, connect(request.target, "target", request.target.dbname or request.databases[0], settings=quiet)
@@ -219,107 +247,3 @@ def _excluded(schemas, users) -> list:
         {"what": f"grants to, and memberships of, {user} on the {side}", "why": "it is the user that migrates"}
         for side, user in zip(("source", "target"), users)
     ]
-
-
-def totals(report: dict) -> dict:
-    """Return the sums over all databases; row counts as decimal strings."""
-    tables = [table for entry in report["databases"] for table in entry["tables"]]
-    skipped = [
-        {"name": f"{entry['name']}: {item['name']}", "reason": item["reason"]}
-        for entry in report["databases"]
-        for item in entry["skipped"]
-    ]
-    sections = [entry["schema"] for entry in report["databases"] if entry["schema"]] + [report["roles"] or {}]
-    return {
-        "databases": len(report["databases"]),
-        "tables": len(tables),
-        **{
-            word: sum(table["verdict"] == verdict for table in tables)
-            for word, verdict in (("match", MATCH), ("mismatch", MISMATCH), ("incomplete", INCOMPLETE))
-        },
-        "skipped": skipped,
-        "carried": sum(table["carried"] for table in tables),
-        "in_client": sum(table["method"] == CLIENT for table in tables),
-        "rows_sampled": str(sum(int(table["sampled"][0] or 0) for table in tables if not table["partition_of"])),
-        "differing_rows": _differing(tables),
-        "rows": str(sum(int(table["rows"][0] or 0) for table in tables if not table["partition_of"])),
-        "bytes": str(sum(int(table["bytes"][0]) for table in tables)),
-        "sequences": sum(len(entry["sequences"]) for entry in report["databases"]),
-        "large_objects": str(
-            sum(entry["large_objects"].get("source", {}).get("count", 0) for entry in report["databases"])
-        ),
-        "objects": sum(
-            pair[0] for entry in report["databases"] for pair in entry["schema"].get("objects", {}).values()
-        ),
-        **{
-            word: sum(len(section.get(word, [])) for section in sections)
-            for word in ("errors", "warnings", "not_comparable", "ignored")
-        },
-        "expected": sum(item["n"] for section in sections for item in section.get("expected", [])),
-    }
-
-
-def _differing(tables: list) -> str:
-    """Return the number of rows that differ, estimated where not all were looked at."""
-    return str(sum(int(table["diff"]["estimate"]) for table in tables if table["diff"]))
-
-
-def overall(report: dict) -> str:
-    """Return the verdict of the whole: the gravest of the databases, and INCOMPLETE when no table was compared."""
-    found = [entry["verdict"] for entry in report["databases"]]
-    sums = report["totals"]
-    if sums["match"] + sums["mismatch"] + sums["incomplete"] != sums["tables"]:
-        found.append(FAILED)
-    if report["mode"] != SCHEMA and not sums["match"] + sums["mismatch"]:
-        found.append(INCOMPLETE)
-    return worst(found)
-
-
-def reason(report: dict) -> str:
-    """Return one sentence that says why the verdict is what it is."""
-    sums, verdict = report["totals"], report["verdict"]
-    if verdict == FAILED:
-        failed = [entry for entry in report["databases"] if entry["error"]]
-        return (
-            f"Database {failed[0]['name']}: {failed[0]['error']['msg']}"
-            if failed
-            else "The totals contradict the parts."
-        )
-    bad_sequences = sum(item["verdict"] == MISMATCH for entry in report["databases"] for item in entry["sequences"])
-    bad_objects = sum(entry["large_objects"].get("verdict") == MISMATCH for entry in report["databases"])
-    if verdict == MISMATCH:
-        parts = [
-            (sums["mismatch"], "tables differ"),
-            (bad_sequences, "sequences are behind or missing"),
-            (bad_objects, "databases differ in large objects"),
-            (sums["errors"], "objects differ or are missing"),
-        ]
-        return ", ".join(f"{number} {words}" for number, words in parts if number) + "."
-    if verdict == INCOMPLETE:
-        if report["mode"] != SCHEMA and not sums["match"]:
-            return "No table was compared."
-        parts = [
-            (sums["incomplete"], "tables could not be read"),
-            (sums["not_comparable"], "objects could not be compared"),
-        ]
-        said = ", ".join(f"{number} {words}" for number, words in parts if number)
-        return (said or "Sequences or large objects could not be read") + "."
-    what = _compared(report)
-    return (
-        f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
-        f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."
-    )
-
-
-def _compared(report: dict) -> str:
-    """Return in a few words what was compared of the rows."""
-    sums, mode = report["totals"], report["mode"]
-    if mode == SAMPLE:
-        return f"all rows counted, the contents of {sums['rows_sampled']} compared, a sample of {report['sample']['fraction']}"
-    if mode == RECHECK:
-        again = sums["tables"] - sums["carried"]
-        return (
-            f"{again} tables read again, {sums['carried']} unchanged since the report {report['base']['sha256'][:12]} of "
-            f"{report['base']['finished_at']}"
-        )
-    return {FULL: "rows by fingerprint", COUNTS: "rows by number only", SCHEMA: "no rows"}[mode]

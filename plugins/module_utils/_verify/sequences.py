@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from .._postgres.connection import rows
 from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import guarded
 from .._postgres.quoting import qualified
 
+# Sequences that are read in one call.
+TOGETHER = 200
+
 LIST = (
-    "SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment, "
-    "(SELECT format('SELECT max(%I)::text FROM %I.%I', a.attname, tn.nspname, t.relname) FROM pg_depend d "
-    "JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.relnamespace "
-    "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid "
-    "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass "
-    "AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 LIMIT 1) AS owned_maximum "
+    "SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid "
     "WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
     "AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid "
@@ -29,23 +28,34 @@ def read_sequences(connection, excluded_schemas=()) -> dict:
     The sequences themselves are read, not the view pg_sequences, which shows NULL where a right is missing. The
     connection is inside a transaction.
     """
+    listed = [row for row in rows(connection, LIST) if row["schema"] not in excluded_schemas]
     found = {}
-    with connection.cursor() as cursor:
-        for row in rows(connection, LIST):
-            if row["schema"] in excluded_schemas:
-                continue
-            name = f"{row['schema']}.{row['name']}"
-            cursor.execute("SAVEPOINT azpg_sequence")
-            try:
-                cursor.execute(f"SELECT last_value::text, is_called FROM {qualified(row['schema'], row['name'])}")
-                last, called = cursor.fetchone()
-            except psycopg2.Error as error:
-                cursor.execute("ROLLBACK TO SAVEPOINT azpg_sequence")
-                found[name] = {"error": " ".join(str(error.diag.message_primary or error).split())}
-                continue
-            cursor.execute("RELEASE SAVEPOINT azpg_sequence")
-            found[name] = {"last_value": last, "is_called": called, "increment": str(row["increment"])}
+    for start in range(0, len(listed), TOGETHER):
+        found.update(_values(connection, listed[start : start + TOGETHER]))
     return found
+
+
+def _values(connection, listed: list) -> dict:
+    """Read the values of some sequences in one call; when that fails, one by one, to tell whose fault it is."""
+    queries = [
+        f"SELECT {number}, last_value::text, is_called FROM {qualified(row['schema'], row['name'])}"
+        for number, row in enumerate(listed)
+    ]
+    try:
+        values = {number: item for number, *item in guarded(connection, " UNION ALL ".join(queries), "a sequence")}
+    except psycopg2.Error as error:
+        if len(listed) > 1:
+            return {name: item for row in listed for name, item in _values(connection, [row]).items()}
+        text = " ".join(str(error.diag.message_primary or error).split())
+        return {f"{listed[0]['schema']}.{listed[0]['name']}": {"error": text}}
+    return {
+        f"{row['schema']}.{row['name']}": {
+            "last_value": values[number][0],
+            "is_called": values[number][1],
+            "increment": str(row["increment"]),
+        }
+        for number, row in enumerate(listed)
+    }
 
 
 def next_value(item: dict) -> int:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from .._core.errors import PreconditionFailed
+from .._core.errors import ConnectionFailed, PreconditionFailed
 from .._core.request import Endpoint
 from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import check_canaries
+
+# From this version on every large table can be read in pieces, see M(pieces).
+PIECES_SINCE = 140000
 
 
 def settings(oldest_version: int) -> dict:
@@ -18,25 +21,36 @@ def settings(oldest_version: int) -> dict:
     Until 11 floats print with up to 18 digits at extra_float_digits 3, from 12 on with as few as are exact; so text
     images compare at 15 digits when one end is that old. Binary images do not depend on it.
     """
-    return {**quiet_settings(), "jit": "off", **({"extra_float_digits": "0"} if oldest_version < 120000 else {})}
+    words = quiet_settings()
+    if oldest_version >= 110000:
+        words["jit"] = "off"  # there is none before
+    if oldest_version < 120000:
+        words["extra_float_digits"] = "0"
+    return words
 
 
 def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict):
     """Open a session for reading: one transaction, repeatable read, read only, begun with its first statement."""
     connection = connect(endpoint, side, dbname, settings=words)
+    if connection.server_version >= PIECES_SINCE:
+        # Sessions share the work by pieces; workers beside them would be more than anybody asked for.
+        value(connection, "SELECT pg_catalog.set_config('max_parallel_workers_per_gather', '0', false)")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
     return connection
 
 
 class Snapshot:
-    """I(jobs) sessions of one side and database under one exported snapshot; a context manager.
+    """Up to I(jobs) sessions of one side and database under one exported snapshot; a context manager.
 
     C(leader) is the session that exported it. C(position) is what the snapshot saw: C({id, xmax, xip}), the last two
     as decimal strings and list of them. C(counters) are the statistics read before the snapshot was taken, so that
     whatever was written after it shows as a difference from them.
     """
 
-    def __init__(self, endpoint: Endpoint, side: str, dbname: str, jobs: int, words: dict, before=None):
+    def __init__(
+        self, endpoint: Endpoint, side: str, dbname: str, jobs: int, words: dict, before=None, checked: bool = True
+    ):
+        """I(checked) asks for proof that the server computes the known hashes."""
         self.side, self.dbname = side, dbname
         self.sessions = []
         try:
@@ -45,7 +59,7 @@ class Snapshot:
             self.before = before(self.leader) if before else None
             self.leader.rollback()
             self._export(endpoint, words, jobs)
-            if not all(check_canaries(session) for session in self.sessions):
+            if checked and not all(check_canaries(session) for session in self.sessions):
                 raise PreconditionFailed(
                     f"The {side} computes other hashes than the servers that this was tested with (another byte "
                     "order, or a changed hash function), so fingerprints would mean nothing.",
@@ -67,10 +81,20 @@ class Snapshot:
         if jobs > 1:
             exported = value(self.leader, "SELECT pg_export_snapshot()")
             for _number in range(jobs - 1):
-                session = open_session(endpoint, self.side, self.dbname, words)
+                try:
+                    session = open_session(endpoint, self.side, self.dbname, words)
+                except ConnectionFailed as error:
+                    if error.details["cause"] != "slots":
+                        raise
+                    return  # the sessions that are there do all of the work
                 self.sessions.append(session)
                 with session.cursor() as cursor:
                     cursor.execute("SET TRANSACTION SNAPSHOT %s", (exported,))
+
+    def allow_workers(self) -> None:
+        """Let the leader's queries use parallel workers again; for the rest of its transaction it works alone."""
+        with self.leader.cursor() as cursor:
+            cursor.execute("SET LOCAL max_parallel_workers_per_gather TO DEFAULT")
 
     def close(self) -> None:
         """End every session."""

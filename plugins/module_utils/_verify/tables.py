@@ -1,27 +1,16 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of a database, and the fingerprints of their rows on both ends at once."""
+"""The tables of a database, how their rows are to be hashed alike on both ends, and their fingerprints."""
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, field
-from queue import Empty, PriorityQueue
-from typing import Callable
 
 from .._core.canonical import digest
 from .._postgres.connection import rows
-from .._postgres.driver import psycopg2
-from .._postgres.fingerprint import (
-    ColumnsDiffer,
-    RowTooLarge,
-    choose_forms,
-    read_all_columns,
-    row_hash,
-    table_fingerprint,
-)
+from .._postgres.fingerprint import ColumnsDiffer, choose_forms, read_all_columns, row_hash, table_fingerprints
+from .pieces import Piece
 
 # What holds rows, or might: partitioned roots are summed up from their leaves, foreign tables hold none here.
 TABLES = """
@@ -34,11 +23,14 @@ WITH RECURSIVE tree AS (
     FROM pg_extension x CROSS JOIN LATERAL unnest(x.extconfig, x.extcondition) u(relation, condition) GROUP BY 1
 )
 SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
-       c.relispopulated AS populated, pg_table_size(c.oid) AS bytes, rn.nspname AS root_schema, r.relname AS root_name,
+       c.relispopulated AS populated, pg_table_size(c.oid) AS bytes,
+       pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks, coalesce(am.amname, '') AS method,
+       rn.nspname AS root_schema, r.relname AS root_name,
        x.extname AS extension, f.condition,
        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS has_columns
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN tree ON tree.oid = c.oid AND tree.root <> c.oid
 LEFT JOIN pg_class r ON r.oid = tree.root
 LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -139,70 +131,19 @@ def plan(tables: dict, source, target) -> list:
     return work
 
 
-class Reader:
-    """Reads fingerprints with all sessions of both sides at once, the largest tables first."""
+def server_fingerprint(session, piece: Piece, side: str, counts_only: bool) -> list:
+    """Return C([{count, sum, expression}]) of one end for the tables of a piece.
 
-    def __init__(self, snapshots: dict, counts_only: bool, progress: Callable):
-        """I(snapshots) is C({side: Snapshot}); I(progress) is called with a table when both ends are done."""
-        self.snapshots = snapshots
-        self.counts_only = counts_only
-        self.progress = progress
-        self.lock = threading.Lock()
-
-    def read(self, tables: list) -> None:
-        """Fill in C(results) of every table; what fails is recorded there and never raised."""
-        self._round(tables)
-        large = [table for table in tables if any(item.get("too_large") for item in table.results.values())]
-        for table in large:
-            table.prehash = True
-            table.results.clear()
-        if large:
-            self._round(large)
-
-    def _round(self, tables: list) -> None:
-        threads = []
-        for side, snapshot in self.snapshots.items():
-            queue = PriorityQueue()
-            for number, table in enumerate(tables):
-                queue.put((-table.bytes, number, table))
-            threads += [
-                threading.Thread(target=self._drain, args=(side, session, queue), daemon=True)
-                for session in snapshot.sessions
-            ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    def _drain(self, side: str, session, queue) -> None:
-        while True:
-            try:
-                table = queue.get_nowait()[2]
-            except Empty:
-                return
-            result = self._fingerprint(side, session, table)
-            with self.lock:
-                table.results[side] = result
-                if len(table.results) == len(self.snapshots):
-                    self.progress(table)
-
-    def _fingerprint(self, side: str, session, table: Table) -> dict:
-        start = time.monotonic()
-        try:
-            expression = None
-            if not self.counts_only:
-                expression = row_hash(table.forms, table.columns[side], table.prehash)
-            condition = getattr(table, side)["condition"] or ""
-            count, total = table_fingerprint(session, table.schema, table.name, expression, condition=condition)
-        except RowTooLarge as error:
-            return {"too_large": True, "error": error.msg, "code": "54000"}
-        except psycopg2.Error as error:
-            return {"error": " ".join(str(error.diag.message_primary or error).split()), "code": error.pgcode or ""}
-        except Exception as error:  # a thread must not lose a table
-            return {"error": f"{type(error).__name__}: {error}", "code": ""}
-        return {
-            "count": count,
-            "sum": total,
-            "seconds": f"{time.monotonic() - start:.3f}",
-            "expression": digest(expression or ""),
-        }
+    :raises RowTooLarge: when a row passes 1 GB; repeat both ends with C(table.prehash)
+    :raises psycopg2.Error: what the server says
+    """
+    asked = []
+    for table in piece.tables:
+        expression = None if counts_only else row_hash(table.forms, table.columns[side], table.prehash)
+        condition = piece.condition or getattr(table, side)["condition"] or ""
+        asked.append((table.schema, table.name, expression, condition))
+    found = table_fingerprints(session, asked)
+    return [
+        {"count": count, "sum": total, "expression": digest(expression or "")}
+        for (count, total), (_schema, _name, expression, _condition) in zip(found, asked)
+    ]

@@ -10,7 +10,8 @@ import json
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import PreconditionFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres import fence as module
-from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence import METHODS
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres import fence_measure, fence_record
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.fence_record import METHODS
 
 OWNER, USER = "owner", "mig"
 
@@ -25,7 +26,7 @@ def record(methods=METHODS) -> dict:
 
 def before(found, user=USER, methods=METHODS) -> tuple:
     made = record(methods)
-    return module._before(found, user, made), made["notes"]
+    return fence_record._before(found, user, made), made["notes"]
 
 
 def follow(connect: list, statements: list) -> list:
@@ -54,15 +55,15 @@ def test_what_is_revoked_is_given_back_exactly(connect):
     connect = sorted(connect, key=lambda item: item[0] or "")
     entry, notes = before(database(connect))
     assert notes == []
-    shut = module._revocations(entry, database(connect), 'a "b"')
+    shut = module.revocations(entry, database(connect), 'a "b"')
     fenced = follow(connect, shut)
     assert [item[0] for item in fenced] == [USER]
-    assert module._revocations(entry, database(fenced), 'a "b"') == []
+    assert module.revocations(entry, database(fenced), 'a "b"') == []
     # The migration user gets its own right before others lose theirs, and loses it last.
     assert not shut[0].startswith("REVOKE") or USER in [item[0] for item in connect]
-    given = module._grants(entry, database(fenced), 'a "b"')
+    given = module.grants(entry, database(fenced), 'a "b"')
     assert follow(fenced, given) == connect
-    assert module._grants(entry, database(connect), 'a "b"') == []
+    assert module.grants(entry, database(connect), 'a "b"') == []
 
 
 def test_rights_that_others_granted_stay_and_are_noted():
@@ -107,7 +108,7 @@ def session(**words) -> dict:
 
 def judged(moved=False, **words) -> tuple:
     evidence = {"open": [], "unknown": [], "missing": [], "position": {"moved": moved}}
-    module._judge("shop", entry(**words), evidence)
+    fence_measure._judge("shop", entry(**words), evidence)
     return evidence["open"], evidence["unknown"], evidence["missing"]
 
 
@@ -146,8 +147,8 @@ def test_hidden_details_name_the_right_that_shows_them():
 
 
 @pytest.mark.parametrize(
-    "stored", [{"format": "x"}, {"format": module.FORMAT, "server": {"address": "a:1", "system_identifier": "2"}}]
+    "stored", [{"format": "x"}, {"format": fence_record.FORMAT, "server": {"address": "a:1", "system_identifier": "2"}}]
 )
 def test_a_record_of_another_server_is_refused(stored):
     with pytest.raises(PreconditionFailed, match="another server"):
-        module._same_server({"address": "a:1", "system_identifier": "1"}, stored)
+        fence_record.same_server({"address": "a:1", "system_identifier": "1"}, stored)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
-from ansible_collections.azpg.migrate.plugins.module_utils._verify.gate import evaluate
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.gate import evaluate, refusal
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=timezone.utc)
 SERVER = {
@@ -74,6 +74,32 @@ def refusals(report=None, evidence=None, **options) -> list:
 
 def test_opens():
     assert refusals() == []
+    assert refusals(evidence={"fence": {"verdict": "fenced", "open": [], "unknown": []}}) == []
+
+
+BITS = [("verdict", ""), ("mode", "x"), ("databases", []), ("source", {}), ("extra", 1), ("reason", "3 tables agree!")]
+
+
+@pytest.mark.parametrize(("word", "value"), BITS)
+def test_no_edit_goes_unnoticed(word, value):
+    """Whatever is changed, added or taken away without a new digest."""
+    edited = {**good_report(), word: value}
+    taken = {key: item for key, item in good_report().items() if key != word}
+    for report in (edited, taken if word in good_report() else edited):
+        assert [item["code"] for item in evaluate(report, good_evidence(), now=NOW)] == ["report-digest"]
+
+
+@pytest.mark.parametrize("missing", sorted(good_evidence()))
+def test_missing_evidence_never_opens(missing):
+    evidence = {word: item for word, item in good_evidence().items() if word != missing}
+    found = [item["code"] for item in evaluate(good_report(), evidence, now=NOW)]
+    # While the write position stands still, nobody needs a recheck.
+    assert found or missing == "recheck"
+
+
+def test_an_unknown_reason_is_a_mistake_of_the_programmer():
+    with pytest.raises(ValueError, match="no reason"):
+        refusal("because", "", "")
 
 
 def test_opens_after_a_recheck_that_passed():
@@ -86,6 +112,9 @@ NEW_DATABASE = {"shop": {"oid": 20000, "encoding": "UTF8", "collate": "C.UTF-8"}
 @pytest.mark.parametrize(
     ("report", "evidence", "code"),
     [
+        ({}, {"fence": {"verdict": "open", "open": ["anybody"], "unknown": []}}, "fence-open"),
+        ({}, {"fence": {"verdict": "unknown", "open": [], "unknown": ["hidden"]}}, "fence-unmeasured"),
+        ({}, {"fence": {}}, "fence-unmeasured"),
         ({"format": "azpg.migrate/verification/2"}, {}, "report-format"),
         ({"format": None}, {}, "report-format"),
         ({"algorithm": "md5"}, {}, "report-format"),

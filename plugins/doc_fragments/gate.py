@@ -1,0 +1,36 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What lets the gate in front of deletion open."""
+
+    DOCUMENTATION = r"""
+options:
+  accept_sample:
+    description: >-
+      Open the gate for a report of a sample too, if the verification was told to write into it that it may.
+    type: bool
+    default: false
+  accept_warnings:
+    description: Rules whose warnings are accepted; without any, all are, since a warning never concerns rows.
+    type: list
+    elements: str
+    default: []
+  signing_key:
+    description: >-
+      Shared key with which the report must have been signed. As soon as this or O(allowed_signers) is given, a report
+      that is not signed, or signed with another key, keeps the gate shut.
+    type: str
+  allowed_signers:
+    description: >-
+      Path on the executing host of a file of public SSH keys, in the format ALLOWED SIGNERS of C(ssh-keygen), one of
+      which must have signed the report.
+    type: path
+  signer:
+    description: Who among O(allowed_signers) must have signed the report; anyone of them if not set.
+    type: str
+"""

@@ -1,0 +1,19 @@
+"""One verification in a process of its own, so that its memory can be measured: request on standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import verify
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    report = verify(
+        Request.create("bench", given["source"], given["target"], given["databases"]),
+        jobs=given["jobs"],
+        mode=given["mode"],
+    )
+    print(report["verdict"], report["reason"], json.dumps(report["databases"][0]["seconds"]))
+    sys.exit(report["verdict"] != "MATCH")
