@@ -175,7 +175,7 @@ class Trial:
         assert not running, f"the journal leaves open: {running}"
         lent = self.one.journal("SELECT name FROM created WHERE kind = 'schema privilege' AND state <> 'removed'")
         assert not lent, f"privileges that were lent are still there: {lent}"
-        known = sorted(self.one.journal("SELECT side, database, kind, name FROM created"))
+        known = sorted(self.one.journal("SELECT side, database, kind, name FROM created WHERE state <> 'removed'"))
         if self.stage.rest:
             assert known == self.stage.rest["inventory"], f"the inventory of created things is {known}"
         result = self.one.module("verification")
