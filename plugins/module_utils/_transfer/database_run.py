@@ -222,6 +222,7 @@ class DatabaseRun:
         """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end))."""
         jobs = self.context.options["jobs"]
         copies = self.open_units([unit for unit in self.units if unit.kind == "table"])
+        self.again |= splitting.half_done(copies, self.done)  # they hold rows, however they are copied now
         graph = plan.batch_small_tables(copies, self.open_units(key_units), self.again)
         graph += self.open_units([unit for unit in self.units if unit.kind != "table"])
         early, late_analyses = plan.join_statistics(graph, self.open_units(self.analyses))

@@ -258,6 +258,8 @@ class Pool:
 
     def streams_are_enough(self, others: list) -> bool:
         """Return whether half of the workers copy tables already: the other half is better off building their keys."""
+        if self.order.get("rate"):
+            return False  # each stream has its share of the limit, and leaves none to the others
         return sum(other.is_stream for other in others) >= max(1, self.jobs // 2)
 
     def crew(self) -> Iterator[WorkerProcess]:

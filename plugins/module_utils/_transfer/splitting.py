@@ -67,6 +67,12 @@ def split_wide_tables(units: list, workers: int) -> list:
     return result
 
 
+def half_done(units: list, done: dict) -> set:
+    """Return the names of the units I(units) of which only parts have been brought, by an earlier run."""
+    begun = {name.partition(PART)[0] for name in done if PART in name}
+    return {unit.name for unit in units if unit.name in begun and unit.name not in done}
+
+
 def empty_half_done(target, migration: str, units: list, done: dict, again: set) -> None:
     """Empty the tables that are to be copied in parts and hold rows of an earlier attempt.
 
