@@ -160,6 +160,9 @@ class DatabaseRun:
         )
 
         writer = self.create_schema()
+        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
+        # Tens of thousands of tables have hundreds of thousands of entries; most of them are done with here.
+        self.pre_data = entries = texts = None
         lost = writer.drop_followers(keys)
         key_units = [unit for unit in key_units if unit.name not in lost]
         self.begin_work()
@@ -176,7 +179,6 @@ class DatabaseRun:
         refreshes = self.open_units(self.refreshes)
         self.name_failures(self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW")
         self.step("comments", self.comment_on_multiranges)
-        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
         late = plan.batch_statistics(late_analyses)
         self.name_failures(self.pool.run(late), late, "has no statistics, ANALYZE failed")
@@ -207,7 +209,7 @@ class DatabaseRun:
         """Enter units in the journal with the work that each is."""
         works = self.efforts.of_units(units, entries)
         self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
-        self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
+        self.journal.plan(self.database, ((unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units))
         self.journal.weigh(self.database, works)
         self.journal.expect(self.database, self.efforts.totals)
         for unit in units:

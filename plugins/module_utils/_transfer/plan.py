@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 
 from .._postgres.quoting import qualified
 from .catalogue import Table
@@ -20,9 +21,11 @@ BATCH_TABLES = 25
 BATCH_BYTES = 4 << 20
 BATCH_ANALYZED = 50
 BATCH_ANALYZED_BYTES = 64 << 20
+# There may be hundreds of thousands of units.
+SLOTS = {"slots": True} if sys.version_info >= (3, 10) else {}
 
 
-@dataclass
+@dataclass(**SLOTS)
 class Unit:
     """A piece of work for one worker.
 
@@ -38,7 +41,7 @@ class Unit:
     label: str
     weight: int
     task: dict
-    waits_for: set = field(default_factory=set)
+    waits_for: set | frozenset = frozenset()
     locks: frozenset = frozenset()
     shares: frozenset = frozenset()
     bytes_total: int = 0

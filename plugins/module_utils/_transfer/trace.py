@@ -136,6 +136,6 @@ class Trace:
         self.connection.execute("BEGIN")
         self.connection.executemany(
             "UPDATE unit SET work = ? WHERE database = ? AND unit = ?",
-            [(work, database, unit) for unit, work in works.items()],
+            ((work, database, unit) for unit, work in works.items()),
         )
         self.connection.execute("COMMIT")
