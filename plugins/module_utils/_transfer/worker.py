@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from .._core.errors import TransferFailed
+from .._core.errors import MigrationError, TransferFailed
 from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.driver import psycopg2
@@ -210,10 +210,13 @@ class Worker:
         try:
             result = self.do(unit, order["names"], order["attempt"], order["task"])
         except Exception as error:
-            transient = is_transient(error)
-            message = redact(" ".join(str(error).split()), self.request.secret_values)
+            facts = {"transient": is_transient(error), "sqlstate": getattr(error, "pgcode", None), "hint": ""}
+            words = str(error)
+            if isinstance(error, MigrationError):
+                words = error.msg
+                facts.update(sqlstate=error.details.get("sqlstate"), hint=error.hint)
             self.close()
-            return {"message": message, "transient": transient, "sqlstate": getattr(error, "pgcode", None)}
+            return {"message": redact(" ".join(words.split()), self.request.secret_values), **facts}
         self.say("done", unit=unit, **result)
         return None
 
