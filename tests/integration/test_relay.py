@@ -150,8 +150,9 @@ def test_source_fails_in_psql(carry_by_psql, cursors, rows):
 
 
 def test_psql_is_told_that_its_snapshot_is_gone(carry_by_psql):
-    with pytest.raises(TransferFailed, match="snapshot"):
+    with pytest.raises(TransferFailed, match="snapshot") as caught:
         carry_by_psql("SELECT 1, 'x'", "00000099-00000001-1")
+    assert caught.value.details["transient"], "the engine goes on with a new one"
 
 
 @pytest.mark.parametrize(

@@ -91,13 +91,16 @@ class SourceProgram:
         """
         status = self.process.wait()
         self.output.seek(0)
-        count = COUNT.search(self.output.read().decode("utf-8", "replace"))
+        done = self.output.read().decode("utf-8", "replace")
+        count = COUNT.search(done)
         if status == 0 and count:
             return int(count[1])
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
         code = SQLSTATE.search(words)
         transient = code[1][:2] in CLASSES and code[1] != DISK_FULL if code else bool(LOST.search(words)) or status < 0
+        if done.endswith("BEGIN\n"):
+            transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
         self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",
             "Put right what the source's server names, then run the migration again.",
