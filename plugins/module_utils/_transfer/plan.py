@@ -33,7 +33,8 @@ class Unit:
     unit may lock or share at the same time, I(shares) of tables that no other unit may lock: the target would let one of
     the two wait, and its worker with it. I(task) is what the worker is sent. I(members) are the names under which journal
     and markers know the work: those of the units that a batch was made of, else the unit's own. I(part_of) is the name of
-    the table that a part belongs to, under which the journal counts it.
+    the table that a part belongs to, under which the journal counts it; I(share) is how much of the work that the journal
+    knows under that name the unit does.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Unit:
     bytes_total: int = 0
     members: tuple = ()
     part_of: str = ""
+    share: float = 1.0
 
     @property
     def names(self) -> tuple:

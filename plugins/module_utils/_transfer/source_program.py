@@ -19,13 +19,14 @@ from .._core.errors import TransferFailed
 from .._core.redaction import redact
 from .._core.request import Endpoint
 from .._postgres.connection import quiet_settings
+from .._postgres.driver import psycopg2
 from .._postgres.environment import client_environment
 from .._postgres.quoting import quote_literal
 from .client_program import LOST, die_with_parent, memory_file
 from .relay import F_SETPIPE_SZ, PIPE_BYTES, Receiver, Throttle
 from .transient import CLASSES, DISK_FULL
 
-SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):")
+SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
 COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
 
 
@@ -53,6 +54,7 @@ class SourceProgram:
         self.snapshot = snapshot
         self.settings = {**quiet_settings(), **({"transaction_timeout": "0"} if server_version >= 170000 else {})}
         self.process = None
+        self.failure = None
 
     @contextlib.contextmanager
     def run(self, copy_out: str):
@@ -89,18 +91,22 @@ class SourceProgram:
         """
         status = self.process.wait()
         self.output.seek(0)
-        count = COUNT.search(self.output.read().decode("utf-8", "replace"))
+        done = self.output.read().decode("utf-8", "replace")
+        count = COUNT.search(done)
         if status == 0 and count:
             return int(count[1])
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
         code = SQLSTATE.search(words)
         transient = code[1][:2] in CLASSES and code[1] != DISK_FULL if code else bool(LOST.search(words)) or status < 0
-        raise TransferFailed(
+        if done.endswith("BEGIN\n"):
+            transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
+        self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",
             "Put right what the source's server names, then run the migration again.",
             {"transient": transient, "sqlstate": code[1] if code else None},
         )
+        raise self.failure
 
 
 def relay_program(
@@ -113,5 +119,11 @@ def relay_program(
     with program.run(copy_out) as pipe:
         # COPY FROM must not end well when the stream broke off, so psql is asked for its end first.
         receiver = Receiver(pipe, target_cursor.connection.fileno(), program.rows, throttle, progress)
-        target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+        try:
+            target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+        except psycopg2.Error:
+            # The driver passes on what the target says of a stream that this end has given up, not why it was.
+            if program.failure is not None:
+                raise program.failure from None
+            raise
         return program.rows(), target_cursor.rowcount, receiver.carried

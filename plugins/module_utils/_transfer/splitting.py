@@ -56,14 +56,15 @@ def split_wide_tables(units: list, workers: int) -> list:
                 bytes_total=unit.bytes_total // count,
                 task={"kind": "part", "table": table, "pages": pages},
                 part_of=unit.name,
+                waits_for=set(unit.waits_for),
+                share=1 / count,
             )
             for number, pages in enumerate(ranges(table["pages"], count), 1)
         ]
         names = {part.name for part in parts}
         result += parts
-        result.append(
-            replace(unit, weight=0, waits_for=names, task={"kind": "join", "table": table, "parts": sorted(names)})
-        )
+        task = {"kind": "join", "table": table, "parts": sorted(names)}
+        result.append(replace(unit, weight=0, waits_for=names | unit.waits_for, task=task, share=0.0))
     return result
 
 
