@@ -24,6 +24,7 @@ from .._postgres.environment import client_environment
 from .._postgres.quoting import quote_literal
 from .client_program import LOST, die_with_parent, memory_file
 from .relay import F_SETPIPE_SZ, PIPE_BYTES, Receiver, Throttle
+from .sessions import CHECK_INTERVAL, NOTICE_DEAD_CLIENT
 from .transient import CLASSES, DISK_FULL
 
 SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
@@ -32,7 +33,11 @@ COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
 
 def script(copy_out: str, snapshot: str, stream: str, settings: dict) -> str:
     """Return what psql is to do: under I(snapshot), write the rows to the file I(stream)."""
-    lines = [r"\set ON_ERROR_STOP on", r"\set VERBOSITY verbose"]
+    lines = [r"\set VERBOSITY verbose"]
+    # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
+    lines += [f"SET {name} TO {quote_literal(text)};" for name, text in NOTICE_DEAD_CLIENT.items()]
+    lines.append(f"SET {CHECK_INTERVAL[0]} TO {quote_literal(CHECK_INTERVAL[1])};")
+    lines.append(r"\set ON_ERROR_STOP on")
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
     lines += [
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
