@@ -31,12 +31,15 @@ SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of
 COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
 
 
-def script(copy_out: str, snapshot: str, stream: str, settings: dict) -> str:
-    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream)."""
+def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: dict) -> str:
+    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream).
+
+    :param settings: of the session, all of which are needed
+    :param wishes: settings that the server may refuse
+    """
     lines = [r"\set VERBOSITY verbose"]
     # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
-    lines += [f"SET {name} TO {quote_literal(text)};" for name, text in NOTICE_DEAD_CLIENT.items()]
-    lines.append(f"SET {CHECK_INTERVAL[0]} TO {quote_literal(CHECK_INTERVAL[1])};")
+    lines += [f"SET {name} TO {quote_literal(text)};" for name, text in wishes.items()]
     lines.append(r"\set ON_ERROR_STOP on")
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
     lines += [
@@ -58,6 +61,7 @@ class SourceProgram:
         self.label = label
         self.snapshot = snapshot
         self.settings = {**quiet_settings(), **({"transaction_timeout": "0"} if server_version >= 170000 else {})}
+        self.wishes = {**NOTICE_DEAD_CLIENT, **(dict([CHECK_INTERVAL]) if server_version >= 140000 else {})}
         self.process = None
         self.failure = None
 
@@ -72,7 +76,9 @@ class SourceProgram:
             memory_file("output") as self.output,
             memory_file("errors") as self.errors,
         ):
-            orders.write(script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings).encode("utf-8"))
+            orders.write(
+                script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings, self.wishes).encode("utf-8")
+            )
             orders.flush()
             orders.seek(0)
             with client_environment(self.source, self.database, self.label) as (environment, pass_fds):
@@ -102,14 +108,14 @@ class SourceProgram:
             return int(count[1])
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
-        code = SQLSTATE.search(words)
-        transient = code[1][:2] in CLASSES and code[1] != DISK_FULL if code else bool(LOST.search(words)) or status < 0
+        code = (SQLSTATE.findall(words) or [None])[-1]  # before it may come what was only wished
+        transient = code[:2] in CLASSES and code != DISK_FULL if code else bool(LOST.search(words)) or status < 0
         if done.endswith("BEGIN\n"):
             transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
         self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",
             "Put right what the source's server names, then run the migration again.",
-            {"transient": transient, "sqlstate": code[1] if code else None},
+            {"transient": transient, "sqlstate": code},
         )
         raise self.failure
 

@@ -42,10 +42,11 @@ def ended(one: SourceProgram) -> tuple:
 
 
 def test_script_says_it_in_one_transaction():
-    text = script('COPY "a:b" TO STDOUT', "1'2", "/dev/fd/5", {"x": "it's"})
+    text = script('COPY "a:b" TO STDOUT', "1'2", "/dev/fd/5", {"x": "it's"}, {"y": "2s"})
     assert text.splitlines() == [
-        r"\set ON_ERROR_STOP on",
         r"\set VERBOSITY verbose",
+        "SET y TO '2s';",
+        r"\set ON_ERROR_STOP on",
         "SET x TO 'it''s';",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
         "SET TRANSACTION SNAPSHOT '1''2';",
