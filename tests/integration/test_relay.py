@@ -9,7 +9,10 @@ import time
 
 import psycopg2
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.relay import Throttle, relay
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.source_program import SourceProgram, relay_program
 
 IN_TIME = 20
 
@@ -86,3 +89,81 @@ def test_throttle_holds_the_stream_back(cursors):
     begun = time.monotonic()
     carry(cursors, "SELECT g, repeat('x', 100) FROM generate_series(1, 60000) g", rate=3_000_000)
     assert time.monotonic() - begun > 1.5
+
+
+@pytest.fixture
+def carry_by_psql(lab, cursors):
+    """Return a function that runs a query in psql and copies what it gives, under a snapshot; psql is gone afterwards."""
+    source, target = cursors
+    words = lab.source.connection()
+    words.pop("dbname")
+    source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    source.execute("SELECT pg_export_snapshot()")
+    snapshot = source.fetchone()[0]
+
+    def carry(query: str, snapshot: str = snapshot) -> tuple:
+        psql = str(lab.target.prefix / "bin" / "psql")
+        version = source.connection.server_version
+        program = SourceProgram(psql, Endpoint.from_dict(words), "postgres", "test", snapshot, version)
+        begun = time.monotonic()
+        try:
+            return relay_program(
+                program,
+                f"COPY ({query}) TO STDOUT",
+                target,
+                "COPY taken FROM STDIN",
+                Throttle(None),
+                lambda _size: None,
+            )
+        finally:
+            assert time.monotonic() - begun < IN_TIME
+            assert program.process.returncode is not None
+
+    return carry
+
+
+def test_every_row_arrives_by_psql(carry_by_psql, cursors):
+    out, taken, size = carry_by_psql("SELECT g, repeat('x', 50) FROM generate_series(1, 200000) g")
+    assert out == taken == 200000
+    assert size > 10_000_000
+    assert carry_by_psql("SELECT 1, '' WHERE false") == (0, 0, 0)
+    assert carry_by_psql("SELECT 1, repeat('x', 20000000)")[:2] == (1, 1)
+
+
+def test_psql_sees_the_snapshot_and_not_what_came_later(lab, carry_by_psql):
+    with psycopg2.connect(**lab.source.connection()) as session, session.cursor() as cursor:
+        cursor.execute("CREATE TABLE public.late AS SELECT 1 AS id, 'x' AS text")
+    session.close()
+    try:
+        assert carry_by_psql("SELECT id, text FROM public.late") == (0, 0, 0)
+    finally:
+        lab.source.psql("DROP TABLE public.late")
+
+
+@pytest.mark.parametrize("rows", [10, 800_000], ids=["before-anything-flows", "in-mid-stream"])
+def test_source_fails_in_psql(carry_by_psql, cursors, rows):
+    with pytest.raises(TransferFailed, match="division by zero") as caught:
+        carry_by_psql(f"SELECT 1 / ({rows} - g), repeat('x', 50) FROM generate_series(1, {rows}) g")
+    assert caught.value.details == {"transient": False, "sqlstate": "22012"}
+    cursors[1].execute("SELECT count(*) FROM taken")
+    assert cursors[1].fetchone() == (0,)
+
+
+def test_psql_is_told_that_its_snapshot_is_gone(carry_by_psql):
+    with pytest.raises(TransferFailed, match="snapshot") as caught:
+        carry_by_psql("SELECT 1, 'x'", "00000099-00000001-1")
+    assert caught.value.details["transient"], "the engine goes on with a new one"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT g, 'x' FROM generate_series(1, 30000000) g",
+        "SELECT 700000, 'x' UNION ALL SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g"
+        " UNION ALL SELECT 0, pg_sleep(600)::text",
+    ],
+    ids=["in-mid-stream", "while-the-source-is-silent"],
+)
+def test_target_fails_beside_psql(carry_by_psql, query):
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        carry_by_psql(query)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from support.migrations import ANSIBLE, ROOT, Migration
+from support.processes import Watch
 from support.servers import USER, ask
 
 # What is hard for shells, URIs, password files, SQL, YAML and JSON, and not ASCII throughout.
@@ -48,46 +48,6 @@ SECRETS = {form for password in (*PASSWORDS.values(), WRONG) for form in forms(p
 def spilled(content: bytes) -> bool:
     """Tell whether a secret is in there."""
     return any(form in content for form in SECRETS)
-
-
-class Watch(threading.Thread):
-    """Reads command line and environment of every process, over and over."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.ended = threading.Event()
-        self.rounds = 0
-        self.seen: set = set()
-        self.hits: set = set()
-        self.harmless: set = set()
-
-    def run(self) -> None:
-        while not self.ended.is_set():
-            self.rounds += 1
-            for directory in Path("/proc").glob("[0-9]*"):
-                for name in ("cmdline", "environ"):
-                    try:
-                        content = (directory / name).read_bytes()
-                    except OSError:  # it has ended, or is not ours to look at
-                        continue
-                    if content in self.harmless:
-                        continue
-                    if name == "cmdline":
-                        words = content.split(b"\0")
-                        self.seen.update(word.rpartition(b"/")[2].decode(errors="replace") for word in words[:3])
-                    if spilled(content):
-                        self.hits.add((name, directory.name))
-                    else:
-                        self.harmless.add(content)
-            time.sleep(0.02)
-
-    def __enter__(self) -> Watch:
-        self.start()
-        return self
-
-    def __exit__(self, *_unused) -> None:
-        self.ended.set()
-        self.join()
 
 
 @pytest.fixture
@@ -144,7 +104,7 @@ def files_that_spill(one: Migration, moment: float) -> tuple:
 
 def test_passwords_are_nowhere(odd):
     moment = time.time() - 1
-    with Watch() as watch:
+    with Watch(spilled) as watch:
         good = odd.play("site", "-vvv", azpg_max_bytes_per_second=3000000)
         journal = odd.archive / "journal.sqlite"
         # Failures have more to say.

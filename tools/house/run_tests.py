@@ -252,7 +252,7 @@ class Unit(Pytest):
 class Integration(Pytest):
     """Tests against real servers."""
 
-    budget = 540
+    budget = 840
     folder = "tests/integration"
     # Each file has servers of its own, so two run side by side.
     arguments = ("--durations=10", "--numprocesses=2", "--dist=loadfile")

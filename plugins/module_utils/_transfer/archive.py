@@ -11,7 +11,9 @@ entry's number and the numbers of those it depends on; that is the graph the tra
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._core.errors import TransferFailed
 from .._postgres.environment import client_environment
@@ -35,8 +37,7 @@ KEEPALIVES = "keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_
 STRINGS = re.compile(r"^SET standard_conforming_strings = (on|off);$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of the table of contents; I(oid) is that of the source's row in the catalogue I(catalogue)."""
 
     number: int
@@ -103,9 +104,9 @@ def split(text: str) -> list:
             oid=int(header["oid"]),
             dependencies=tuple(int(number) for number in (header["dependencies"] or "").split()),
             name=header["name"],
-            type=header["type"],
-            schema=header["schema"],
-            owner=header["owner"],
+            type=sys.intern(header["type"]),
+            schema=sys.intern(header["schema"]),
+            owner=sys.intern(header["owner"]),
             text=entry_text(header["type"], body[header.end() : end]),
         )
         for header, end in zip(headers, ends)

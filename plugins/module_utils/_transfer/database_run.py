@@ -9,20 +9,17 @@ import contextlib
 import os
 import time
 
-from .._core.errors import TransferFailed
 from .._core.units import human_bytes
-from .._postgres.connection import transaction, value
-from .._postgres.quoting import qualified, quote_literal
+from .._postgres.connection import value
 from . import (
     catalogue,
     deferred_checks,
     early_foreign_keys,
-    extension_tables,
+    finishing,
     inventory,
     load_settings,
     marker,
     plan,
-    remarks,
     resume,
     roles,
     schema,
@@ -34,7 +31,7 @@ from . import (
 from .archive import dump_schema, read_section
 from .background import Background, result
 from .effort import read_efforts
-from .large_objects import large_object_grantors, property_statements
+from .large_objects import large_object_grantors
 from .pool import Pool
 from .trace import CONTROL
 
@@ -160,29 +157,33 @@ class DatabaseRun:
         )
 
         writer = self.create_schema()
+        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
+        # Tens of thousands of tables have hundreds of thousands of entries; most of them are done with here.
+        self.pre_data = entries = texts = None
         lost = writer.drop_followers(keys)
         key_units = [unit for unit in key_units if unit.name not in lost]
         self.begin_work()
         resume.keep_what_is_proven(self, self.units, [*foreign_keys, *rest], [*self.refreshes, *self.analyses])
         self.settle(everything)
         graph, last_foreign_keys, late_analyses = self.arrange(key_units, foreign_key_units, foreign_keys)
-        self.name_failures(self.pool.run(graph), graph, "has no statistics, ANALYZE failed")
-        self.step("large object properties", self.set_large_object_properties)
-        self.step("sequences", self.set_sequences)
-        self.step("extension tables", self.carry_extension_tables)
+        finishing.name_failures(self, self.pool.run(graph), graph, "has no statistics, ANALYZE failed")
+        self.step("large object properties", lambda: finishing.set_large_object_properties(self))
+        self.step("sequences", lambda: finishing.set_sequences(self))
+        self.step("extension tables", lambda: finishing.carry_extension_tables(self))
         self.pool.run(last_foreign_keys)
-        self.step("checks", lambda: self.restore_checks(writer))
+        self.step("checks", lambda: finishing.restore_checks(self, writer))
         self.step("other objects", lambda: writer.run(rest, keep_going=True))
         refreshes = self.open_units(self.refreshes)
-        self.name_failures(self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW")
-        self.step("comments", self.comment_on_multiranges)
-        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
+        finishing.name_failures(
+            self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
+        )
+        self.step("comments", lambda: finishing.comment_on_multiranges(self))
         self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
         late = plan.batch_statistics(late_analyses)
-        self.name_failures(self.pool.run(late), late, "has no statistics, ANALYZE failed")
+        finishing.name_failures(self, self.pool.run(late), late, "has no statistics, ANALYZE failed")
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
         self.keep_inventory()
-        self.report(writer)
+        finishing.report(self, writer)
         self.mark(FINISHED)
 
     def read_catalogue(self) -> None:
@@ -193,11 +194,11 @@ class DatabaseRun:
         self.search_path = searching.read_search_path(self.source)
         self.functions = searching.read_functions(self.source)
         self.checks = deferred_checks.read_checks(self.source)
-        self.refreshes = self.refresh_units()
+        self.refreshes = finishing.refresh_units(self)
         analyzed = catalogue.read_analyzed(self.source)
         self.analyses = plan.statistics_units(analyzed)
         for unit, row in zip(self.analyses, analyzed):
-            self.maintains(unit, row["schema"], row["oid"])
+            finishing.maintains(self, unit, row["schema"], row["oid"])
         self.efforts = read_efforts(self.source, self.tables)
         self.candidates = early_foreign_keys.read_candidates(self.source)
         self.enter([*self.units, *self.refreshes, *self.analyses], [])
@@ -207,7 +208,7 @@ class DatabaseRun:
         """Enter units in the journal with the work that each is."""
         works = self.efforts.of_units(units, entries)
         self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
-        self.journal.plan(self.database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
+        self.journal.plan(self.database, ((unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units))
         self.journal.weigh(self.database, works)
         self.journal.expect(self.database, self.efforts.totals)
         for unit in units:
@@ -222,6 +223,7 @@ class DatabaseRun:
         """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end))."""
         jobs = self.context.options["jobs"]
         copies = self.open_units([unit for unit in self.units if unit.kind == "table"])
+        self.again |= splitting.half_done(copies, self.done)  # they hold rows, however they are copied now
         graph = plan.batch_small_tables(copies, self.open_units(key_units), self.again)
         graph += self.open_units([unit for unit in self.units if unit.kind != "table"])
         early, late_analyses = plan.join_statistics(graph, self.open_units(self.analyses))
@@ -318,95 +320,3 @@ class DatabaseRun:
             cursor.execute("BEGIN; SET LOCAL synchronous_commit = on")
             marker.set_markers(cursor, self.request.name, {unit: None})
             cursor.execute("COMMIT")
-
-    def set_large_object_properties(self) -> None:
-        """Give the large objects their owners, privileges and comments."""
-        with transaction(self.target) as cursor:
-            for statement in property_statements(self.source, self.roles):
-                cursor.execute(statement)
-
-    def set_sequences(self) -> None:
-        """Put every sequence where the source's stands."""
-        names, numbers, called = [], [], []
-        for space, name, last_value, is_called in catalogue.read_sequences(self.source):
-            names.append(qualified(space, name))
-            numbers.append(last_value)
-            called.append(is_called)
-        with self.target.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, s.number, s.called))"
-                " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)",
-                (names, numbers, called),
-            )
-
-    def carry_extension_tables(self) -> None:
-        """Carry the users' rows of extensions' configuration tables."""
-        for warning in extension_tables.carry_extension_tables(self.source, self.target):
-            self.journal.event(warning, "warning", self.database)
-
-    def comment_on_multiranges(self) -> None:
-        """Set the comments on multirange types, which pg_dump leaves out as it does not create these types."""
-        with transaction(self.target) as cursor:
-            for space, name, text in catalogue.read_multirange_comments(self.source):
-                cursor.execute(f"COMMENT ON TYPE {qualified(space, name)} IS {quote_literal(text)}")
-
-    def restore_checks(self, writer: schema.SchemaWriter) -> None:
-        """Put back the constraints that waited for all rows."""
-        for warning in deferred_checks.restore_checks(writer, self.checks, self.search_path):
-            self.journal.event(warning, "warning", self.database)
-
-    def refresh_units(self) -> list:
-        """Return the units that fill the materialised views, each after those that it reads."""
-        views = catalogue.read_materialized_views(self.source)
-        units = plan.statement_units(
-            "materialized_view",
-            [
-                (
-                    f"refresh:{space}.{name}",
-                    f"{space}.{name}",
-                    size,
-                    # As the owner sees the rows, whatever the policies of the tables say.
-                    f"SET LOCAL row_security = on; REFRESH MATERIALIZED VIEW {qualified(space, name)}",
-                )
-                for space, name, size, _oid in views
-            ],
-            chained=True,
-        )
-        for unit, (space, _name, _size, oid) in zip(units, views):
-            self.maintains(unit, space, oid)
-        return units
-
-    def maintains(self, unit, schema_name: str, oid: int) -> None:
-        """Let a unit fail without an end to the migration, and know which functions may need a search path."""
-        functions = self.functions.get((plan.CLASS_RELATION, oid), ())
-        unit.task.update(dispensable=True, schema=schema_name, functions=functions)
-
-    def name_failures(self, answers: dict, units: list, what: str) -> None:
-        """Name what failed of units that may, since a server is out of reach, say."""
-        labels = {unit.name: unit.label for unit in units}
-        for name, answer in answers.items():
-            if answer.get("warning"):
-                subject = labels.get(name, name)
-                sentence = f"{subject} {what}: {answer['warning']} Put the cause right and repeat this on the target."
-                self.journal.event(sentence, "warning", self.database)
-
-    def report(self, writer: schema.SchemaWriter) -> None:
-        """Say what has not been brought, and which objects the target refused after all the rest had been.
-
-        :raises TransferFailed: unless every refusal is harmless
-        """
-        for sentence in [*remarks.read_remarks(self.source), *remarks.left_out_for_roles(self.roles.left_out)]:
-            self.journal.event(sentence, "warning", self.database)
-        self.roles.left_out.clear()
-        for entry, message in writer.left_out:
-            self.journal.event(f"{entry.label} is not on the target: {message}", "warning", self.database)
-        for entry, message in writer.refused:
-            self.journal.event(f"The target refused {entry.label}: {message}", "warning", self.database)
-        serious = writer.refused
-        if serious:
-            raise TransferFailed(
-                f"Database {self.database}: data and keys have arrived, but the target refused {len(serious)} objects: "
-                + "; ".join(f"{entry.label}: {message}" for entry, message in serious[:5]),
-                "Put the causes right and run the migration again: only these objects are tried again.",
-                {"database": self.database, "refused": [entry.label for entry, _message in serious]},
-            )

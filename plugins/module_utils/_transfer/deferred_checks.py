@@ -112,7 +112,7 @@ def restore_checks(writer, checks: list, path: str) -> list:
             if error.pgcode is None or writer.target.closed:
                 raise
             message = error.diag.message_primary
-        writer.execute([Entry(**{**vars(check.add), "text": check.unchecked})])
+        writer.execute([check.add._replace(text=check.unchecked)])
         warnings.append(
             f"Constraint {check.label} was created NOT VALID, since its function does not accept every row: {message}. Put rows "
             "or function right, then run ALTER ... VALIDATE CONSTRAINT on the target."

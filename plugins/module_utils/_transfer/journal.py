@@ -97,12 +97,12 @@ class Journal(trace.Trace):
         return row[0] if row else None
 
     def plan(self, database: str, units: list) -> None:
-        """Record units as pending: I(units) is a list of C((unit, kind, label, bytes_total)); known ones are kept."""
+        """Record units as pending: I(units) yields C((unit, kind, label, bytes_total)); known ones are kept."""
         self.connection.execute("BEGIN")
         self.connection.executemany(
             "INSERT INTO unit (database, unit, kind, label, state, bytes_total) VALUES (?, ?, ?, ?, 'pending', ?)"
             " ON CONFLICT (database, unit) DO UPDATE SET bytes_total = excluded.bytes_total, label = excluded.label",
-            [(database, *unit) for unit in units],
+            ((database, *unit) for unit in units),
         )
         self.connection.execute("COMMIT")
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 
 from .._postgres.quoting import qualified
 from .catalogue import Table
@@ -20,9 +21,11 @@ BATCH_TABLES = 25
 BATCH_BYTES = 4 << 20
 BATCH_ANALYZED = 50
 BATCH_ANALYZED_BYTES = 64 << 20
+# There may be hundreds of thousands of units.
+SLOTS = {"slots": True} if sys.version_info >= (3, 10) else {}
 
 
-@dataclass
+@dataclass(**SLOTS)
 class Unit:
     """A piece of work for one worker.
 
@@ -30,7 +33,8 @@ class Unit:
     unit may lock or share at the same time, I(shares) of tables that no other unit may lock: the target would let one of
     the two wait, and its worker with it. I(task) is what the worker is sent. I(members) are the names under which journal
     and markers know the work: those of the units that a batch was made of, else the unit's own. I(part_of) is the name of
-    the table that a part belongs to, under which the journal counts it.
+    the table that a part belongs to, under which the journal counts it; I(share) is how much of the work that the journal
+    knows under that name the unit does.
     """
 
     name: str
@@ -38,12 +42,13 @@ class Unit:
     label: str
     weight: int
     task: dict
-    waits_for: set = field(default_factory=set)
+    waits_for: set | frozenset = frozenset()
     locks: frozenset = frozenset()
     shares: frozenset = frozenset()
     bytes_total: int = 0
     members: tuple = ()
     part_of: str = ""
+    share: float = 1.0
 
     @property
     def names(self) -> tuple:

@@ -23,6 +23,11 @@ from .priority import critical_paths
 
 ATTEMPTS = 4
 RETRY_SECONDS = (1, 5, 15)
+REMEDY = "Put the cause right, then run the migration again: what is done stays done."
+REMEDIES = {  # by SQLSTATE
+    "23503": "The source holds such rows too: they came in while its own checks were off. Complete or delete them there, "
+    "then run the migration again: what is done stays done."
+}
 FIRST_WORKERS = 2  # the others start when there is work for them
 
 
@@ -248,7 +253,7 @@ class Pool:
                     self.journal.started(self.database, *unit.journal_names)
                 if unit.part_of:
                     self.progress(unit, 0)
-                facts = (unit.name, unit.kind, unit.label, unit.journal_names, unit.bytes_total)
+                facts = (unit.name, unit.kind, unit.label, unit.journal_names, unit.bytes_total, unit.share)
                 self.journal.begin_span(self.database, worker.number + 1, *facts)
                 worker.send({"unit": unit.name, "names": unit.names, "attempt": attempts[unit.name], "task": unit.task})
             if not ready:
@@ -258,6 +263,8 @@ class Pool:
 
     def streams_are_enough(self, others: list) -> bool:
         """Return whether half of the workers copy tables already: the other half is better off building their keys."""
+        if self.order.get("rate"):
+            return False  # each stream has its share of the limit, and leaves none to the others
         return sum(other.is_stream for other in others) >= max(1, self.jobs // 2)
 
     def crew(self) -> Iterator[WorkerProcess]:
@@ -288,6 +295,6 @@ class Pool:
             self.journal.failed(self.database, name, answer["message"])
         raise TransferFailed(
             f"Database {self.database}, {unit.label}: {answer['message']}",
-            "Put the cause right, then run the migration again: what is done stays done.",
+            answer.get("hint") or REMEDIES.get(answer.get("sqlstate"), REMEDY),
             {"database": self.database, "unit": unit.label, "sqlstate": answer.get("sqlstate")},
         )

@@ -19,19 +19,28 @@ from .._core.errors import TransferFailed
 from .._core.redaction import redact
 from .._core.request import Endpoint
 from .._postgres.connection import quiet_settings
+from .._postgres.driver import psycopg2
 from .._postgres.environment import client_environment
 from .._postgres.quoting import quote_literal
 from .client_program import LOST, die_with_parent, memory_file
 from .relay import F_SETPIPE_SZ, PIPE_BYTES, Receiver, Throttle
+from .sessions import CHECK_INTERVAL, NOTICE_DEAD_CLIENT
 from .transient import CLASSES, DISK_FULL
 
-SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):")
+SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
 COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
 
 
-def script(copy_out: str, snapshot: str, stream: str, settings: dict) -> str:
-    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream)."""
-    lines = [r"\set ON_ERROR_STOP on", r"\set VERBOSITY verbose"]
+def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: dict) -> str:
+    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream).
+
+    :param settings: of the session, all of which are needed
+    :param wishes: settings that the server may refuse
+    """
+    lines = [r"\set VERBOSITY verbose"]
+    # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
+    lines += [f"SET {name} TO {quote_literal(text)};" for name, text in wishes.items()]
+    lines.append(r"\set ON_ERROR_STOP on")
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
     lines += [
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
@@ -52,7 +61,9 @@ class SourceProgram:
         self.label = label
         self.snapshot = snapshot
         self.settings = {**quiet_settings(), **({"transaction_timeout": "0"} if server_version >= 170000 else {})}
+        self.wishes = {**NOTICE_DEAD_CLIENT, **(dict([CHECK_INTERVAL]) if server_version >= 140000 else {})}
         self.process = None
+        self.failure = None
 
     @contextlib.contextmanager
     def run(self, copy_out: str):
@@ -65,7 +76,9 @@ class SourceProgram:
             memory_file("output") as self.output,
             memory_file("errors") as self.errors,
         ):
-            orders.write(script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings).encode("utf-8"))
+            orders.write(
+                script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings, self.wishes).encode("utf-8")
+            )
             orders.flush()
             orders.seek(0)
             with client_environment(self.source, self.database, self.label) as (environment, pass_fds):
@@ -89,18 +102,22 @@ class SourceProgram:
         """
         status = self.process.wait()
         self.output.seek(0)
-        count = COUNT.search(self.output.read().decode("utf-8", "replace"))
+        done = self.output.read().decode("utf-8", "replace")
+        count = COUNT.search(done)
         if status == 0 and count:
             return int(count[1])
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
-        code = SQLSTATE.search(words)
-        transient = code[1][:2] in CLASSES and code[1] != DISK_FULL if code else bool(LOST.search(words)) or status < 0
-        raise TransferFailed(
+        code = (SQLSTATE.findall(words) or [None])[-1]  # before it may come what was only wished
+        transient = code[:2] in CLASSES and code != DISK_FULL if code else bool(LOST.search(words)) or status < 0
+        if done.endswith("BEGIN\n"):
+            transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
+        self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",
             "Put right what the source's server names, then run the migration again.",
-            {"transient": transient, "sqlstate": code[1] if code else None},
+            {"transient": transient, "sqlstate": code},
         )
+        raise self.failure
 
 
 def relay_program(
@@ -113,5 +130,11 @@ def relay_program(
     with program.run(copy_out) as pipe:
         # COPY FROM must not end well when the stream broke off, so psql is asked for its end first.
         receiver = Receiver(pipe, target_cursor.connection.fileno(), program.rows, throttle, progress)
-        target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+        try:
+            target_cursor.copy_expert(copy_in, receiver, PIPE_BYTES)
+        except psycopg2.Error:
+            # The driver passes on what the target says of a stream that this end has given up, not why it was.
+            if program.failure is not None:
+                raise program.failure from None
+            raise
         return program.rows(), target_cursor.rowcount, receiver.carried

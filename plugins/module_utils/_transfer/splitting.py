@@ -56,15 +56,22 @@ def split_wide_tables(units: list, workers: int) -> list:
                 bytes_total=unit.bytes_total // count,
                 task={"kind": "part", "table": table, "pages": pages},
                 part_of=unit.name,
+                waits_for=set(unit.waits_for),
+                share=1 / count,
             )
             for number, pages in enumerate(ranges(table["pages"], count), 1)
         ]
         names = {part.name for part in parts}
         result += parts
-        result.append(
-            replace(unit, weight=0, waits_for=names, task={"kind": "join", "table": table, "parts": sorted(names)})
-        )
+        task = {"kind": "join", "table": table, "parts": sorted(names)}
+        result.append(replace(unit, weight=0, waits_for=names | unit.waits_for, task=task, share=0.0))
     return result
+
+
+def half_done(units: list, done: dict) -> set:
+    """Return the names of the units I(units) of which only parts have been brought, by an earlier run."""
+    begun = {name.partition(PART)[0] for name in done if PART in name}
+    return {unit.name for unit in units if unit.name in begun and unit.name not in done}
 
 
 def empty_half_done(target, migration: str, units: list, done: dict, again: set) -> None:

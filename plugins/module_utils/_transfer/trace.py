@@ -69,8 +69,13 @@ class Trace:
             (at, state, cpu, number),
         )
 
-    def begin_span(self, database: str, worker: int, unit: str, kind: str, label: str, names: tuple, size: int) -> None:
-        """Enter that a worker begins with a unit, which stands for the units I(names) of I(size) bytes together."""
+    def begin_span(
+        self, database: str, worker: int, unit: str, kind: str, label: str, names: tuple, size: int, share: float = 1.0
+    ) -> None:
+        """Enter that a worker begins with a unit, which stands for the units I(names) of I(size) bytes together.
+
+        :param share: how much of the work of these units it does; a part of a table does not do all of it
+        """
         self.end_span(worker, "failed")  # only when a lost connection has ended it without a word
         self.connection.execute("BEGIN")
         self.connection.executemany(
@@ -90,7 +95,7 @@ class Trace:
                 label,
                 len(names),
                 size,
-                sum(row[0] for row in works if row),
+                sum(row[0] for row in works if row) * share,
                 time.time(),
             ),
         )
@@ -136,6 +141,6 @@ class Trace:
         self.connection.execute("BEGIN")
         self.connection.executemany(
             "UPDATE unit SET work = ? WHERE database = ? AND unit = ?",
-            [(work, database, unit) for unit, work in works.items()],
+            ((work, database, unit) for unit, work in works.items()),
         )
         self.connection.execute("COMMIT")

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from .._core.errors import TransferFailed
+from .._core.errors import MigrationError, TransferFailed
 from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.driver import psycopg2
@@ -53,6 +53,7 @@ class Worker:
         self.search_path = order.get("search_path") or ""
         self.helped = False
         self.sessions: dict = {}
+        self.reader: SourceProgram | None = None
         self.reported = 0.0
         self.voice = threading.Lock()
 
@@ -80,7 +81,9 @@ class Worker:
     def program(self) -> SourceProgram:
         """Return a psql, not yet started, that sees the engine's snapshot and is known to the source by this worker's name."""
         label = self.opener.label("source", self.role)
-        return SourceProgram(self.psql, self.request.source, self.database, label, self.snapshot, self.source_version)
+        source = self.request.source
+        self.reader = SourceProgram(self.psql, source, self.database, label, self.snapshot, self.source_version)
+        return self.reader
 
     def close(self) -> None:
         """Close both sessions; the next unit opens new ones."""
@@ -97,6 +100,11 @@ class Worker:
     def descriptors(self) -> list:
         """Return the sockets of both sessions."""
         return [session.fileno() for session in list(self.sessions.values()) if not session.closed]
+
+    def programs(self) -> list:
+        """Return the process of the psql that reads, if one does."""
+        process = self.reader.process if self.reader else None
+        return [process.pid] if process and process.returncode is None else []
 
     def progress(self, unit: str, carried: int) -> None:
         """Report bytes carried, at most twice a second."""
@@ -205,15 +213,18 @@ class Worker:
         self.say("failed", unit=unit, **failure)
 
     def attempt(self, order: dict) -> dict | None:
-        """Do a unit and report its end; return why it failed, C({message, transient, sqlstate}), if it did."""
+        """Do a unit and report its end; return why it failed, C({message, transient, sqlstate, hint}), if so."""
         unit = order["unit"]
         try:
             result = self.do(unit, order["names"], order["attempt"], order["task"])
         except Exception as error:
-            transient = is_transient(error)
-            message = redact(" ".join(str(error).split()), self.request.secret_values)
+            facts = {"transient": is_transient(error), "sqlstate": getattr(error, "pgcode", None), "hint": ""}
+            words = str(error)
+            if isinstance(error, MigrationError):
+                words = error.msg
+                facts.update(sqlstate=error.details.get("sqlstate"), hint=error.hint)
             self.close()
-            return {"message": message, "transient": transient, "sqlstate": getattr(error, "pgcode", None)}
+            return {"message": redact(" ".join(words.split()), self.request.secret_values), **facts}
         self.say("done", unit=unit, **result)
         return None
 
@@ -229,7 +240,7 @@ def main() -> int:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    pulse.start(worker.descriptors, lambda: worker.say("alive"))
+    pulse.start(worker.descriptors, lambda: worker.say("alive"), worker.programs)
     worker.say("ready")
     while True:
         worker.handle(lines.get())

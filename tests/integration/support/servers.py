@@ -42,7 +42,8 @@ DO $do$ BEGIN
 END $do$;
 """
 
-# app.hold() waits on the target, and only there, for whoever holds the advisory lock 1 in the database.
+# app.hold() waits on the target, and only there, for whoever holds the advisory lock 1 in the database. So does the
+# foreign key of app.held, which comes after all indexes of its table.
 HELD = (
     SMALL
     + """
@@ -53,8 +54,8 @@ BEGIN
   END IF;
   RETURN given;
 END $body$;
-CREATE TABLE app.held (id integer PRIMARY KEY, note text);
-INSERT INTO app.held SELECT g, repeat(md5(g::text), 30) FROM generate_series(1, 1400) g;
+CREATE TABLE app.held (id integer PRIMARY KEY, note text, parent integer REFERENCES app.parent);
+INSERT INTO app.held SELECT g, repeat(md5(g::text), 30), 1 + g % 50 FROM generate_series(1, 1400) g;
 ALTER TABLE app.held ALTER note SET STORAGE EXTERNAL;
 CREATE INDEX held_index ON app.held (app.hold(id));
 """

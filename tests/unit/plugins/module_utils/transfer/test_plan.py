@@ -79,13 +79,32 @@ def test_keys_wait_for_their_table_and_for_each_other():
     assert first.task == {"kind": "sql", "text": "SQL 10;"}
 
 
-def test_foreign_keys_lock_both_tables():
-    keys = [entry(20, "FK CONSTRAINT", [1, 2]), entry(21, "FK CONSTRAINT", [1, 5]), entry(22, "FK CONSTRAINT", [])]
-    plain, partitioned, unknown = plan.foreign_key_units(keys, PRE_DATA, TABLES, texts(keys))
+def test_indexes_share_their_table_and_keys_lock_it():
+    keys = [entry(10, "INDEX", [1]), entry(11, "CONSTRAINT", [1, 10]), entry(12, "INDEX ATTACH", [10])]
+    index, constraint, attach = plan.key_units(keys, PRE_DATA, TABLES, texts(keys))
+    assert (index.locks, index.shares) == (set(), {100})
+    assert (constraint.locks, constraint.shares) == ({100}, set())
+    assert (attach.locks, attach.shares) == (set(), set())
+
+
+def test_foreign_keys_lock_both_tables_and_wait_for_the_keys_that_they_name():
+    keys = [entry(10, "CONSTRAINT", [1]), entry(11, "INDEX", [2])]
+    foreign_keys = [
+        entry(20, "FK CONSTRAINT", [1, 2, 10]),
+        entry(21, "FK CONSTRAINT", [1, 5]),
+        entry(22, "FK CONSTRAINT", []),
+    ]
+    plain, partitioned, unknown = plan.foreign_key_units(foreign_keys, keys, PRE_DATA, TABLES, texts(foreign_keys))
     assert plain.locks == {100, 101}
     assert plain.weight == 4000
+    assert plain.waits_for == {keys[0].unit}
     assert partitioned.locks == {"everything"}, "table 300 has no rows of its own: it is partitioned"
     assert unknown.locks == {"everything"}
+    assert partitioned.waits_for == unknown.waits_for == set()
+
+
+def holding(locks=(), shares=()) -> plan.Unit:
+    return plan.Unit("u", "k", "u", 1, {}, locks=frozenset(locks), shares=frozenset(shares))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +117,27 @@ def test_foreign_keys_lock_both_tables():
         ({"everything"}, [{3}], True),
         ({1}, [{"everything"}], True),
         ({1}, [], False),
+        ({1}, [{2}, {1}], True),
     ],
 )
 def test_lock_conflicts(locks, held, clash):
-    assert plan.conflicts(frozenset(locks), [frozenset(other) for other in held]) is clash
+    assert plan.conflicts(holding(locks), [holding(other) for other in held]) is clash
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        ((set(), {1}), (set(), {1}), False),
+        ((set(), {1}), ({1}, set()), True),
+        ((set(), {1}), ({2}, set()), False),
+        ((set(), {1}), ({"everything"}, set()), True),
+        (({1}, {2}), ({2}, {3}), True),
+        (({1}, {2}), ({3}, {2}), False),
+    ],
+)
+def test_sharing_clashes_with_locking_only(one, other, clash):
+    assert plan.conflicts(holding(*one), [holding(*other)]) is clash
+    assert plan.conflicts(holding(*other), [holding(*one)]) is clash, "it makes no difference who came first"
 
 
 def test_statements_may_be_chained():
@@ -140,7 +176,7 @@ def test_small_tables_share_a_transaction_with_their_keys():
     assert batch.task["statements"] == ["pk1;", "attached;"]
     assert [name for name, _words in batch.task["tables"]] == [table_name(1), table_name(2)]
     assert batch.label == "app.t1 and 1 small tables more"
-    assert batch.weight == 20
+    assert batch.weight == 30, "two tables of 10 and two keys of 5"
     assert set(units) == {table_name(9), "both"}
     assert units["both"].waits_for == {batch.name, table_name(9)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import pool as pool_module
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import Unit
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import SMALL_TABLE_BYTES, Unit
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.pool import Pool
 
 # Answers as told by the unit's task; keeps its own count of attempts in a file beside it.
@@ -28,10 +28,13 @@ for line in sys.stdin:
     time.sleep(task.get("seconds", 0))
     if task.get("die", 0) >= count:
         os._exit(9)
-    if task.get("fail", 0) >= count:
+    if task.get("stumble", 0) >= count:
+        say(event="progress", unit=unit, bytes=1)
+    if max(task.get("fail", 0), task.get("stumble", 0)) >= count:
         say(event="failed", unit=unit, message="the moment was bad", transient=task["transient"], sqlstate="40001")
         continue
-    say(event="progress", unit=unit, bytes=1)
+    if not task.get("silent"):
+        say(event="progress", unit=unit, bytes=1)
     with open(notes, "a") as stream:
         stream.write(f"end {unit}\\n")
     assert count == message["attempt"]
@@ -61,8 +64,9 @@ def run(tmp_path, monkeypatch):
     journal = Notebook()
 
     def go(units: list, jobs: int = 2, tick=lambda: None):
-        pool = Pool(str(engine), jobs, {"database": "shop", "notes": str(notes)}, journal, tick)
+        pool = go.pool = Pool(str(engine), jobs, "shop", journal, tick)
         try:
+            pool.begin({"notes": str(notes)})
             results = pool.run(units)
         finally:
             pool.close()
@@ -72,18 +76,29 @@ def run(tmp_path, monkeypatch):
     return go
 
 
-def unit(name: str, weight: int = 1, waits_for=(), locks=(), kind: str = "table", **task) -> Unit:
-    return Unit(name, kind, name, weight, task, set(waits_for), frozenset(locks))
+def unit(
+    name: str, weight: int = 1, waits_for=(), locks=(), kind: str = "table", shares=(), part_of: str = "", **task
+) -> Unit:
+    what = {"kind": "stand-in", **task}
+    return Unit(name, kind, name, weight, what, set(waits_for), frozenset(locks), frozenset(shares), part_of=part_of)
 
 
-def test_heaviest_first_and_nothing_before_what_it_waits_for(run):
+def begun(notes: list) -> list:
+    """Return the names of the units in the order in which workers began them."""
+    return [line.partition(" ")[2] for line in notes if line.startswith("begin ")]
+
+
+def test_longest_chain_first_and_nothing_before_what_it_waits_for(run):
     units = [unit("light"), unit("heavy", 9), unit("key", 99, ["light", "not in this run"]), unit("middle", 5)]
     results, notes, _lines = run(units, jobs=1)
-    assert [line for line in notes if line.startswith("begin")] == [
-        f"begin {n}" for n in ("heavy", "middle", "light", "key")
-    ]
+    assert begun(notes) == ["light", "key", "heavy", "middle"], "the light one has the longest chain behind it"
     assert set(results) == {"light", "heavy", "key", "middle"}
     assert results["key"]["rows"] == 1
+
+
+def test_heaviest_first_where_nothing_waits(run):
+    _results, notes, _lines = run([unit("light"), unit("heavy", 9), unit("middle", 5)], jobs=1)
+    assert begun(notes) == ["heavy", "middle", "light"]
 
 
 def test_two_workers_work_at_once(run):
@@ -95,6 +110,18 @@ def test_units_whose_locks_clash_never_run_at_once(run):
     units = [unit(name, locks=["shared"], seconds=0.1) for name in "abc"]
     _results, notes, _lines = run(units, jobs=3)
     assert [line.split()[0] for line in notes] == ["begin", "end"] * 3
+
+
+def test_units_that_share_a_table_run_at_once_but_not_beside_one_that_locks_it(run):
+    units = [unit(name, 2, shares=["t"], seconds=0.4) for name in ("i1", "i2")] + [unit("pk", locks=["t"])]
+    _results, notes, _lines = run(units, jobs=3)
+    assert {*notes[:2]} == {"begin i1", "begin i2"}, "two indexes are built at once"
+    assert notes[-2:] == ["begin pk", "end pk"], "a key wants the table for itself"
+
+
+def test_one_that_shares_waits_for_one_that_locks(run):
+    _results, notes, _lines = run([unit("pk", 9, locks=["t"], seconds=0.3), unit("index", shares=["t"])], jobs=2)
+    assert notes == ["begin pk", "end pk", "begin index", "end index"]
 
 
 def test_others_go_past_one_that_waits_for_a_lock(run):
@@ -134,8 +161,9 @@ def test_dead_worker_is_replaced_and_its_unit_done_again(run):
 def test_workers_that_never_start_end_the_run(tmp_path):
     engine = tmp_path / "engine.py"
     engine.write_text("import sys; sys.exit(5)", encoding="utf-8")
-    pool = Pool(str(engine), 1, {"database": "shop"}, Notebook(), lambda: None)
+    pool = Pool(str(engine), 1, "shop", Notebook(), lambda: None)
     try:
+        pool.begin({})
         with pytest.raises(TransferFailed, match="status 5"):
             pool.run([unit("a")])
     finally:
@@ -165,7 +193,7 @@ def test_proofs_leave_the_journal_alone(run):
 
 
 def test_batch_is_written_down_under_the_names_of_its_members(run):
-    batch = Unit("batch:t1", "table", "batch", 1, {"copies": ["t1", "t2"]}, members=("t1", "t2", "k1"))
+    batch = Unit("batch:t1", "table", "batch", 1, {"kind": "batch", "copies": ["t1", "t2"]}, members=("t1", "t2", "k1"))
     results, _notes, lines = run([batch, unit("later", waits_for=["batch:t1"])])
     assert set(results) == {"batch:t1", "later"}
     assert ("started", "shop", "t1", "t2", "k1") in lines
@@ -173,16 +201,26 @@ def test_batch_is_written_down_under_the_names_of_its_members(run):
 
 
 def test_failed_batch_fails_under_all_its_names(run):
-    batch = Unit("batch:t1", "table", "batch", 1, {"fail": 1, "transient": False}, members=("t1", "k1"))
+    batch = Unit(
+        "batch:t1", "table", "batch", 1, {"kind": "batch", "fail": 1, "transient": False}, members=("t1", "k1")
+    )
     with pytest.raises(TransferFailed):
         run([batch])
     assert [line[2] for line in run.journal.lines if line[0] == "failed"] == ["t1", "k1"]
 
 
 def test_who_did_what_is_written_down(run):
-    batch = Unit("batch:t1", "table", "batch", 1, {"copies": ["t1", "t2"]}, members=("t1", "t2", "k1"), bytes_total=7)
+    batch = Unit(
+        "batch:t1",
+        "table",
+        "batch",
+        1,
+        {"kind": "batch", "copies": ["t1", "t2"]},
+        members=("t1", "t2", "k1"),
+        bytes_total=7,
+    )
     _results, _notes, lines = run([batch], jobs=1)
-    assert ("begin_span", "shop", 1, "batch:t1", "table", "batch", ("t1", "t2", "k1"), 7) in lines
+    assert ("begin_span", "shop", 1, "batch:t1", "table", "batch", ("t1", "t2", "k1"), 7, 1.0) in lines
     assert ("end_span", 1, "done", 2, 4) in lines
     _results, _notes, lines = run([unit("a", kind="prove", fail=1, transient=True)], jobs=1)
     assert [line[1:3] for line in lines if line[0] == "end_span"][1:] == [(1, "failed"), (1, "done")]
@@ -190,3 +228,62 @@ def test_who_did_what_is_written_down(run):
 
 def test_nothing_to_do(run):
     assert run([])[0] == {}
+
+
+def parts_of_a_table(**first) -> list:
+    """Return three parts of table t, with I(first) in the task of the first one, and the unit that joins them."""
+    parts = [unit(f"t:part {number}/3", part_of="t", **(first if number == 1 else {})) for number in (1, 2, 3)]
+    return [*parts, unit("t", 0, [part.name for part in parts], silent=True)]
+
+
+def test_parts_count_together_under_the_name_of_their_table(run):
+    results, _notes, lines = run([*parts_of_a_table(), unit("key", waits_for=["t"])])
+    assert set(results) == {"t:part 1/3", "t:part 2/3", "t:part 3/3", "t", "key"}
+    about = [line for line in lines if line[0] in ("started", "progress", "finished", "failed")]
+    assert {line[2] for line in about if line[0] != "finished"} == {"t", "key"}, "the journal knows no part"
+    assert [line for line in lines if line[0] == "started"] == [("started", "shop", "t"), ("started", "shop", "key")]
+    assert [line for line in lines if line[0] == "finished"][0] == ("finished", "shop", {"t": (1, 6)})
+    seen = [line[3] for line in lines if line[0] == "progress" and line[2] == "t"]
+    assert seen[0] == 0 and max(seen) == 6, "each part has carried 2 bytes"
+
+
+def test_part_that_is_tried_again_gives_back_what_it_had_carried(run):
+    _results, _notes, lines = run(parts_of_a_table(stumble=1, transient=True, seconds=0.2), jobs=2)
+    seen = [line[3] for line in lines if line[0] == "progress"]
+    falls = [(before, after) for before, after in zip(seen, seen[1:]) if after < before]
+    assert [before - after for before, after in falls] == [1], seen
+    assert seen[-1] == 6
+    assert [line for line in lines if line[0] == "started"] == [("started", "shop", "t")], "the table has begun once"
+    assert [line for line in lines if line[0] == "finished"] == [("finished", "shop", {"t": (1, 6)})]
+
+
+def test_part_that_fails_for_good_fails_the_table(run):
+    with pytest.raises(TransferFailed, match="t:part 1/3: the moment was bad"):
+        run(parts_of_a_table(fail=9, transient=False))
+    assert [line[1:3] for line in run.journal.lines if line[0] == "failed"] == [("shop", "t")]
+
+
+def test_workers_beyond_two_are_started_only_for_work(run):
+    run([unit("alone", seconds=0.2)], jobs=4)
+    assert len(run.pool.workers) == 2
+    run([unit(name, seconds=0.5) for name in "abc"], jobs=4)
+    assert len(run.pool.workers) == 3
+    _results, notes, lines = run([unit(f"u{number}", seconds=0.5) for number in range(9)], jobs=4)
+    assert len(run.pool.workers) == 4, "no more than allowed"
+    assert {line[2] for line in lines if line[0] == "begin_span" and line[3].startswith("u")} == {1, 2, 3, 4}
+
+
+def test_one_job_starts_one_worker(run):
+    run([unit("a"), unit("b")], jobs=1)
+    assert len(run.pool.workers) == 1
+
+
+def test_large_streams_leave_half_of_the_workers_to_the_keys(run):
+    streams = [unit(f"s{number}", 9, kind="table", seconds=0.3) for number in range(3)]
+    for stream in streams:
+        stream.task["kind"], stream.bytes_total = "table", SMALL_TABLE_BYTES + 1
+    _results, notes, _lines = run([*streams, unit("key", seconds=0.1)], jobs=2)
+    assert [line for line in notes if " s" in line] == [
+        f"{word} s{number}" for number in range(3) for word in ("begin", "end")
+    ], "one of two workers copies"
+    assert set(begun(notes)[:2]) == {"s0", "key"}

@@ -82,6 +82,33 @@ def test_the_pulse_beats_only_when_something_moved(monkeypatch):
     assert len(beats) == 2
 
 
+def test_a_program_that_takes_bytes_stirs_and_one_that_waits_does_not():
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
+        cat.stdin.write(b"x")
+        cat.stdin.flush()
+        cat.stdout.read(1)
+        time.sleep(0.2)
+        before = pulse.stirrings(cat.pid)
+        time.sleep(0.3)
+        assert before and pulse.stirrings(cat.pid) == before
+        cat.stdin.write(b"x")
+        cat.stdin.flush()
+        cat.stdout.read(1)
+        time.sleep(0.1)
+        assert pulse.stirrings(cat.pid) > before
+        cat.stdin.close()
+    assert pulse.stirrings(cat.pid) == 0
+
+
+def test_the_pulse_beats_when_a_program_stirs(monkeypatch):
+    monkeypatch.setattr(pulse, "PULSE_SECONDS", 0.01)
+    beats, counts = [], iter([1, 1, 2, 2, 3])
+    monkeypatch.setattr(pulse, "stirrings", lambda _pid: next(counts, 3))
+    pulse.start(list, lambda: beats.append(1), lambda: [1])
+    time.sleep(0.3)
+    assert len(beats) == 3
+
+
 @pytest.mark.parametrize(
     ("cause", "passes"),
     [("timeout", True), ("starting", True), ("other", True), ("tls", True), ("password", False), ("role", False)],

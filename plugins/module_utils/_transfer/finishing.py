@@ -1,0 +1,113 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the control session does around the rows: sequences, properties of large objects, checks, comments, remarks."""
+
+from __future__ import annotations
+
+from .._core.errors import TransferFailed
+from .._postgres.connection import transaction
+from .._postgres.quoting import qualified, quote_literal
+from . import catalogue, deferred_checks, extension_tables, plan, remarks, schema
+from .large_objects import property_statements
+
+
+def set_large_object_properties(run) -> None:
+    """Give the large objects their owners, privileges and comments."""
+    with transaction(run.target) as cursor:
+        for statement in property_statements(run.source, run.roles):
+            cursor.execute(statement)
+
+
+def set_sequences(run) -> None:
+    """Put every sequence where the source's stands."""
+    names, numbers, called = [], [], []
+    for space, name, last_value, is_called in catalogue.read_sequences(run.source):
+        names.append(qualified(space, name))
+        numbers.append(last_value)
+        called.append(is_called)
+    with run.target.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, s.number, s.called))"
+            " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)",
+            (names, numbers, called),
+        )
+
+
+def carry_extension_tables(run) -> None:
+    """Carry the users' rows of extensions' configuration tables."""
+    for warning in extension_tables.carry_extension_tables(run.source, run.target):
+        run.journal.event(warning, "warning", run.database)
+
+
+def comment_on_multiranges(run) -> None:
+    """Set the comments on multirange types, which pg_dump leaves out as it does not create these types."""
+    with transaction(run.target) as cursor:
+        for space, name, text in catalogue.read_multirange_comments(run.source):
+            cursor.execute(f"COMMENT ON TYPE {qualified(space, name)} IS {quote_literal(text)}")
+
+
+def restore_checks(run, writer: schema.SchemaWriter) -> None:
+    """Put back the constraints that waited for all rows."""
+    for warning in deferred_checks.restore_checks(writer, run.checks, run.search_path):
+        run.journal.event(warning, "warning", run.database)
+
+
+def refresh_units(run) -> list:
+    """Return the units that fill the materialised views, each after those that it reads."""
+    views = catalogue.read_materialized_views(run.source)
+    units = plan.statement_units(
+        "materialized_view",
+        [
+            (
+                f"refresh:{space}.{name}",
+                f"{space}.{name}",
+                size,
+                # As the owner sees the rows, whatever the policies of the tables say.
+                f"SET LOCAL row_security = on; REFRESH MATERIALIZED VIEW {qualified(space, name)}",
+            )
+            for space, name, size, _oid in views
+        ],
+        chained=True,
+    )
+    for unit, (space, _name, _size, oid) in zip(units, views):
+        maintains(run, unit, space, oid)
+    return units
+
+
+def maintains(run, unit, schema_name: str, oid: int) -> None:
+    """Let a unit fail without an end to the migration, and know which functions may need a search path."""
+    functions = run.functions.get((plan.CLASS_RELATION, oid), ())
+    unit.task.update(dispensable=True, schema=schema_name, functions=functions)
+
+
+def name_failures(run, answers: dict, units: list, what: str) -> None:
+    """Name what failed of units that may, since a server is out of reach, say."""
+    labels = {unit.name: unit.label for unit in units}
+    for name, answer in answers.items():
+        if answer.get("warning"):
+            subject = labels.get(name, name)
+            sentence = f"{subject} {what}: {answer['warning']} Put the cause right and repeat this on the target."
+            run.journal.event(sentence, "warning", run.database)
+
+
+def report(run, writer: schema.SchemaWriter) -> None:
+    """Say what has not been brought, and which objects the target refused after all the rest had been.
+
+    :raises TransferFailed: unless every refusal is harmless
+    """
+    for sentence in [*remarks.read_remarks(run.source), *remarks.left_out_for_roles(run.roles.left_out)]:
+        run.journal.event(sentence, "warning", run.database)
+    run.roles.left_out.clear()
+    for entry, message in writer.left_out:
+        run.journal.event(f"{entry.label} is not on the target: {message}", "warning", run.database)
+    for entry, message in writer.refused:
+        run.journal.event(f"The target refused {entry.label}: {message}", "warning", run.database)
+    serious = writer.refused
+    if serious:
+        raise TransferFailed(
+            f"Database {run.database}: data and keys have arrived, but the target refused {len(serious)} objects: "
+            + "; ".join(f"{entry.label}: {message}" for entry, message in serious[:5]),
+            "Put the causes right and run the migration again: only these objects are tried again.",
+            {"database": run.database, "refused": [entry.label for entry, _message in serious]},
+        )
