@@ -56,7 +56,7 @@ state:
 progress:
   description:
     - How far the verification that runs, or ran last, has come; empty without one.
-    - RV(progress.state) is V(running), V(finished), or V(interrupted) when its process is gone.
+    - Its C(state) is V(running), V(finished), or V(interrupted) when its process is gone.
   returned: success
   type: dict
   sample: {state: running, share: 0.42, seconds_left: 310.5, tables_done: 17, tables_total: 64, database: shop}

@@ -106,9 +106,12 @@ def table(costs: dict) -> list:
 
 def commit() -> str:
     """Return the commit that is measured, with a word when files differ from it."""
-    run = {"capture_output": True, "text": True, "check": False}
-    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **run).stdout.strip() or "unknown"
-    dirty = subprocess.run(["git", "status", "--porcelain", "plugins"], **run).stdout.strip()
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+
+    name = git("rev-parse", "--short", "HEAD") or "unknown"
+    dirty = git("status", "--porcelain", "plugins")
     return name + (" and changes" if dirty else "")
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from support.migrations import Migration
-from support.pair import fault, pair  # noqa: F401
 from support.servers import SEEDS, USER, Lab, ask
 
 from tools.lab import dataset
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
+
+pytest_plugins = ["support.pair"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))

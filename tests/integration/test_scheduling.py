@@ -276,7 +276,7 @@ def test_psql_loses_its_session_or_its_rights_or_is_killed_or_missing(make, tmp_
     query = STREAM_OF_PSQL.format(name).replace("%%", "%")
 
     # The larger table's session is ended; the other table, which then comes first, may no longer be read.
-    process = one.begin("migration", max_bytes_per_second=rate)
+    process = one.begin("migration", max_bytes_per_second=rate // 2, jobs=1)
     ((pid,),) = wait_for(lambda: ask(lab.source, query), "psql's session")
     assert programs(one, "psql")
     ask(lab.source, "ALTER TABLE app.second OWNER TO postgres", name)

@@ -58,7 +58,7 @@ def number(digits) -> str:
     return f"{int(digits):,}".replace(",", "\u202f") if str(digits).strip() else "\u2013"
 
 
-def bar(share: float, words: str) -> str:
+def share_bar(share: float, words: str) -> str:
     """Return a bar of a share of the longest one, 0 to 1, with words behind it."""
     width = min(max(share, 0.004), 1.0) * 100
     return (

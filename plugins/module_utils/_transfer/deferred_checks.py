@@ -105,16 +105,17 @@ def restore_checks(writer, checks: list, path: str) -> list:
         except psycopg2.Error as error:
             if error.pgcode is None or writer.target.closed:
                 raise
+        refusal = ""
         try:
             writer.execute([check.add], with_schema(path, check.add.schema))
             continue
         except psycopg2.Error as error:
             if error.pgcode is None or writer.target.closed:
                 raise
-            message = error.diag.message_primary
+            refusal = error.diag.message_primary
         writer.execute([check.add._replace(text=check.unchecked)])
         warnings.append(
-            f"Constraint {check.label} was created NOT VALID, since its function does not accept every row: {message}. Put rows "
+            f"Constraint {check.label} was created NOT VALID, since its function does not accept every row: {refusal}. Put rows "
             "or function right, then run ALTER ... VALIDATE CONSTRAINT on the target."
         )
     return warnings

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._core import status
-from .._core.page import bar, document, number, text
+from .._core.page import document, number, share_bar, text
 from .._core.units import human_bytes, human_seconds
 from .bottleneck import LEAST_LOOKS, LEAST_SHARE, findings, verdict
 from .timeline import largest, slowest
@@ -227,7 +227,7 @@ def _objects(title: str, spans: list, kinds: bool) -> str:
             f'<tr><td data-label="object">{what}{text(span["database"])} {text(span["label"])}</td>'
             f'<td class="n">{text(human_bytes(size)) if size else DASH}</td>'
             f'<td class="n">{number(span["rows"]) if span["rows"] is not None else DASH}</td>'
-            f'<td class="n">{text(rate)}</td><td>{bar(span["seconds"] / longest, human_seconds(span["seconds"]))}</td></tr>'
+            f'<td class="n">{text(rate)}</td><td>{share_bar(span["seconds"] / longest, human_seconds(span["seconds"]))}</td></tr>'
         )
     return (
         f'<section><h2>{text(title)}</h2><table class="objects"><thead><tr><th>object</th><th class="n">size</th><th class="n">rows</th>'
@@ -261,7 +261,7 @@ def _waits(timeline: dict) -> str:
     rows = "".join(
         f"<tr><td>{text(row['side'])}: {text(row['activity'])}</td>"
         f"<td>{text(': '.join(filter(None, (row['type'], row['event']))) or 'running')}</td>"
-        f"<td>{bar(row['samples'] / most, number(row['samples']))}</td></tr>"
+        f"<td>{share_bar(row['samples'] / most, number(row['samples']))}</td></tr>"
         for row in waits
     )
     return (

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.page import bar, document, number, text
+from .._core.page import document, number, share_bar, text
 from .._core.units import human_bytes, human_seconds
 from .page_differences import differences
 from .page_style import STYLE
@@ -234,8 +234,8 @@ def _tables(tables: list) -> str:
         rows.append(
             f'<tr><td data-label="table"><span class="name">{text(table["name"])}</span></td>'
             f'<td data-label="rows" class="n">{count}</td>'
-            f'<td data-label="size">{bar(size / largest, human_bytes(size))}</td>'
-            f'<td data-label="time">{bar(spent / longest, human_seconds(spent))}</td>'
+            f'<td data-label="size">{share_bar(size / largest, human_bytes(size))}</td>'
+            f'<td data-label="time">{share_bar(spent / longest, human_seconds(spent))}</td>'
             f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
         )
     more = (

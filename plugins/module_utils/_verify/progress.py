@@ -117,7 +117,7 @@ class Progress:
         # Both ends are read at the same time; the slower one tells when it will be over.
         parts = [self._done.get(side, 0) / total for side, total in self._total.items() if total]
         if self._database in self.sizes and parts:
-            done += self.sizes[self._database] * min(1.0, min(parts))
+            done += self.sizes[self._database] * min(1.0, *parts)
         return done / sum(self.sizes.values()) if self.sizes else 0.0
 
     def _write(self, at_once: bool = False) -> None:
