@@ -100,6 +100,31 @@ def test_source_changed_while_the_engine_was_dead(migration):
     proven(one)
 
 
+def test_killed_again_before_the_second_copy(migration):
+    one = migration("twice-dead", "seed_held")
+    name = one.databases[0]
+    lab = one.lab
+    lab.empty_on_target(name)
+    one.provision()
+    with session(lab.target, name) as gate, session(lab.target, name) as lock:
+        run(gate, "SELECT pg_advisory_lock(1)")
+        one.module("migration", wait=False).good()
+        done = "SELECT 1 FROM unit WHERE label LIKE '%quiet_pkey' AND state = 'done'"
+        wait_for(lambda: one.journal(done), "the small tables and their keys")
+        one.kill_engine()
+        ask(lab.source, "DELETE FROM app.quiet WHERE id = 1", name)
+        # The second copy has to empty the table first, and cannot.
+        run(lock, "BEGIN; LOCK TABLE app.quiet IN ACCESS SHARE MODE")
+        one.module("migration", wait=False).good()
+        wait_for(lambda: "copied again: app.quiet." in one.events(), "the difference to be found")
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'TRUNCATE%app%quiet%'"
+        wait_for(lambda: ask(lab.target, waits), "the second copy to wait")
+        one.kill_engine()
+        run(gate, "SELECT pg_advisory_unlock(1)")
+    assert one.module("migration").good()["state"] == "completed"
+    proven(one)
+
+
 @pytest.mark.parametrize("kind", ["key", "foreign_key", "statistics"])
 def test_engine_killed_after_the_copy(migration, kind):
     one = migration(f"late-{kind}", "seed_held")

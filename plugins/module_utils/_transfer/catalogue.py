@@ -131,8 +131,10 @@ SELECT d.datname AS name, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding
 
 DATABASE_LOCALE = {
     15: "CASE d.datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END AS provider, d.daticulocale AS locale",
+    16: "CASE d.datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END AS provider, d.daticulocale AS locale,"
+    " d.daticurules AS rules",
     17: "CASE d.datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider,"
-    " d.datlocale AS locale",
+    " d.datlocale AS locale, d.daticurules AS rules",
 }
 
 
@@ -286,7 +288,7 @@ def read_database(connection) -> dict:
 
 
 def user_objects(connection) -> int:
-    """Return how many relations, functions and types of users the current database holds, the helper schema aside."""
+    """Return how many relations, functions, schemas and large objects of users the current database holds, the helper schema aside."""
     return value(
         connection,
         """
@@ -299,5 +301,6 @@ def user_objects(connection) -> int:
              + (SELECT count(*) FROM pg_catalog.pg_namespace n
                  WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'azpg_migrate', 'public')
                    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.objid = n.oid AND x.deptype = 'e'))
+             + (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata)
         """,
     )

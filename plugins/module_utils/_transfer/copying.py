@@ -80,6 +80,7 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     copy_out = f"COPY (SELECT {columns} FROM ONLY {relation} WHERE {condition}) TO STDOUT (FORMAT {form})"
     copy_in = f"COPY {relation} {table.column_list} FROM STDIN (FORMAT {form})"
     with transaction(target) as cursor:
+        marker.take(cursor, migration, [unit])
         set_path(cursor, path, table)
         rows_out, rows_in, carried = stream(copy_out, cursor, copy_in)
         compare_counts(table.label, rows_out, rows_in)
@@ -100,6 +101,7 @@ def copy_batch(
     """
     carried = {}
     with source.cursor() as source_cursor, transaction(target) as target_cursor:
+        marker.take(target_cursor, migration, names)
         for unit, table in tables:
             set_path(target_cursor, path, table)
             form = "binary" if table.binary else "text"

@@ -33,6 +33,7 @@ def copy_large_objects(source, target, numbers: list, migration: str, unit: str,
     :return: C((objects, bytes))
     """
     with source.cursor() as source_cursor, transaction(target) as target_cursor:
+        marker.take(target_cursor, migration, [unit])
         long_ones = copy_beginnings(source_cursor, target_cursor, numbers, throttle, progress)
         carried = throttle.carried
         for number, offset in long_ones:
@@ -71,3 +72,27 @@ def copy_beginnings(source_cursor, target_cursor, numbers: list, throttle: Throt
     relay(source_cursor, copy_out, target_cursor, copy_in, throttle, progress)
     target_cursor.execute(CREATE)
     return [(number, size) for number, size in target_cursor.fetchall() if size == SLICE_BYTES]
+
+
+def images(session, first: int, last: int) -> list:
+    """Return what the large objects from number I(first) to I(last) hold: C([(number, offset, bytes, SHA-256)]) of slices.
+
+    A large object can be longer than the server reads at once, 1 GB.
+    """
+    piece = "SELECT pg_catalog.length(p), pg_catalog.sha256(p) FROM pg_catalog.lo_get(%s::oid, %s::bigint, %s) AS p"
+    found = []
+    with session.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.oid::bigint, pg_catalog.length(p), pg_catalog.sha256(p) FROM pg_catalog.pg_largeobject_metadata m"
+            " CROSS JOIN LATERAL pg_catalog.lo_get(m.oid, 0, %s) AS p WHERE m.oid BETWEEN %s::oid AND %s::oid ORDER BY m.oid",
+            (SLICE_BYTES, first, last),
+        )
+        for number, size, image in cursor.fetchall():
+            found.append((number, 0, size, bytes(image)))
+            offset = size
+            while size == SLICE_BYTES:
+                cursor.execute(piece, (number, offset, SLICE_BYTES))
+                size, image = cursor.fetchone()
+                found.append((number, offset, size, bytes(image)))
+                offset += size
+    return found

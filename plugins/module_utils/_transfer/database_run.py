@@ -138,6 +138,9 @@ class DatabaseRun:
                 background.start(read_section, self.archive_file, section) for section in ("pre-data", "post-data")
             ]
             self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
+        # What pg_dump itself writes after the rows need not be put off.
+        late = {entry.oid for entry in self.post_data.entries if entry.type == "CHECK CONSTRAINT"}
+        self.checks = [check for check in self.checks if check.add.oid not in late]
         entries = [*self.pre_data.entries, *self.post_data.entries]
         givers = {*statements.grantors(entries), *large_object_grantors(self.source)}
         roles.join_grantors(self.target, self.roles, sorted(givers), self.journal)
@@ -223,7 +226,8 @@ class DatabaseRun:
         """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end))."""
         jobs = self.context.options["jobs"]
         copies = self.open_units([unit for unit in self.units if unit.kind == "table"])
-        self.again |= splitting.half_done(copies, self.done)  # they hold rows, however they are copied now
+        # These hold rows, however they are copied now.
+        self.again |= splitting.half_done(copies, self.done) | resume.full_tables(self.done)
         graph = plan.batch_small_tables(copies, self.open_units(key_units), self.again)
         graph += self.open_units([unit for unit in self.units if unit.kind != "table"])
         early, late_analyses = plan.join_statistics(graph, self.open_units(self.analyses))

@@ -52,12 +52,14 @@ SELECT k.oid, k.conname AS name, COALESCE(n.nspname, tn.nspname) AS schema, COAL
 
 @dataclass(frozen=True)
 class Check:
-    """One constraint: the entries that take it away and put it back, and the words for the latter without a check."""
+    """One constraint: the entries that take it away and put it back, the words for the latter without a check,
+    and those that take it away wherever it may be."""
 
     label: str
     drop: Entry
     add: Entry
     unchecked: str
+    gone: str
 
 
 def entry(number: int, kind: str, row: dict, text: str) -> Entry:
@@ -85,6 +87,7 @@ def read_checks(source) -> list:
                 entry(2 * number, "CHECK AWAY", row, f"{change} DROP CONSTRAINT {constraint};"),
                 entry(2 * number + 1, "CHECK BACK", row, f"{add};\n{comment}"),
                 f"{add} NOT VALID;\n{comment}",
+                f"{change} DROP CONSTRAINT IF EXISTS {constraint};",
             )
         )
     return found

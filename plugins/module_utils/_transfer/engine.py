@@ -143,8 +143,14 @@ def persist(context: Context, action: Callable[[], None], database: str | None =
 def carry_databases(context: Context) -> None:
     """Carry one database after the other."""
     for number, database in enumerate(context.request.databases, 1):
+        attempts: list = []
 
-        def carry(database: str = database, number: int = number) -> None:
+        def carry(database: str = database, number: int = number, attempts: list = attempts) -> None:
+            if attempts:
+                # What a lost connection has left at work on a server must not come in late.
+                for doubt in end_own_sessions(context.sessions, context.sessions.runner):
+                    context.journal.event(doubt, "warning", database)
+            attempts.append(number)
             DatabaseRun(context, database, number).run()
 
         persist(context, carry, database)

@@ -9,6 +9,8 @@ Creating the extension has brought the other rows already.
 
 from __future__ import annotations
 
+import io
+
 from .._core.errors import TransferFailed
 from .._postgres.connection import rows
 from .._postgres.driver import psycopg2
@@ -106,6 +108,8 @@ def copy(source_cursor, cursor, row: dict, warnings: list) -> None:
     columns = ", ".join(map(quote_identifier, row["columns"]))
     cursor.execute("SAVEPOINT extension_table")
     try:
+        # A refusal comes before the source is asked, whose transaction must live on.
+        cursor.copy_expert(f"COPY {name} ({columns}) FROM STDIN", io.BytesIO())
         sent, taken, _size = relay(
             source_cursor,
             f"COPY (SELECT {columns} FROM ONLY {name} {row['condition'] or ''}) TO STDOUT",
@@ -124,5 +128,6 @@ def copy(source_cursor, cursor, row: dict, warnings: list) -> None:
         return
     if sent != taken:
         raise TransferFailed(
-            f"Table {row['schema']}.{row['name']}: the source sent {sent} rows, the target took {taken}."
+            f"Table {row['schema']}.{row['name']}: the source sent {sent} rows, the target took {taken}.",
+            "Run the migration again; these rows were rolled back.",
         )

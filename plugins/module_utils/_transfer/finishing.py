@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+import itertools
+
 from .._core.errors import TransferFailed
 from .._postgres.connection import transaction
 from .._postgres.quoting import qualified, quote_literal
 from . import catalogue, deferred_checks, extension_tables, plan, remarks, schema
 from .large_objects import property_statements
 
+OBJECTS_AT_ONCE = 500  # each takes a place in the target's lock table until the transaction ends
+
 
 def set_large_object_properties(run) -> None:
     """Give the large objects their owners, privileges and comments."""
-    with transaction(run.target) as cursor:
-        for statement in property_statements(run.source, run.roles):
-            cursor.execute(statement)
+    objects = property_statements(run.source, run.roles)
+    for start in range(0, len(objects), OBJECTS_AT_ONCE):
+        with transaction(run.target) as cursor:
+            for statement in itertools.chain.from_iterable(objects[start : start + OBJECTS_AT_ONCE]):
+                cursor.execute(statement)
+        run.tick()
 
 
 def set_sequences(run) -> None:

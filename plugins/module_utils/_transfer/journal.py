@@ -151,7 +151,9 @@ class Journal(trace.Trace):
     def creating(self, side: str, database: str | None, kind: str, name: str) -> None:
         """Write down that something is about to be created, before it is: nothing is ever left behind unknown."""
         self.connection.execute(
-            "INSERT OR IGNORE INTO created (side, database, kind, name, state, at) VALUES (?, ?, ?, ?, 'intended', ?)",
+            "INSERT INTO created (side, database, kind, name, state, at) VALUES (?, ?, ?, ?, 'intended', ?)"
+            " ON CONFLICT (side, database, kind, name) DO UPDATE SET state = 'intended', at = excluded.at"
+            " WHERE state = 'removed'",
             (side, database or "", kind, name, utc_now()),
         )
 

@@ -30,12 +30,13 @@ def large_object_grantors(source) -> list:
 
 
 def property_statements(source, plan: RolePlan) -> list:
-    """Return the SQL that gives every large object of the target its owner, privileges and comment."""
-    statements = []
+    """Return the SQL that gives every large object of the target its owner, privileges and comment: a list per object."""
+    objects = []
     grants: dict = {}
     for row in rows(source, GRANTS):
         grants.setdefault(row["oid"], []).append(row)
     for row in rows(source, PROPERTIES):
+        statements = []
         item = f"LARGE OBJECT {row['oid']}"
         owner = plan.names.get(row["owner"], row["owner"])
         if owner:
@@ -52,7 +53,8 @@ def property_statements(source, plan: RolePlan) -> list:
         for privilege in ("SELECT", "UPDATE"):
             if row["has_acl"] and owner and privilege not in owners:
                 statements.append(f"REVOKE {privilege} ON {item} FROM {quote_identifier(owner)}")
-    return statements
+        objects.append(statements)
+    return objects
 
 
 def grant_statements(item: str, grant: dict, plan: RolePlan) -> list:

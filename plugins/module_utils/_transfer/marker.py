@@ -55,6 +55,26 @@ def claim(cursor, migration: str, request_hash: str) -> None:
             )
 
 
+class Happened(Exception):
+    """The work has been done already, by an attempt whose answer was lost."""
+
+
+def take(cursor, migration: str, units: list) -> None:
+    """Enter markers as the first act of a transaction, before the work that they stand for.
+
+    An earlier attempt's transaction that is still open on the server, though its client is gone, is waited for.
+
+    :raises Happened: when that one was committed after all
+    """
+    cursor.execute(
+        f"INSERT INTO {SCHEMA}.unit (migration, unit) SELECT %s, u.unit FROM unnest(%s::text[]) AS u(unit)"
+        " ON CONFLICT DO NOTHING",
+        (migration, list(units)),
+    )
+    if cursor.rowcount < len(units):
+        raise Happened
+
+
 def set_markers(cursor, migration: str, counts: dict) -> None:
     """Enter markers, C({unit: rows or None}), within the caller's transaction."""
     cursor.execute(

@@ -181,7 +181,8 @@ class Pool:
             self.dispatch(ready, attempts)
             if not any(worker.unit for worker in self.workers) and not ready and not later:
                 raise TransferFailed(
-                    f"Units wait for each other in a circle: {', '.join(sorted(set(waiting) - set(results))[:5])}."
+                    f"Units wait for each other in a circle: {', '.join(sorted(set(waiting) - set(results))[:5])}.",
+                    "This is an error of the plan: report it with the engine's log; what is done stays done.",
                 )
             try:
                 worker, answer = self.answers.get(timeout=1)

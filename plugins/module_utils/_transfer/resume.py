@@ -11,6 +11,7 @@ from . import marker, plan
 
 CLASS_CONSTRAINT, CLASS_TRIGGER = 2606, 2620  # pg_constraint, pg_trigger
 LARGE_OBJECTS = "large objects:"
+AGAIN = "again:"  # before a unit's name: its table holds rows although it has no marker
 
 # The tables themselves and the partitioned tables above them: rules for all rows are written down there.
 ANCESTRY = """
@@ -85,9 +86,9 @@ def vanished_portions(run, units: list) -> list:
 
 
 def make_way(run, changed: list, lost: list, late: list, repeated: list) -> None:
-    """Take away on the target what a second copy would run into, and all markers concerned, in one transaction.
+    """Take away on the target what a second copy would run into, together with all markers concerned.
 
-    That is: the changed large objects; foreign keys of and to the changed tables; their triggers and row-level security,
+    That is: the changed large objects; constraints that waited for all rows; foreign keys of and to the changed tables; their triggers and row-level security,
     and what privileges the owner may have taken from itself. All of it was brought by this migration, is in the archive
     and comes back with it; nothing else is touched.
     """
@@ -106,24 +107,33 @@ def make_way(run, changed: list, lost: list, late: list, repeated: list) -> None
     run.again = {unit.name for unit in changed}
     again = [*run.again, *(unit.name for unit in repeated), *lost, *(entry.unit for entry in entries)]
     again.append("large object properties")
+    portions = [*lost, *(unit.name for unit in changed if unit.kind == "large_objects")]
+    full = {AGAIN + unit.name: None for unit in changed if unit.kind == "table"}
     with transaction(run.target) as cursor:
-        for unit in changed:
-            if unit.kind == "large_objects":
-                unlink(cursor, "oid = ANY (%s::oid[])", (unit.task["numbers"],))
-        for name in lost:
-            unlink(cursor, "oid BETWEEN %s::oid AND %s::oid", name[len(LARGE_OBJECTS) :].split("-"))
         for statement in statements:
             cursor.execute(statement)
-        marker.remove_markers(cursor, run.request.name, again)
+        marker.remove_markers(cursor, run.request.name, [name for name in again if name not in portions])
+        marker.set_markers(cursor, run.request.name, full)
+    for name in portions:
+        unlink(run, name)
     for name in again:
         run.done.pop(name, None)
+    run.done.update(full)
 
 
-def unlink(cursor, condition: str, parameters) -> None:
-    """Remove large objects."""
-    cursor.execute(
-        f"SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE {condition}", parameters
-    )
+def full_tables(done: dict) -> set:
+    """Return the names of the units whose tables hold rows on the target that have to go before they are copied again."""
+    return {name[len(AGAIN) :] for name in done if name.startswith(AGAIN)}
+
+
+def unlink(run, portion: str) -> None:
+    """Remove the large objects of a portion with its marker; each takes a lock, so portions do not share a transaction."""
+    with transaction(run.target) as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid BETWEEN %s::oid AND %s::oid",
+            portion[len(LARGE_OBJECTS) :].split("-"),
+        )
+        marker.remove_markers(cursor, run.request.name, [portion])
 
 
 def table_numbers(changed: list) -> list:
@@ -173,6 +183,10 @@ def obstacles(run, numbers: list, late: list) -> tuple:
             relation = qualified(found["schema"], found["relation"])
             statements.append(f"GRANT ALL ON TABLE {relation} TO {quote_identifier(owner)}")
             entries.append(entry)
+    for check in run.checks:  # all of them, since they may read any table; those of parents come first
+        if check.add.unit in run.done:
+            statements.append(check.gone)
+            entries.append(check.add)
     taken = {entry.number for entry in entries}
     entries += [
         entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._core.errors import PrivilegeMissing
-from .._postgres.connection import rows, value
+from .._postgres.connection import rows, transaction, value
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier, quote_literal
 from .._postgres.roles import REFERENCED, is_system_role
@@ -110,14 +110,24 @@ def read_memberships(session) -> list:
 
 
 def attempt(target, statement: str) -> str | None:
-    """Run one statement; return the server's complaint when a right is missing or a setting is refused, else None."""
-    try:
-        with target.cursor() as cursor:
+    """Run one statement; return the server's complaint when a right is missing or a setting is refused, else None.
+
+    A transaction that is open goes on after a refusal.
+    """
+    inside = target.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    with target.cursor() as cursor:
+        if inside:
+            cursor.execute("SAVEPOINT attempt")
+        try:
             cursor.execute(statement)
-    except psycopg2.Error as error:
-        if error.pgcode and error.pgcode[:2] in ("42", "22", "0L"):
-            return " ".join(str(error).split())
-        raise
+        except psycopg2.Error as error:
+            if error.pgcode and error.pgcode[:2] in ("42", "22", "0L"):
+                if inside:
+                    cursor.execute("ROLLBACK TO SAVEPOINT attempt")
+                return error.diag.message_primary
+            raise
+        if inside:
+            cursor.execute("RELEASE SAVEPOINT attempt")
     return None
 
 
@@ -147,21 +157,23 @@ def create_roles(target, plan: RolePlan, journal) -> list:
         identifier = quote_identifier(final)
         journal.creating("target", None, "role", final)
         plain, special = attributes(role)
-        with target.cursor() as cursor:
-            cursor.execute(f"CREATE ROLE {identifier} {' '.join(plain)}")
-        journal.created("target", None, "role", final)
         statements = [f"ALTER ROLE {identifier} {attribute}" for attribute in special]
         if role["comment"]:
             statements.append(f"COMMENT ON ROLE {identifier} IS {quote_literal(role['comment'])}")
         for setting in role["settings"] or ():
             parameter, _equals, content = setting.partition("=")
             statements.append(f"ALTER ROLE {identifier} SET {parameter} TO {setting_value(parameter, content)}")
-        for statement in statements:
-            complaint = attempt(target, statement)
-            if complaint:
-                warnings.append(f"Role {final}: '{statement}' was refused: {complaint}")
-        if role["login"] and not set_password(target, final, plan.verifiers.get(name), name, warnings):
-            without.append(final)
+        # All or nothing: a role that exists is taken for one that was there before.
+        with transaction(target) as cursor:
+            cursor.execute(f"CREATE ROLE {identifier} {' '.join(plain)}")
+            for statement in statements:
+                complaint = attempt(target, statement)
+                if complaint:
+                    # A setting's value may be nobody's business.
+                    warnings.append(f"Role {final}: '{statement.partition(' TO ')[0]}' was refused: {complaint}")
+            if role["login"] and not set_password(target, final, plan.verifiers.get(name), name, warnings):
+                without.append(final)
+        journal.created("target", None, "role", final)
     if without:
         warnings.append(
             f"Roles were created without a password: {', '.join(without)}. Set one on the target before they log in."

@@ -176,7 +176,7 @@ class SchemaWriter:
             except psycopg2.Error as error:
                 if error.pgcode is None or self.target.closed:
                     raise
-                self.left_out.append((entry, f"'{statement}': {server_words(error)}"))
+                self.left_out.append((entry, f"'{statement.partition(' TO ')[0]}': {server_words(error)}"))
         with self.target.cursor() as cursor:
             marker.set_markers(cursor, self.migration, {entry.unit: None})
         self.done[entry.unit] = None

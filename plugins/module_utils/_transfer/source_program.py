@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """psql as the reading end of a large copy.
 
-COPY TO sends a message for every row, and psql passes it on at half the processor time that the driver needs for it. The
+COPY TO sends a message for every row, and psql passes it on in less processor time than the driver needs for it. The
 target's end stays with the driver, whose session holds the transaction with the table's marker.
 """
 

@@ -27,6 +27,8 @@ def creation_statement(properties: dict, plan: RolePlan, server_version: int) ->
         words.append(f"LOCALE_PROVIDER {properties['provider']}")
         if properties["provider"] == "icu":
             words.append(f"ICU_LOCALE {quote_literal(properties['locale'])}")
+            if properties.get("rules") and server_version >= 160000:
+                words.append(f"ICU_RULES {quote_literal(properties['rules'])}")
         elif properties["provider"] == "builtin":
             words.append(f"BUILTIN_LOCALE {quote_literal(properties['locale'])}")
     owner = plan.names.get(properties["owner"], properties["owner"])

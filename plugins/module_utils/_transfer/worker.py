@@ -20,12 +20,13 @@ import time
 from .._core.errors import MigrationError, TransferFailed
 from .._core.redaction import redact
 from .._core.request import Request
+from .._postgres.connection import transaction
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
 from . import marker, pulse
 from .catalogue import Table
 from .copying import copy_batch, copy_part, copy_table
-from .copying_large_objects import copy_large_objects
+from .copying_large_objects import copy_large_objects, images
 from .relay import Throttle, relay
 from .searching import UNRESOLVED, lend_path, with_schema
 from .sessions import Runner, Sessions
@@ -113,14 +114,22 @@ class Worker:
             self.say("progress", unit=unit, bytes=carried)
 
     def do(self, unit: str, names: list, attempt: int, task: dict) -> dict:
+        """Do one unit, unless an attempt whose answer was lost has done it; return what there is to say of it."""
+        try:
+            return self.work(unit, names, task)
+        except marker.Happened:
+            with self.target().cursor() as cursor:
+                if attempt > 1 and marker.are_set(cursor, self.request.name, names):
+                    return {}
+            raise TransferFailed(
+                f"The target has a part of {unit} already.", "Run the migration again: it begins with what is there.",
+                {"transient": True},
+            ) from None  # fmt: skip
+
+    def work(self, unit: str, names: list, task: dict) -> dict:
         """Do one unit and return what there is to say of it."""
         name = self.request.name
         path = self.search_path if self.helped else ""
-        if task["kind"] in ("sql", "batch", "part", "large_objects"):
-            # An earlier attempt whose connection broke during COMMIT may have happened after all.
-            with self.target().cursor() as cursor:
-                if attempt > 1 and marker.are_set(cursor, name, names):
-                    return {}
         if task["kind"] == "batch":
             tables = [(member, Table(**words)) for member, words in task["tables"]]
             throttle = Throttle(self.rate)
@@ -157,16 +166,14 @@ class Worker:
             return {"equal": self.table_is_equal(Table(**task["table"]))}
         if task["kind"] == "prove large objects":
             return {"equal": self.large_objects_are_equal(task["numbers"])}
-        with self.target().cursor() as cursor:
-            cursor.execute("BEGIN")
+        with transaction(self.target()) as cursor:
+            marker.take(cursor, name, names)
             text = task["text"]
             if path:
                 path = with_schema(path, task.get("schema", ""))
                 cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
                 text = lend_path(text, task.get("functions", ()), path)
             cursor.execute(text)
-            marker.set_markers(cursor, name, dict.fromkeys(names))
-            cursor.execute("COMMIT")
         return {}
 
     def table_is_equal(self, table: Table) -> bool:
@@ -183,17 +190,9 @@ class Worker:
         return found[0] == found[1]
 
     def large_objects_are_equal(self, numbers: list) -> bool:
-        """Return whether the large objects hold the same bytes on both sides."""
-        found = []
-        for session in (self.source(), self.target()):
-            with session.cursor() as cursor:
-                cursor.execute(
-                    "SELECT oid::bigint, pg_catalog.sha256(pg_catalog.lo_get(oid)) FROM pg_catalog.pg_largeobject_metadata"
-                    " WHERE oid = ANY (%s::oid[]) ORDER BY oid",
-                    (numbers,),
-                )
-                found.append([(number, bytes(image)) for number, image in cursor.fetchall()])
-        return found[0] == found[1]
+        """Return whether the same large objects with the same bytes are on both sides, from the first to the last number."""
+        source, target = (images(session, numbers[0], numbers[-1]) for session in (self.source(), self.target()))
+        return source == target
 
     def handle(self, line: str) -> None:
         """Do the unit of one line and report how it went."""
