@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import itertools
 import json
 import os
 import signal
@@ -143,14 +144,13 @@ def persist(context: Context, action: Callable[[], None], database: str | None =
 def carry_databases(context: Context) -> None:
     """Carry one database after the other."""
     for number, database in enumerate(context.request.databases, 1):
-        attempts: list = []
+        attempts = itertools.count()
 
-        def carry(database: str = database, number: int = number, attempts: list = attempts) -> None:
-            if attempts:
+        def carry(database: str = database, number: int = number, attempts: itertools.count = attempts) -> None:
+            if next(attempts):
                 # What a lost connection has left at work on a server must not come in late.
                 for doubt in end_own_sessions(context.sessions, context.sessions.runner):
                     context.journal.event(doubt, "warning", database)
-            attempts.append(number)
             DatabaseRun(context, database, number).run()
 
         persist(context, carry, database)

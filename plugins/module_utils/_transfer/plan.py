@@ -15,6 +15,7 @@ CLASS_RELATION = 1259  # pg_class
 KEY_TYPES = ("INDEX", "CONSTRAINT", "INDEX ATTACH")
 FOREIGN_KEY = "FK CONSTRAINT"
 EVERYTHING = "everything"
+ATTACHING = frozenset(["attaching"])
 LARGE_OBJECTS_PER_UNIT = 500
 SMALL_TABLE_BYTES = 1 << 20
 BATCH_TABLES = 25
@@ -145,6 +146,9 @@ def key_units(keys: list, pre_data: tuple, tables: list, texts: dict, functions:
             unit.shares = touched
         elif entry.type == "CONSTRAINT":
             unit.locks = touched
+        else:
+            # Attaching makes an index of a partitioned table valid when its last one comes, which two at once may miss.
+            unit.locks = ATTACHING
         units.append(unit)
     return units
 
