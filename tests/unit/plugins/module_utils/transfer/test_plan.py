@@ -84,7 +84,7 @@ def test_indexes_share_their_table_and_keys_lock_it():
     index, constraint, attach = plan.key_units(keys, PRE_DATA, TABLES, texts(keys))
     assert (index.locks, index.shares) == (set(), {100})
     assert (constraint.locks, constraint.shares) == ({100}, set())
-    assert (attach.locks, attach.shares) == (set(), set())
+    assert (attach.locks, attach.shares) == (plan.ATTACHING, set()), "one at a time"
 
 
 def test_foreign_keys_lock_both_tables_and_wait_for_the_keys_that_they_name():
