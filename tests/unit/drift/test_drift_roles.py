@@ -9,10 +9,14 @@ import re
 
 import drift_facts as facts
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE
 
 # A role hands an option on in one of these two forms, and in no other.
 HANDED_ON = re.compile(r"\{\{ (azpg_[a-z0-9_]+)( \| default\(omit\))? \}\}")
 GROUP = f"group/{facts.COLLECTION}.all"
+# Credentials for Resource Manager go to the modules that take them as one dictionary of their options.
+AZURE_GROUP = f"group/{facts.COLLECTION}.azure"
+AZURE_VARIABLE = "azpg_azure"
 
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
@@ -86,6 +90,8 @@ def test_every_option_of_the_modules_can_be_set_through_the_role(role):
         passed.setdefault(module, set()).add(option)
     for module, options in passed.items():
         left_out = set(facts.options(module)) - options
+        if AZURE_GROUP in tasks(role)[0]["module_defaults"]:
+            left_out -= set(AZURE)
         assert left_out <= DECIDED[role].get(module, set()), f"{module}: {left_out}"
 
 
@@ -105,7 +111,14 @@ def test_role_options_have_the_types_of_the_module_options(role):
         assert ours.get("required", False) == theirs.get("required", False) == (not optional), name
         checked.add(name)
     # What is not handed on is used by the role itself.
-    assert set(specified) - checked <= {"azpg_report_directory"}
+    assert set(specified) - checked <= {"azpg_report_directory", AZURE_VARIABLE}
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_credentials_for_azure_go_where_they_are_taken_and_nowhere_else(role):
+    taking = [module for module, _arguments in facts.calls(tasks(role)) if "tenant" in facts.options(module)]
+    handed = tasks(role)[0]["module_defaults"].get(AZURE_GROUP)
+    assert handed == (f"{{{{ {AZURE_VARIABLE} | default({{}}) }}}}" if taking else None)
 
 
 @pytest.mark.parametrize("role", facts.ROLES)
