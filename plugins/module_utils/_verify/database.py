@@ -19,6 +19,7 @@ from .findings import sort_out
 from .formats import AUTO, COUNTS, SCHEMA, SERVER
 from .identity import counters
 from .inventory import read_inventory
+from .overrides import expect, named, of_database
 from .parity import Rules, compare_inventories, object_counts
 from .pool import Pace, both_ends
 from .progress import Progress
@@ -34,7 +35,7 @@ class Options:
 
     I(asked_method) is what the user wants, I(method) what it comes to: server or client. I(base) is the earlier report
     of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions;
-    I(pace) says how hard these work.
+    I(pace) says how hard these work; I(overrides) are those of M(overrides.checked).
     """
 
     mode: str
@@ -52,6 +53,7 @@ class Options:
     proofs: dict = field(default_factory=dict)
     own: dict = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    overrides: tuple = ()
 
 
 def empty_entry(name: str) -> dict:
@@ -63,6 +65,7 @@ def empty_entry(name: str) -> dict:
         "seconds": {},
         "counters": {},
         "target_counters": {},
+        "inventory": {"source": 0, "target": 0, "union": 0},
         "schema": {},
         "tables": [],
         "skipped": [],
@@ -118,6 +121,7 @@ def _compare(
     ends = {"source": source, "target": target}
     entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
+    overridden = named(of_database(options.overrides, name), (source.leader, target.leader))
     began = time.monotonic()
     if mode != COUNTS:
         findings, objects = _definitions(request, name, ends, options)
@@ -125,7 +129,7 @@ def _compare(
     if mode != SCHEMA:
         findings += compare_contents(entry, ends, options, written)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
-    entry["schema"] = {"objects": objects, **sort_out(findings, options.ignore)}
+    entry["schema"] = {"objects": objects, **sort_out(expect(findings, overridden), options.ignore)}
     entry["verdict"] = database_verdict(entry)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .expressions import DIFFERENT, EQUAL, EXPRESSIONS
 from .findings import (
@@ -34,17 +34,19 @@ RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized 
 class Rules:
     """What makes a difference expected.
 
-    I(role_map) is C({source role: target role}); I(superusers) are the source's superusers; I(users) the migration
+    I(role_map) is C({source role: target role}), I(owner_map) the same for owners only; I(superusers) are the source's superusers; I(users) the migration
     users C((source user, target user)), whose own grants are no part of what is migrated.
     """
 
     role_map: dict
     superusers: frozenset
     users: tuple
+    owner_map: dict = field(default_factory=dict)
 
 
-def normalised(kind: str, objects: dict, role_map: dict, users) -> dict:
+def normalised(kind: str, objects: dict, role_map: dict, users, owner_map=None) -> dict:
     """Return I(objects) with mapped role names, access lists as sorted texts, and grants to I(users) left out."""
+    owner_map = owner_map or {}
 
     def name(role):
         return role_map.get(role, role)
@@ -55,6 +57,8 @@ def normalised(kind: str, objects: dict, role_map: dict, users) -> dict:
         for key in ("owner", "role"):
             if item.get(key):
                 item[key] = name(item[key])
+        if attributes.get("owner") in owner_map:
+            item["owner"] = owner_map[attributes["owner"]]
         if "acl" in item:
             item["acl"] = sorted(
                 f"{name(grantee) or '(owner)'} {privilege}{' with grant option' if grantable else ''}"
@@ -82,7 +86,8 @@ def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> di
             name,
             "An extension belongs to whoever installed it, on managed servers to the service's own role.",
         )
-    if raw_owner in rules.superusers and raw_owner not in rules.role_map and target["owner"] == rules.users[1]:
+    mapped = {*rules.role_map, *rules.owner_map}
+    if raw_owner in rules.superusers and raw_owner not in mapped and target["owner"] == rules.users[1]:
         return finding(
             EXPECTED,
             "superuser-owner",
@@ -102,7 +107,7 @@ def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> di
         attribute="owner",
         source=source["owner"],
         target=target["owner"],
-        remedy="Create the role on the target and run ALTER ... OWNER TO it, or map it with role_map.",
+        remedy="Create the role on the target and run ALTER ... OWNER TO it, or map it with role_map or owner_map.",
     )
 
 
@@ -242,7 +247,7 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
                 for side, message in unreadable
             ]
             continue
-        left = normalised(kind, source.objects[kind], rules.role_map, rules.users)
+        left = normalised(kind, source.objects[kind], rules.role_map, rules.users, rules.owner_map)
         right = normalised(kind, target.objects[kind], {}, rules.users)
         for name, item in left.items():
             if item.get("table") in one_sided:
