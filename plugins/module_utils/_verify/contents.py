@@ -21,7 +21,7 @@ from .pieces import Cutter, whole
 from .pool import both_ends, read_everything
 from .recheck_mode import carry, entry_of
 from .sample import choose, sample_fingerprint
-from .sequences import compare_sequences, read_sequences
+from .sequences import behind_columns, compare_sequences, read_sequences
 from .tables import plan, read_tables, server_fingerprint
 from .verdict import MISMATCH, judge_tables, unnoticed_statistics
 
@@ -83,6 +83,7 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
         _drill(entry, tables, keys, snapshots, options)
         entry["seconds"]["differences"] = f"{time.monotonic() - began:.3f}"
     analysed = {(row["schemaname"], row["relname"]) for row in rows(right, ANALYSED)}
+    more += behind_columns(right, sequences["target"])
     return findings + more + unnoticed_statistics(tables, analysed)
 
 

@@ -19,11 +19,13 @@ from .findings import sort_out
 from .formats import AUTO, COUNTS, SCHEMA, SERVER
 from .identity import counters
 from .inventory import read_inventory
+from .locales import compare_locales, read_locales
 from .overrides import expect, named, of_database
 from .parity import Rules, compare_inventories, object_counts
 from .pool import Pace, both_ends
 from .progress import Progress
 from .recheck_mode import entry_of, moved
+from .remarks import leftovers, unfinished
 from .roles import read_referenced
 from .session import Snapshot, settings
 from .verdict import FAILED, database_verdict
@@ -71,6 +73,7 @@ def empty_entry(name: str) -> dict:
         "skipped": [],
         "sequences": [],
         "large_objects": {},
+        "remarks": [],
         "error": None,
         "referenced_roles": [],
         "verdict": FAILED,
@@ -124,7 +127,7 @@ def _compare(
     overridden = named(of_database(options.overrides, name), (source.leader, target.leader))
     began = time.monotonic()
     if mode != COUNTS:
-        findings, objects = _definitions(request, name, ends, options)
+        findings, objects = _definitions(request, entry, ends, options)
         entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
     if mode != SCHEMA:
         findings += compare_contents(entry, ends, options, written)
@@ -133,17 +136,21 @@ def _compare(
     entry["verdict"] = database_verdict(entry)
 
 
-def _definitions(request: Request, name: str, ends: dict, options: Options) -> tuple:
+def _definitions(request: Request, entry: dict, ends: dict, options: Options) -> tuple:
     """Compare the inventories of both ends; return C((findings, {kind: [number, number]}))."""
+    name = entry["name"]
     options.progress.say(f"{name}: comparing the inventory of objects")
     known: dict = {}
     found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
     known.clear()
+    entry["remarks"] = unfinished(found["source"], found["target"])
+    entry["remarks"] += [item for side in ends for item in leftovers(ends[side].leader, side)]
+    order = compare_locales(*(read_locales(ends[side].leader) for side in ("source", "target")))
     words = settings(options.oldest_version)
     session = connect(request.target, "target", name, settings=words)
     try:
         objects = object_counts(found["source"], found["target"])
         canonicaliser = Canonicaliser(session, words)
-        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser), objects
+        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser) + order, objects
     finally:
         session.close()

@@ -218,8 +218,28 @@ def _database(entry: dict) -> str:
         parts.append(
             f'<details class="findings bad" open><summary>Tables ({len(bad)})</summary><ul>{listed}</ul></details>'
         )
-    parts += [_section(entry["schema"]), _others(entry), _tables(entry["tables"]), _objects(entry["schema"])]
+    parts += [
+        _section(entry["schema"]),
+        _remarks(entry["remarks"]),
+        _others(entry),
+        _tables(entry["tables"]),
+        _objects(entry["schema"]),
+    ]
     return f"<section>{''.join(parts)}</section>"
+
+
+def _remarks(remarks: list) -> str:
+    if not remarks:
+        return ""
+    listed = "".join(
+        f"<li><b>{text(item['kind'])} {text(item['object'])}</b><p>{text(item['msg'])}</p>"
+        f'<p class="remedy">{text(item["remedy"])}</p></li>'
+        for item in remarks[:LONGEST_TABLE]
+    )
+    return (
+        f'<details class="findings"><summary>The same on both ends, and worth knowing ({len(remarks)})</summary>'
+        f"<ul>{listed}</ul></details>"
+    )
 
 
 def _others(entry: dict) -> str:

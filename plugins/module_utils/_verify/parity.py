@@ -27,6 +27,9 @@ ROLE_IN_IDENTITY = {
 }
 # Attributes that only help to find or rebuild an object.
 LOCATORS = frozenset(["table", "column", "name", "domain", "domain_base", "where", "raw_owner", "sql_definition"])
+# What every flexible server has, and how it differs from others.
+AZURE_ADMINISTRATOR = "azure_pg_admin"
+AZURE_EXTENSIONS = frozenset(["azure", "pgaadauth"])
 RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized view", "foreign table"])
 
 
@@ -34,14 +37,16 @@ RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized 
 class Rules:
     """What makes a difference expected.
 
-    I(role_map) is C({source role: target role}), I(owner_map) the same for owners only; I(superusers) are the source's superusers; I(users) the migration
-    users C((source user, target user)), whose own grants are no part of what is migrated.
+    I(role_map) is C({source role: target role}), I(owner_map) the same for owners only; I(superusers) are the source's
+    superusers; I(users) the migration users C((source user, target user)), whose own grants are no part of what is
+    migrated; I(azure) says that the target is a flexible server of Azure.
     """
 
     role_map: dict
     superusers: frozenset
     users: tuple
     owner_map: dict = field(default_factory=dict)
+    azure: bool = False
 
 
 def normalised(kind: str, objects: dict, role_map: dict, users, owner_map=None) -> dict:
@@ -134,6 +139,17 @@ def _access(kind: str, name: str, source: dict, target: dict, versions: tuple) -
 
 def _attributes(kind: str, name: str, source: dict, target: dict, rules, versions, canonicaliser) -> list:
     """Return the findings for one object that is on both ends."""
+    if kind == "schema" and name == "public" and rules.azure and target["owner"] == AZURE_ADMINISTRATOR:
+        return [
+            finding(
+                EXPECTED,
+                "azure-public-schema",
+                kind,
+                name,
+                "On a flexible server the schema public belongs to azure_pg_admin.",
+                remedy="Where the application creates objects in it: GRANT CREATE ON SCHEMA public TO <role>.",
+            )
+        ]
     if (
         kind == "schema"
         and name == "public"
@@ -154,6 +170,17 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
     for attribute in sorted(set(source) & set(target) - LOCATORS):
         left, right = source[attribute], target[attribute]
         if left == right:
+            continue
+        if attribute == "tablespace" and rules.azure:
+            findings.append(
+                finding(
+                    EXPECTED,
+                    "azure-tablespace",
+                    kind,
+                    name,
+                    "A flexible server has one tablespace; what lay in others lies there.",
+                )
+            )
             continue
         if attribute == "acl":
             item = _access(kind, name, source, target, versions)
@@ -207,7 +234,11 @@ def _missing(kind: str, name: str, item: dict) -> dict:
     )
 
 
-def _unexpected(kind: str, name: str) -> dict:
+def _unexpected(kind: str, name: str, rules: Rules) -> dict:
+    if kind == "extension" and rules.azure and name in AZURE_EXTENSIONS:
+        return finding(
+            EXPECTED, "azure-extension", kind, name, "The service itself has put the extension into the database."
+        )
     severity = WARNING if kind in WARNING_KINDS or kind in EXTRA_IS_WARNING else ERROR
     return finding(
         severity,
@@ -257,7 +288,7 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
             else:
                 findings.append(_missing(kind, name, item))
         extra = [name for name, item in right.items() if name not in left and item.get("table") not in one_sided]
-        findings += [_unexpected(kind, name) for name in extra]
+        findings += [_unexpected(kind, name, rules) for name in extra]
         if kind in RELATION_KINDS:
             one_sided |= set(left) ^ set(right)
         if kind == "index":

@@ -15,7 +15,7 @@ from .._core.canonical import digest
 from .._core.errors import InvalidRequest
 from .._core.request import Request
 from .._core.version import VERSION
-from .._postgres.connection import connect, quiet_settings, rows
+from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, check_canaries
 from .database import Options, verify_database
@@ -37,7 +37,7 @@ from .formats import (
 )
 from .identity import identity, static_proof
 from .overrides import checked
-from .parity import Rules
+from .parity import AZURE_ADMINISTRATOR, Rules
 from .pool import Pace
 from .progress import Progress
 from .recheck import COUNTERS_ARRIVE
@@ -156,7 +156,7 @@ def verify(
             following,
             tuple(ignore),
             (*HELPER_SCHEMAS, *exclude_schemas),
-            Rules(mapping, superusers, users, dict(owner_map or {})),
+            Rules(mapping, superusers, users, dict(owner_map or {}), _is_azure(target)),
             min(source.server_version, target.server_version),
             DrillOptions(keys, reveal_values, max_differences),
             bits,
@@ -220,6 +220,11 @@ def verify(
     following.say(f"{report['verdict']}: {report['reason']}")
     following.close(report["verdict"])
     return report
+
+
+def _is_azure(target) -> bool:
+    """Return whether a server is a flexible server of Azure, told by its administrators' role."""
+    return bool(value(target, "SELECT count(*) FROM pg_roles WHERE rolname = %s", (AZURE_ADMINISTRATOR,)))
 
 
 def _canary(session) -> str:

@@ -24,6 +24,20 @@ def differences(kind, source, target, rules=RULES, versions=(140000, 170000), ca
     return [(item["severity"], item["rule"]) for item in found]
 
 
+def test_what_azure_puts_into_every_database_is_expected():
+    azure = Rules({}, frozenset(), ("mig", "pgadmin"), azure=True)
+    extensions = {"azure": {}, "pgaadauth": {}, "hstore": {}}
+    assert differences("extension", {}, extensions, azure) == [
+        ("expected", "azure-extension"),
+        ("expected", "azure-extension"),
+        ("warning", "unexpected"),
+    ]
+    assert differences("extension", {}, extensions) == [("warning", "unexpected")] * 3
+    moved = ({"t": {"tablespace": "fast"}}, {"t": {"tablespace": None}})
+    assert differences("table", *moved, azure) == [("expected", "azure-tablespace")]
+    assert differences("table", *moved) == [("warning", "table-tablespace")]
+
+
 def test_owners():
     def owners(source, target, rules=RULES):
         return differences("table", {"t": {"owner": source}}, {"t": {"owner": target}}, rules)
