@@ -237,15 +237,20 @@ def test_roles():
     source = {
         "roles": dict.fromkeys(("app", "member", "mig", "postgres", "bystander"), role),
         "members": {("app", "member"): {"admin": False}, ("app", "mig"): {"admin": False}},
+        "parameters": None,
     }
     source["roles"]["postgres"] = {"superuser": True, "login": True}
-    target = {"roles": {"app": role, "member": role}, "members": {("app", "member"): {"admin": False, "set": True}}}
+    target = {
+        "roles": {"app": role, "member": role},
+        "members": {("app", "member"): {"admin": False, "set": True}},
+        "parameters": None,
+    }
     assert compare_roles(source, target, {"app", "postgres"}, {}, ("mig", "pgadmin")) == (2, 1, [])
     target["members"] = {}
     _roles, _members, found = compare_roles(source, target, {"app"}, {}, ("mig", "pgadmin"))
     assert [item["rule"] for item in found] == ["membership"]
     _roles, _members, found = compare_roles(
-        source, {"roles": {}, "members": {}}, {"app"}, {"app": "application"}, ("mig", "x")
+        source, {"roles": {}, "members": {}, "parameters": None}, {"app"}, {"app": "application"}, ("mig", "x")
     )
     assert [(item["rule"], item["object"]) for item in found] == [
         ("role-missing", "application"),
