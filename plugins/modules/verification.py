@@ -114,11 +114,68 @@ options:
       - Path on the executing host of a private SSH key without passphrase, or of a public one whose private key an agent
         holds, with which C(ssh-keygen) signs the report.
     type: path
-  ignore:
-    description: Differences that are accepted; they are counted and printed in the report.
+  owner_map:
+    description:
+      - Owners that have another name on the target, such as V({"postgres":"pgadmin"}).
+      - Unlike O(role_map) it concerns who owns objects, not who was granted what, and it wins over it.
+    type: dict
+    default: {}
+  exclude_schemas:
+    description:
+      - Schemas that are no part of the migration; the report names them.
+      - The schemas that this collection (C(azpg_migrate)) and pgcopydb keep for themselves are always left out.
+    type: list
+    elements: str
+    default: []
+  compare_as:
+    description:
+      - Columns that are not meant to be the same on both ends, and the SQL that is compared in their place.
+      - The verdict is V(MATCH_WITH_OVERRIDES) then at best, which opens the gate only where O(ignore:accept_overrides) says so.
     type: list
     elements: dict
     default: []
+    suboptions:
+      database:
+        description: Name of the database.
+        type: str
+        required: true
+      table:
+        description: Schema and name of the table, such as V(public.orders), without quotes; of a partitioned table its own.
+        type: str
+        required: true
+      column:
+        description: Name of the column, without quotes.
+        type: str
+        required: true
+      expression:
+        description:
+          - SQL over the columns of the table, such as V(amount::numeric(12,2\)), whose text is compared.
+          - It runs on both ends with an empty search path. V(NULL) leaves the column out of the comparison.
+        type: str
+        required: true
+  ignore:
+    description:
+      - Differences of definitions that are accepted; the report counts and prints them.
+      - Of each entry all that is given has to fit, with shell wildcards.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      rule:
+        description: Rule of the difference, as the report prints it.
+        type: str
+      kind:
+        description: Kind of object, such as V(index).
+        type: str
+      object:
+        description: Name of the object, as the report prints it.
+        type: str
+      attribute:
+        description: Property that differs.
+        type: str
+      reason:
+        description: Why it is accepted; the report prints it.
+        type: str
   fail_on:
     description: With V(difference) the task fails unless everything is proven equal.
     type: str
@@ -205,7 +262,9 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
+      description:
+        - V(MATCH), V(MATCH_WITH_OVERRIDES), V(INCOMPLETE), V(MISMATCH) or V(ERROR).
+        - Only V(MATCH) opens the gate to cleanup; V(MATCH_WITH_OVERRIDES), see O(compare_as), where it is told to.
       type: str
       returned: always
       sample: MATCH
@@ -268,7 +327,20 @@ SPECIFICATION = merged(
     fence_grace_seconds={"type": "int", "default": 30},
     signing_key={"type": "str", "no_log": True},
     signing_ssh_key={"type": "path", "no_log": False},
-    ignore={"type": "list", "elements": "dict", "default": []},
+    owner_map={"type": "dict", "default": {}},
+    exclude_schemas={"type": "list", "elements": "str", "default": []},
+    compare_as={
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {word: {"type": "str", "required": True} for word in ("database", "table", "column", "expression")},
+    },
+    ignore={
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {word: {"type": "str"} for word in ("rule", "kind", "object", "attribute", "reason")},
+    },
     fail_on={"type": "str", "choices": ["difference", "never"], "default": "difference"},
     report_directory={"type": "path"},
 )

@@ -116,7 +116,9 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
+      description:
+        - V(MATCH), V(MATCH_WITH_OVERRIDES), V(INCOMPLETE), V(MISMATCH) or V(ERROR).
+        - Only V(MATCH) opens the gate to cleanup; V(MATCH_WITH_OVERRIDES) where it is told to.
       type: str
       returned: always
       sample: MATCH

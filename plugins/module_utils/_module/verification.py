@@ -16,11 +16,12 @@ from .._verify.formats import RECHECK
 from .._verify.report import REPORT, read_report, write_report
 from .._verify.run import verify
 from .._verify.signature import sign
+from .._verify.verdict import MATCH, OVERRIDDEN
 from .edge import Task
 from .fence import DOWN, UP, measured, put_up, standing, take_down
 from .gate import stored_report
 
-PASSING = "MATCH"
+PASSING = (MATCH, OVERRIDDEN)
 DIFFERENCES_SHOWN = 20
 ROWS_SHOWN = 5
 
@@ -34,9 +35,7 @@ def digest_of(report: dict, path: str) -> dict:
             # Empty where the comparison ended before the definitions were read.
             "errors": database["schema"].get("errors", [])[:DIFFERENCES_SHOWN],
             "warnings": len(database["schema"].get("warnings", [])),
-            "tables": [_short(table) for table in database["tables"] if table["verdict"] != "MATCH"][
-                :DIFFERENCES_SHOWN
-            ],
+            "tables": [_short(table) for table in database["tables"] if table["verdict"] != MATCH][:DIFFERENCES_SHOWN],
         }
         for database in report["databases"]
     ]
@@ -84,6 +83,9 @@ def compare(task: Task, directory: str, fence, watch) -> dict:
         fence=fence,
         ignore=given["ignore"],
         role_map=given["role_map"],
+        owner_map=given["owner_map"],
+        exclude_schemas=given["exclude_schemas"],
+        compare_as=given["compare_as"],
         keys=given["keys"],
         reveal_values=given["reveal_values"],
         max_differences=given["max_differences"],
@@ -167,7 +169,7 @@ def check(task: Task) -> dict:
         "fence": report["source"]["fence"] or evidence or {},
         "verification": digest_of(report, path),
     }
-    if report["verdict"] != PASSING and given["fail_on"] == "difference":
+    if report["verdict"] not in PASSING and given["fail_on"] == "difference":
         where = f" The report is {path}." if path else ""
         result["failure"] = f"Source and target are not proven equal: {report['verdict']}. {report['reason']}{where}"
     return result

@@ -15,12 +15,13 @@ from .formats import AUTO, CLIENT, COUNTS, RECHECK, SAMPLE, SERVER
 from .inventory import Inventory
 from .keys import read_keys
 from .large_objects import compare_large_objects, read_alike
+from .overrides import of_database
 from .parity import compare_inventories
 from .pieces import Cutter, whole
 from .pool import both_ends, read_everything
 from .recheck_mode import carry, entry_of
 from .sample import choose, sample_fingerprint
-from .sequences import compare_sequences, read_sequences
+from .sequences import behind_columns, compare_sequences, read_sequences
 from .tables import plan, read_tables, server_fingerprint
 from .verdict import MISMATCH, judge_tables, unnoticed_statistics
 
@@ -65,19 +66,24 @@ def compare_contents(entry: dict, snapshots: dict, options, written: dict) -> li
         options.rules,
     )
     tables = read_tables(left, right, options.exclude_schemas)
-    work = plan(tables, left, right)
+    entry["inventory"] = {
+        **{side: sum(bool(getattr(table, side)) for table in tables.values()) for side in ("source", "target")},
+        "union": len(tables),
+    }
+    work = plan(tables, left, right, of_database(options.overrides, entry["name"]))
     if options.mode == RECHECK:
         work = carry(work, entry_of(options.base, entry["name"]), written, left, options.method)
     keys = read_keys(left)
     began = time.monotonic()
     _read(entry["name"], tables, work, keys, snapshots, options)
     entry["seconds"]["rows"] = f"{time.monotonic() - began:.3f}"
-    entry["tables"], entry["skipped"], more = judge_tables(tables, counts_only)
+    entry["tables"], entry["skipped"], more = judge_tables(tables, counts_only, options.oldest_version)
     if not counts_only:
         began = time.monotonic()
         _drill(entry, tables, keys, snapshots, options)
         entry["seconds"]["differences"] = f"{time.monotonic() - began:.3f}"
     analysed = {(row["schemaname"], row["relname"]) for row in rows(right, ANALYSED)}
+    more += behind_columns(right, sequences["target"])
     return findings + more + unnoticed_statistics(tables, analysed)
 
 

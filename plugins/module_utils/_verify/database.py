@@ -19,10 +19,13 @@ from .findings import sort_out
 from .formats import AUTO, COUNTS, SCHEMA, SERVER
 from .identity import counters
 from .inventory import read_inventory
+from .locales import compare_locales, read_locales
+from .overrides import expect, named, of_database
 from .parity import Rules, compare_inventories, object_counts
 from .pool import Pace, both_ends
 from .progress import Progress
 from .recheck_mode import entry_of, moved
+from .remarks import leftovers, unfinished
 from .roles import read_referenced
 from .session import Snapshot, settings
 from .verdict import FAILED, database_verdict
@@ -34,7 +37,7 @@ class Options:
 
     I(asked_method) is what the user wants, I(method) what it comes to: server or client. I(base) is the earlier report
     of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions;
-    I(pace) says how hard these work.
+    I(pace) says how hard these work; I(overrides) are those of M(overrides.checked).
     """
 
     mode: str
@@ -52,6 +55,7 @@ class Options:
     proofs: dict = field(default_factory=dict)
     own: dict = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    overrides: tuple = ()
 
 
 def empty_entry(name: str) -> dict:
@@ -63,11 +67,13 @@ def empty_entry(name: str) -> dict:
         "seconds": {},
         "counters": {},
         "target_counters": {},
+        "inventory": {"source": 0, "target": 0, "union": 0},
         "schema": {},
         "tables": [],
         "skipped": [],
         "sequences": [],
         "large_objects": {},
+        "remarks": [],
         "error": None,
         "referenced_roles": [],
         "verdict": FAILED,
@@ -118,28 +124,33 @@ def _compare(
     ends = {"source": source, "target": target}
     entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
+    overridden = named(of_database(options.overrides, name), (source.leader, target.leader))
     began = time.monotonic()
     if mode != COUNTS:
-        findings, objects = _definitions(request, name, ends, options)
+        findings, objects = _definitions(request, entry, ends, options)
         entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
     if mode != SCHEMA:
         findings += compare_contents(entry, ends, options, written)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
-    entry["schema"] = {"objects": objects, **sort_out(findings, options.ignore)}
+    entry["schema"] = {"objects": objects, **sort_out(expect(findings, overridden), options.ignore)}
     entry["verdict"] = database_verdict(entry)
 
 
-def _definitions(request: Request, name: str, ends: dict, options: Options) -> tuple:
+def _definitions(request: Request, entry: dict, ends: dict, options: Options) -> tuple:
     """Compare the inventories of both ends; return C((findings, {kind: [number, number]}))."""
+    name = entry["name"]
     options.progress.say(f"{name}: comparing the inventory of objects")
     known: dict = {}
     found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
     known.clear()
+    entry["remarks"] = unfinished(found["source"], found["target"])
+    entry["remarks"] += [item for side in ends for item in leftovers(ends[side].leader, side)]
+    order = compare_locales(*(read_locales(ends[side].leader) for side in ("source", "target")))
     words = settings(options.oldest_version)
     session = connect(request.target, "target", name, settings=words)
     try:
         objects = object_counts(found["source"], found["target"])
         canonicaliser = Canonicaliser(session, words)
-        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser), objects
+        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser) + order, objects
     finally:
         session.close()

@@ -9,7 +9,7 @@ import re
 
 import drift_facts as facts
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE
 
 # A role hands an option on in one of these two forms, and in no other.
 HANDED_ON = re.compile(r"\{\{ (azpg_[a-z0-9_]+)( \| default\(omit\))? \}\}")
@@ -21,17 +21,7 @@ AZURE_VARIABLE = "azpg_azure"
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
     # Making ready asks no gate.
-    "provision": {
-        "runtime_server": {
-            "state",
-            "evidence",
-            "accept_sample",
-            "accept_warnings",
-            "signing_key",
-            "allowed_signers",
-            "signer",
-        }
-    },
+    "provision": {"runtime_server": {"state", *GATE}},
     # Findings are the result of the task; a file of them is for those who call the module.
     # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
     "premigration": {
