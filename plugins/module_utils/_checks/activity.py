@@ -30,10 +30,14 @@ FROM pg_catalog.pg_prepared_xacts p WHERE p.database = ANY (%s) ORDER BY p.prepa
 """
 
 
+def all_transactions(context: Context) -> list:
+    """Return the sessions of the whole server, ours left out."""
+    return context.cached(("activity", SOURCE), lambda: context.server(SOURCE).rows(TRANSACTIONS))
+
+
 def transactions(context: Context) -> list:
     """Return the sessions of the databases to be moved, ours left out."""
-    rows = context.cached(("activity", SOURCE), lambda: context.server(SOURCE).rows(TRANSACTIONS))
-    return [row for row in rows if row["database"] in context.request.databases]
+    return [row for row in all_transactions(context) if row["database"] in context.request.databases]
 
 
 def sees_all(context: Context) -> bool:

@@ -19,7 +19,11 @@ OFFLINE = ("offline",)
 ONLINE = ("online",)
 BOTH_MODES = ("offline", "online")
 HOST = ("host",)
+AZURE = ("azure",)
 BOTH_PROVIDERS = ("azure", "host")
+
+# The end of a remedy for what Azure's service refuses and the transfer engine of the host provider does not.
+HOST_CAN = "Or migrate with 'provider: host', which can do this."
 
 # A finding names at most so many objects; the rest is a number.
 NAMED = 20

@@ -18,6 +18,8 @@ from .rule import BLIND, VIOLATED, Observation, Rule, blind, fine, violated
 from .selection import Selection
 
 INSUFFICIENT_PRIVILEGE = "42501"
+# Somebody holds a lock that keeps the catalogue's functions out, or the question took longer than it may.
+NOT_NOW = {"55P03": "a lock that somebody else holds was in the way", "57014": "the answer took too long"}
 DATABASE_CAUSES = ("database", "connect-privilege", "hba")
 
 
@@ -102,6 +104,12 @@ class Run:
             return blind(
                 item, message, remedy=f"Grant the user the right that the message names, then run again: {message}"
             )
+        if error.pgcode in NOT_NOW:
+            return blind(
+                item,
+                f"{NOT_NOW[error.pgcode]}: {message}",
+                remedy="Run again when the server is quieter; pg_locks and pg_stat_activity show who holds what.",
+            )
         return violated(
             item,
             f"the rule could not be evaluated: {message}" + (f" (SQLSTATE {error.pgcode})" if error.pgcode else ""),
@@ -134,6 +142,9 @@ def run_checks(
     resuming: bool = False,
     jobs: int = 4,
     minimum_free_bytes: int = MINIMUM_FREE_BYTES,
+    overwrite=frozenset(),
+    estimator=None,
+    control_plane=None,
     rules=RULES,
 ) -> list[Finding]:
     """Run the rules that fit mode and provider of the request and return their findings; nothing is changed anywhere.
@@ -147,6 +158,10 @@ def run_checks(
     :param resuming: True when the migration has begun before
     :param jobs: how many sessions per side the transfer will use
     :param minimum_free_bytes: room that the state directory needs at least
+    :param overwrite: databases on the target that Azure's service is told to replace
+    :param estimator: gives the transfer engine's estimate when called without arguments; None leaves times out
+    :param control_plane: what rules about Azure's resources ask; they reach it as C(context.control_plane)
+    :param rules: the rules to choose from; those about Azure's resources are added by who knows them
     :raises InvalidRequest: for an unknown id, naming the closest known one
     """
     selection = Selection.create([rule.id for rule in rules], only, exclude, severities, accept)
@@ -158,6 +173,9 @@ def run_checks(
         resuming=resuming,
         jobs=jobs,
         minimum_free_bytes=minimum_free_bytes,
+        overwrite=overwrite,
+        estimator=estimator,
+        control_plane=control_plane,
     )
     try:
         return Run(context, selection, rules).execute()
