@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._core.units import human_seconds
 from .._postgres.quoting import quote_identifier, quote_literal
 from .context import SOURCE, Context
-from .rule import OFFLINE, Rule, blind, count_of, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, listed, violated
 
 LONG_SECONDS = 300
 
@@ -154,6 +154,7 @@ def publications(context: Context, database: str):
 RULES = (
     Rule(
         id="source-quiet",
+        who=APPLICATION,
         title="The application is stopped",
         level="server",
         side=SOURCE,
@@ -168,6 +169,7 @@ RULES = (
     ),
     Rule(
         id="source-long-transactions",
+        who=APPLICATION,
         title="No transaction has been open for long",
         level="server",
         side=SOURCE,
@@ -181,6 +183,7 @@ RULES = (
     ),
     Rule(
         id="source-prepared-transactions",
+        who=APPLICATION,
         title="No prepared transaction is open",
         level="server",
         side=SOURCE,
@@ -207,6 +210,7 @@ RULES = (
     ),
     Rule(
         id="source-publications",
+        who=APPLICATION,
         title="Nobody subscribes to the database",
         level="database",
         side=SOURCE,

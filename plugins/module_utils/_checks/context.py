@@ -32,6 +32,7 @@ class Context:
     :param open_sessions: how many sessions per side are kept open at most
     :param overwrite: databases on the target that the service is told to replace
     :param estimator: called without arguments, gives what C(_transfer.estimate) says of the request; None knows nothing
+    :param probes: names of what may be tried out on the target, see C(probes.PROBES)
     :param control_plane: what rules about Azure's resources ask; None when there is nothing to ask
     """
 
@@ -49,6 +50,7 @@ class Context:
         open_sessions: int = 4,
         overwrite=frozenset(),
         estimator=None,
+        probes=frozenset(),
         control_plane=None,
     ):
         self.request = request
@@ -62,7 +64,10 @@ class Context:
         self.open_sessions = open_sessions
         self.overwrite = frozenset(overwrite)
         self.estimator = estimator
+        self.probes = frozenset(probes)
         self.control_plane = control_plane
+        # What probes made on the target and took away again, in words.
+        self.written: list = []
         self._sessions: dict = {}
         self._failures: dict = {}
         self._reached: set = set()

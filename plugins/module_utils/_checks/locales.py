@@ -9,7 +9,7 @@ import re
 
 from .._postgres.quoting import quote_identifier
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, fine, listed, violated
+from .rule import OPERATOR, Rule, fine, listed, violated
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin", "d": "default"}
 
@@ -168,6 +168,7 @@ RULES = (
     ),
     database_rule(
         id="encoding-unknown",
+        who=OPERATOR,
         title="The database says in which encoding its text is",
         look=sql_ascii,
         expected="an encoding other than SQL_ASCII",

@@ -13,7 +13,7 @@ from .._postgres.driver import MINIMUM, driver_version, require_driver
 from .._postgres.quoting import quote_identifier
 from . import reach_network
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, fine, listed, violated
+from .rule import OPERATOR, Rule, fine, listed, violated
 
 CONNECT_DOCUMENTATION = "https://www.postgresql.org/docs/current/libpq-connect.html"
 CODES = {"password": "603100", "tls": "603001"}
@@ -174,6 +174,7 @@ RULES = (
     encryption_rule(TARGET),
     Rule(
         id="source-database-reachable",
+        who=OPERATOR,
         title="Every database exists on the source and lets the user in",
         level="database",
         side=SOURCE,

@@ -10,7 +10,7 @@ import time
 from .._core.units import human_bytes, human_seconds
 from .context import SOURCE, Context
 from .kinds import source_kind
-from .rule import AZURE, ONLINE, Rule, count_of, fine, violated
+from .rule import APPLICATION, AZURE, ONLINE, Rule, count_of, fine, violated
 from .sizes import service_seconds, source_bytes
 
 SETTINGS = """
@@ -241,6 +241,7 @@ RULES = (
     ),
     server_rule(
         id="log-growth",
+        who=APPLICATION,
         title="The source's log does not grow faster than it can be applied",
         look=log_growth,
         expected=f"less than {human_bytes(FAST_BYTES)}/s of log",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._postgres.quoting import qualified, quote_identifier
 from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
 from .context import SOURCE, Context
-from .rule import AZURE, NAMED, ONLINE, Rule, count_of, listed, violated
+from .rule import APPLICATION, AZURE, NAMED, ONLINE, OPERATOR, Rule, count_of, listed, violated
 
 NO_IDENTITY = f"""
 SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
@@ -159,6 +159,7 @@ RESTRICTIONS = "https://www.postgresql.org/docs/current/logical-replication-rest
 RULES = (
     database_rule(
         id="replica-identity",
+        who=APPLICATION,
         title="Every table has a replica identity",
         level="table",
         look=replica_identity,
@@ -201,6 +202,7 @@ RULES = (
     ),
     database_rule(
         id="timescaledb-online",
+        who=OPERATOR,
         title="No table of TimescaleDB is to be replicated",
         level="database",
         look=time_series,

@@ -12,7 +12,7 @@ from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .kinds import source_kind
 from .reach_network import host_of, mode_of, resolved
-from .rule import AZURE, HOST_CAN, NAMED, Rule, blind, count_of, fine, listed, violated
+from .rule import APPLICATION, AZURE, HOST_CAN, NAMED, OPERATOR, Rule, blind, count_of, fine, listed, violated
 from .versions import READ_ONLY
 
 # Kinds whose address the service takes as a number only.
@@ -247,6 +247,7 @@ def entra_roles(context: Context):
         yield violated(
             context.address(TARGET),
             f"{count_of(len(missing), 'role')} of Microsoft Entra ID missing on the target: {listed(missing)}",
+            severity="failed" if context.by_service else "warning",
             remedy=f"As a Microsoft Entra administrator of the target, in its database postgres: {creates}",
         )
 
@@ -301,6 +302,7 @@ RULES = (
     ),
     server_rule(
         id="service-ssl-mode",
+        who=OPERATOR,
         title="The service knows the source's sslmode",
         level="network",
         look=encryption_mode,
@@ -364,6 +366,7 @@ RULES = (
     ),
     database_rule(
         id="service-user-collations",
+        who=APPLICATION,
         title="No user-defined collation",
         look=user_collations,
         expected="collations that come with the server",
@@ -373,6 +376,7 @@ RULES = (
     ),
     database_rule(
         id="service-user-casts",
+        who=APPLICATION,
         title="No user-defined cast",
         look=user_casts,
         expected="casts that come with the server or with extensions",
@@ -382,6 +386,7 @@ RULES = (
     ),
     database_rule(
         id="service-languages",
+        who=APPLICATION,
         title="No function in a language that flexible server lacks",
         look=languages,
         expected="functions in sql, plpgsql and plv8",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .context import SOURCE, Context
 from .kinds import OWN, SELF_MANAGED, detected, named, source_kind, source_type
-from .rule import AZURE, HOST_CAN, Rule, fine, violated
+from .rule import AZURE, HOST_CAN, OPERATOR, Rule, fine, violated
 
 # Databases that a managed service keeps for itself.
 SYSTEM_DATABASES = ("rdsadmin", "cloudsqladmin", "alloydbadmin", "alloydbmetadata", "azure_sys", "azure_maintenance")
@@ -59,6 +59,7 @@ def system_databases(context: Context, database: str):
 RULES = (
     Rule(
         id="source-kind",
+        who=OPERATOR,
         title="The kind of source is known",
         level="server",
         side=SOURCE,
@@ -71,6 +72,7 @@ RULES = (
     ),
     Rule(
         id="service-flexible-source",
+        who=OPERATOR,
         title="The source is none that the service refuses",
         level="server",
         side=SOURCE,
@@ -86,6 +88,7 @@ RULES = (
     ),
     Rule(
         id="system-databases",
+        who=OPERATOR,
         title="The database is one of the user's",
         level="database",
         side=SOURCE,

@@ -9,7 +9,7 @@ from .._postgres.quoting import quote_identifier
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .extensions import service_administrator
-from .rule import Rule, count_of, listed, violated
+from .rule import APPLICATION, Rule, count_of, listed, violated
 
 
 def superuser_objects(major: int) -> str:
@@ -174,6 +174,7 @@ RULES = (
     ),
     database_rule(
         id="file-functions",
+        who=APPLICATION,
         title="No function reaches for the server's files",
         side=SOURCE,
         look=file_functions,

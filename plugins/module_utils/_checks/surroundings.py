@@ -10,7 +10,7 @@ from .._postgres.quoting import quote_identifier, quote_literal
 from .activity import LONG_SECONDS, PREPARED, all_transactions, name_of, sees_all
 from .catalogue import EXTENSIONS
 from .context import SOURCE, Context
-from .rule import AZURE, ONLINE, Rule, blind, count_of, listed, violated
+from .rule import APPLICATION, AZURE, ONLINE, Rule, blind, count_of, listed, violated
 
 # Flexible server has at most so many read replicas.
 SERVICE_REPLICAS = 5
@@ -142,6 +142,7 @@ RULES = (
     ),
     Rule(
         id="other-databases-transactions",
+        who=APPLICATION,
         title="No open transaction keeps a slot from being made",
         level="server",
         side=SOURCE,

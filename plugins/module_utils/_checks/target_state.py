@@ -9,7 +9,7 @@ from .._postgres.quoting import quote_identifier
 from .._postgres.roles import REFERENCED, is_system_role
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, count_of, fine, listed, violated
+from .rule import OPERATOR, Rule, count_of, fine, listed, violated
 
 USER_OBJECTS = f"""
 SELECT o.kind, o.name, pg_catalog.count(*) OVER () AS total FROM (
@@ -267,6 +267,7 @@ BOTH_REACHABLE = ("source-database-reachable", "target-reachable")
 RULES = (
     Rule(
         id="target-database-empty",
+        who=OPERATOR,
         title="The target's database does not exist or is empty",
         level="database",
         side=TARGET,
@@ -344,6 +345,7 @@ RULES = (
     ),
     Rule(
         id="role-map-names",
+        who=OPERATOR,
         title="The roles named in role_map exist on the source",
         level="server",
         side=SOURCE,

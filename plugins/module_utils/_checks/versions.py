@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._core.errors import DependencyMissing
 from .._postgres.programs import choose_programs
 from .context import SOURCE, TARGET, Context
-from .rule import HOST, OFFLINE, ONLINE, Rule, fine, violated
+from .rule import HOST, OFFLINE, ONLINE, OPERATOR, Rule, fine, violated
 
 # By provider: what the transfer engine reads, and what the service takes.
 OLDEST_SOURCE = {"host": 110000, "azure": 90500}
@@ -134,6 +134,7 @@ RULES = (
     ),
     Rule(
         id="target-version",
+        who=OPERATOR,
         title="The target is not older than the source",
         level="server",
         side=TARGET,
@@ -157,6 +158,7 @@ RULES = (
     ),
     Rule(
         id="source-standby",
+        who=OPERATOR,
         title="The source is a primary server",
         level="server",
         side=SOURCE,
@@ -172,6 +174,7 @@ RULES = (
     ),
     Rule(
         id="source-standby-online",
+        who=OPERATOR,
         title="The source is a primary server",
         level="server",
         side=SOURCE,

@@ -611,6 +611,26 @@ FAULTS = {
 }
 
 
+# What is looked at on a source of another version too, beside what only an old one can have: queries that differ by version.
+EVERYWHERE = (
+    "table",
+    "sequence",
+    "large object",
+    "function in internal",
+    "language",
+    "cast with a function",
+    "publication",
+    "sequence's end",
+    "table without a key",
+    "table of somebody else",
+)
+
+
+def old_ones() -> set:
+    """Return the names of the faults that only old sources have, and of those that are looked at everywhere."""
+    return {name for name, fault in FAULTS.items() if fault.until < 99} | set(EVERYWHERE)
+
+
 def rules_shown() -> set:
     """Return the ids of all rules whose fault is made here."""
     return {expect.rule for fault in FAULTS.values() for expect in fault.expects if expect.modes}

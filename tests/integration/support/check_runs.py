@@ -24,12 +24,16 @@ def make(servers: Servers, name: str, fault: Fault) -> None:
     servers.run("source", fault.sql.format(**words), name)
 
 
-def faulty_findings(directory: Path, majors: tuple) -> dict:
-    """Return C({(provider, mode): {fault: findings above skipped, "server": findings of no database}})."""
+def faulty_findings(directory: Path, majors: tuple, wanted=FAULTS) -> dict:
+    """Return C({(provider, mode): {fault: findings above skipped, "server": findings of no database}}).
+
+    :param majors: of source and target
+    :param wanted: names of the faults to make, as far as the source's version can have them
+    """
     with Servers(directory, *majors) as servers:
         names = {}
         for number, (fault, how) in enumerate(FAULTS.items(), 1):
-            if how.since <= majors[0] < how.until:
+            if fault in wanted and how.since <= majors[0] < how.until:
                 names[f"fault_{number}"] = fault
                 make(servers, f"fault_{number}", how)
         found: dict = {}

@@ -79,6 +79,13 @@ def shows(*rules: str):
     return pytest.mark.shows(*rules)
 
 
+def both_sides(kind: str):
+    """Parametrise a test by the side whose rule, C(source-KIND) or C(target-KIND), it shows."""
+    return pytest.mark.parametrize(
+        "side", [pytest.param(side, marks=shows(f"{side}-{kind}")) for side in ("source", "target")]
+    )
+
+
 def own_copy(prefix: Path, directory: Path, side: str) -> Path:
     """Return a copy of an installation that may be added to; files are linked where the file system allows."""
     copy = directory / f"{side}-installation"
