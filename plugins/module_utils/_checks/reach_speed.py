@@ -116,7 +116,9 @@ def throughput(side: str):
                 expected=f"all data within {human_seconds(LONG_SECONDS)}",
             )
         else:
-            yield fine(context.address(side), f"{found}; {human_bytes(total)} take {human_seconds(needed)} at that rate")
+            yield fine(
+                context.address(side), f"{found}; {human_bytes(total)} take {human_seconds(needed)} at that rate"
+            )
 
     return look
 

@@ -11,9 +11,9 @@ from .._postgres.quoting import quote_identifier, quote_literal
 from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .kinds import source_kind
-from .reach_network import host_of, mode_of, resolved
 from .rule import APPLICATION, AZURE, HOST_CAN, NAMED, OPERATOR, Rule, blind, count_of, fine, listed, violated
 from .versions import READ_ONLY
+from .way import host_of, mode_of, resolved
 
 # Kinds whose address the service takes as a number only.
 NUMBERED = ("GCP_CloudSQL", "GCP_AlloyDB")

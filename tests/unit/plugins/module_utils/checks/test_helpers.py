@@ -103,8 +103,8 @@ def test_locale_names_differ():
 
 
 def test_extension_versions_compare_as_numbers():
-    assert published_extensions.numbers("1.10") > superuser.numbers("1.9")
-    assert published_extensions.numbers("3.5.2") > superuser.numbers("3.5")
+    assert published_extensions.numbers("1.10") > published_extensions.numbers("1.9")
+    assert published_extensions.numbers("3.5.2") > published_extensions.numbers("3.5")
     assert published_extensions.numbers("2.0dev") == (2,)
 
 
