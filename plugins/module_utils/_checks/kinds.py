@@ -193,7 +193,7 @@ def named(source_type: str) -> Kind:
 
 def source_type(context: Context) -> str:
     """Return what the user says that the source is, or an empty text."""
-    return getattr(context.request, "source_type", None) or ""
+    return context.request.source_type or ""
 
 
 def source_kind(context: Context) -> Kind:

@@ -10,6 +10,7 @@ mark cannot be wrong. The unit tests read the marks to see that no rule goes wit
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import socket
@@ -239,12 +240,10 @@ class Pair:
             {**self.source.connection("mig", "source"), **(source or {})},
             {**self.target.connection("mig", "target"), **(target or {})},
             list(databases),
-            provider=provider,
-            mode=mode,
             role_map=role_map,
         )
-        if source_type:
-            object.__setattr__(request, "source_type", source_type)
+        # Rules exist for combinations that a request may not have yet.
+        request = dataclasses.replace(request, provider=provider, mode=mode, source_type=source_type)
         findings = run_checks(request, Layout.create("shop", str(self.state)), **{**self.words, **words})
         self.found += findings
         return findings
