@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.lab", "support.pair"]
+pytest_plugins = ["support.lab", "support.pair", "support.checks"]
