@@ -65,15 +65,10 @@ def plan_removal(scene: Scene) -> Removal:
     links = own_links(scene, zone) if body else []
     stays = bool(server) and removal.verdict.kind != DELETE
     for subnet in own_subnets(scene, server, links):
-        place(
-            removal,
-            stays,
-            f"subnet {subnet}",
-            lambda seconds, watch, subnet=subnet: delete_subnet(scene, subnet, seconds, watch),
-        )
+        place(removal, stays, f"subnet {subnet}", freeing(scene, subnet))
     for link in links:
         name = f"link {link['name']} of zone {zone.name}"
-        place(removal, stays, name, lambda seconds, watch, link=link: delete(scene, link["id"], name, seconds, watch))
+        place(removal, stays, name, deleting(scene, link["id"], f"link {link['name']}"))
     if body and zone_is_ours(scene.request, body.get("tags")):
         others = [link for link in scene.links(str(zone)) if link not in links]
         if others:
@@ -81,12 +76,7 @@ def plan_removal(scene: Scene) -> Removal:
                 f"private DNS zone {zone}: linked by others, {', '.join(link['name'] for link in others)}"
             )
         else:
-            place(
-                removal,
-                stays,
-                f"private DNS zone {zone}",
-                lambda seconds, watch: delete(scene, zone, f"zone {zone.name}", seconds, watch),
-            )
+            place(removal, stays, f"private DNS zone {zone}", deleting(scene, zone, f"zone {zone.name}"))
     elif body and links and not stays:
         removal.keep.append(f"private DNS zone {zone}: not made by this collection")
     return removal
@@ -176,6 +166,16 @@ def delete(scene: Scene, identifier: str | ResourceId, what: str, seconds: float
     scene.azure.finish("DELETE", identifier, seconds=seconds, watch=told(watch, f"deletion of {what}"))
 
 
+def deleting(scene: Scene, identifier: str | ResourceId, what: str) -> Callable:
+    """Return the step that deletes something of the network."""
+    return lambda seconds, watch: delete(scene, identifier, what, seconds, watch)
+
+
+def freeing(scene: Scene, subnet: ResourceId) -> Callable:
+    """Return the step that deletes a subnet."""
+    return lambda seconds, watch: delete_subnet(scene, subnet, seconds, watch)
+
+
 def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch | None) -> None:
     """Delete a subnet; Azure frees it some time after the server in it is gone, so it is asked again.
 
@@ -186,7 +186,7 @@ def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch
         try:
             delete(scene, subnet, f"subnet {subnet.name}", seconds, watch)
             return
-        except (Conflict, AzureError) as error:
+        except AzureError as error:
             in_use = "inuse" in error.azure_code.lower() or isinstance(error, Conflict)
             if not in_use or waited >= min(SUBNET_SECONDS, seconds):
                 raise
