@@ -34,7 +34,8 @@ API_VERSIONS = {
     "microsoft.dbforpostgresql/servers": "2017-12-01",
     "microsoft.network": "2023-09-01",
     "microsoft.network/privatednszones": "2020-06-01",
-    "": "2022-12-01",
+    "microsoft.authorization": "2022-04-01",
+    "": "2022-09-01",
 }
 # Not found may mean that nobody may look, or that the question was wrong; these are no answer to "is it there?".
 NO_ABSENCE = frozenset(
