@@ -66,6 +66,11 @@ class AzureBackend:
         self.stale: set | None = None
 
     @property
+    def patience(self) -> float:
+        """How many seconds old a list may be that tells this migration to wait."""
+        return SHORTLY if self.options.poll_interval is None else min(SHORTLY, self.options.poll_interval)
+
+    @property
     def target(self):
         """The target's resource id."""
         return self.request.target_server_id
@@ -80,7 +85,7 @@ class AzureBackend:
         """
         found = None
         if not fresh and self.options.on_busy != FAIL:
-            found = self.sorted(self.occupancy.records(self.target, SHORTLY))
+            found = self.sorted(self.occupancy.records(self.target, self.patience))
         if found is None or found.active or not found.others:
             found = self.sorted(self.occupancy.records(self.target))
         return found
@@ -286,7 +291,7 @@ class AzureBackend:
         limit = self.options.runtime_concurrency
         if limit and self.runtime:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
-            using = self.occupancy.using(self.runtime, subscriptions, SHORTLY)
+            using = self.occupancy.using(self.runtime, subscriptions, self.patience)
             if len(using) >= limit:
                 names = ", ".join(str(record.id).split("/flexibleServers/")[-1] for record in using[:3])
                 return f"waits for the runtime server {self.runtime.name}, which carries {names}"
@@ -337,7 +342,7 @@ class AzureBackend:
         if not in_step({"lag_seconds": record.largest_lag}, self.options.max_lag):
             return []
         wanted = self.options.cutover_databases or record.databases
-        waiting = [entry.name for entry in record.details if entry.state == status.REPLICATING and entry.name in wanted]
+        waiting = [name for name in record.databases if name in wanted and record.database_state(name) == status.REPLICATING]
         properties = pick(record.wire, "properties") or {}
         asked = pick(properties, "dbsToTriggerCutoverOn") or []
         if is_true(pick(properties, "triggerCutover")) and not asked:
