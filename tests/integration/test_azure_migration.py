@@ -145,7 +145,10 @@ def test_a_runtime_server_takes_one_migration_at_a_time_unless_more_are_allowed(
     other.ensure(wait=False)
     queued = shop.ensure(wait=False)
     assert queued["state"] == "queued"
-    assert "waits for the runtime server runtime, which carries elsewhere/migrations/azpgcrm" in queued["migration"]["phase"]
+    assert (
+        "waits for the runtime server runtime, which carries elsewhere/migrations/azpgcrm"
+        in queued["migration"]["phase"]
+    )
     assert shop.ensure(runtime_concurrency=2, wait=False)["state"] == "running"
     assert len(shop.azure.active_migrations()) == 2
     third = make(["books"], target="third", name="books")
@@ -226,7 +229,9 @@ def test_the_service_validates_once(make):
 
 def test_a_validation_that_failed_is_repeated(make):
     shop = make()
-    shop.azure.trouble.add("validation_fails", code=603405, message="603405: extension azure is not supported.", database="billing")
+    shop.azure.trouble.add(
+        "validation_fails", code=603405, message="603405: extension azure is not supported.", database="billing"
+    )
     with pytest.raises(PreconditionFailed, match="603405: extension azure") as caught:
         shop.ensure("validated")
     (finding,) = [one for one in caught.value.details["findings"] if one["status"] == "failed"]
@@ -238,7 +243,9 @@ def test_a_validation_that_failed_is_repeated(make):
 
 def test_a_failed_migration_tells_code_meaning_and_remedy_and_runs_again(make):
     shop = make(["a", "b"])
-    shop.azure.trouble.add("migration_fails", code=603709, message="Set-up failed.", database="b", phase="MigratingData")
+    shop.azure.trouble.add(
+        "migration_fails", code=603709, message="Set-up failed.", database="b", phase="MigratingData"
+    )
     failed = shop.ensure()
     assert failed["state"] == "failed"
     assert "603709" in failed["failure"] and "could not set the migration up" in failed["failure"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._azure.client import Azure
 from .._azure.migrations.backend import AzureBackend
 from .._azure.migrations.options import Options
+from .._azure.ownership import runtime_id
 from .._core.errors import InvalidRequest
 from .._transfer.backend import HostBackend
 from .arguments import SERVICE
@@ -48,7 +49,7 @@ class AzureProvider(AzureBackend):
             task.layout,
             Options.of(task.parameters),
             azure,
-            task.request.runtime_server_id,
+            runtime_id(task.request),
             place=azure.pipelines.cloud.resource_manager,
             writes=writes,
             keeps=not task.check_mode,

@@ -16,6 +16,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module import migrat
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import Task
 from ansible_collections.azpg.migrate.plugins.modules import migration as module
 from ansible_collections.azpg.migrate.plugins.modules import migration_info as info
+
 from support.migrations import PACKAGE, Result, environment
 
 PASSWORDS = {"source": "s0urce-p4ss/word", "target": "t4rget-p4ss/word"}

@@ -262,12 +262,17 @@ class AzureBackend:
     def create(self, kind: str, number: int, run: int, batch) -> Record:
         """Create the record of a batch.
 
-        :raises PreconditionFailed: when there is no such target
+        :raises PreconditionFailed: when there is no such target, or no runtime server
         """
         server = self.azure.get(self.target)
         if server is None:
             raise PreconditionFailed(
                 f"There is no flexible server {self.target}.", "Correct 'target_server_id', or let the identity see it."
+            )
+        if self.azure.get(self.runtime) is None:
+            raise PreconditionFailed(
+                f"There is no runtime server {self.runtime}.",
+                "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
             )
         place = creating.free_place(self.azure, self.request, kind, number, run)
         option = bodies.BOTH
@@ -289,7 +294,7 @@ class AzureBackend:
         if found.others:
             return f"waits for {found.others[0].name}, which is active on the target"
         limit = self.options.runtime_concurrency
-        if limit and self.runtime:
+        if limit:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
             using = self.occupancy.using(self.runtime, subscriptions, self.patience)
             if len(using) >= limit:
@@ -342,7 +347,9 @@ class AzureBackend:
         if not in_step({"lag_seconds": record.largest_lag}, self.options.max_lag):
             return []
         wanted = self.options.cutover_databases or record.databases
-        waiting = [name for name in record.databases if name in wanted and record.database_state(name) == status.REPLICATING]
+        waiting = [
+            name for name in record.databases if name in wanted and record.database_state(name) == status.REPLICATING
+        ]
         properties = pick(record.wire, "properties") or {}
         asked = pick(properties, "dbsToTriggerCutoverOn") or []
         if is_true(pick(properties, "triggerCutover")) and not asked:
