@@ -17,7 +17,7 @@ from tools.lab import dataset
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
-pytest_plugins = ["support.pair"]
+pytest_plugins = ["support.pair", "support.paper"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))

@@ -11,32 +11,6 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     PreconditionFailed,
     TransferFailed,
 )
-from support.azure_migrations import Rehearsal
-
-from tests.azure_simulator import Simulator
-
-
-@pytest.fixture
-def azure(tmp_path):
-    """An Azure of its own that moves nothing, a hundred times as fast as the real one."""
-    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
-        simulator.add_resource_group("rg")
-        yield simulator
-        assert simulator.violations == []
-
-
-@pytest.fixture
-def make(azure, tmp_path):
-    """Give a function that describes a migration to a target of its own."""
-    runtime = azure.add_flexible_server("runtime", "rg")
-
-    def one(databases=("shop", "billing"), target="target", name="shop"):
-        found = f"/subscriptions/{azure.subscription_id}/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/{target}"
-        if azure.resource(found) is None:
-            azure.add_flexible_server(target, "rg")
-        return Rehearsal(azure, tmp_path, found, runtime, list(databases), name)
-
-    return one
 
 
 def test_offline_goes_all_the_way_and_a_second_run_changes_nothing(make):
