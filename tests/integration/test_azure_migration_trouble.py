@@ -124,7 +124,7 @@ def test_a_controller_that_dies_while_it_cuts_over_is_replaced(make):
 
 
 @pytest.mark.parametrize(
-    ("phase", "code"), [("PerformingPreRequisiteSteps", 603000), ("MigratingData", 603110), ("CompletingMigration", 603708)]
+    ("phase", "code"), [("PerformingPreRequisiteSteps", 603000), ("ValidationInProgress", 603100), ("MigratingData", 603110)]
 )
 def test_a_failure_of_any_phase_is_explained_and_healed_by_one_more_run(make, phase, code):
     shop = make()
@@ -138,6 +138,15 @@ def test_a_failure_of_any_phase_is_explained_and_healed_by_one_more_run(make, ph
     done = shop.ensure()
     assert (done["changed"], done["state"]) == (True, "completed")
     assert shop.states == ["Failed", "Succeeded"]
+
+
+def test_a_failure_after_every_database_has_arrived_is_a_warning(make):
+    shop = make()
+    shop.azure.trouble.add("migration_fails", code=603706, message="Clean-up failed.", phase="CompletingMigration")
+    done = shop.ensure()
+    assert done["state"] == "completed"
+    assert any("603706: Clean-up failed." in words for words in done["migration"]["warnings"])
+    assert shop.ensure()["changed"] is False
 
 
 def test_a_validation_that_fails_within_the_migration_is_told_by_database(make):
