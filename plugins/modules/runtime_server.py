@@ -28,6 +28,7 @@ options:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.gate
   - azpg.migrate.programs
   - azpg.migrate.attributes
@@ -135,6 +136,7 @@ changes:
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
+    AZURE_SERVER,
     GATE,
     PROGRAMS,
     REQUEST,
@@ -144,7 +146,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import e
 from ansible_collections.azpg.migrate.plugins.module_utils._module.runtime_server import ensure
 
 SPECIFICATION = merged(
-    REQUEST, AZURE, PROGRAMS, GATE, state={"type": "str", "choices": ["present", "absent"], "default": "present"}
+    REQUEST, AZURE, AZURE_SERVER, PROGRAMS, GATE, state={"type": "str", "choices": ["present", "absent"], "default": "present"}
 )
 
 

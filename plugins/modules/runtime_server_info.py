@@ -19,6 +19,7 @@ requirements:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -89,11 +90,11 @@ runtime_server:
       returned: when present
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, AZURE_SERVER, PROGRAMS, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.runtime_server import inform
 
-SPECIFICATION = merged(REQUEST, AZURE, PROGRAMS)
+SPECIFICATION = merged(REQUEST, AZURE, AZURE_SERVER, PROGRAMS)
 
 
 def main():

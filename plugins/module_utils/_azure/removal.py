@@ -15,7 +15,7 @@ from .._core.resource_id import ResourceId
 from .deletion import DELETE, KEEP, REFUSE, Verdict, judge_server, subnet_is_ours, zone_is_ours
 from .errors import AzureError, Conflict, Forbidden, NotFound
 from .ownership import derived_name, subnet_id, zone_id
-from .runtime import Watch, told
+from .runtime import NETWORK_SECONDS, Watch, told
 from .runtime_plan import NETWORKS
 from .scene import SUBNETS, Scene, same
 from .servers import Server, settle
@@ -168,12 +168,12 @@ def delete(scene: Scene, identifier: str | ResourceId, what: str, seconds: float
 
 def deleting(scene: Scene, identifier: str | ResourceId, what: str) -> Callable:
     """Return the step that deletes something of the network."""
-    return lambda seconds, watch: delete(scene, identifier, what, seconds, watch)
+    return lambda seconds, watch: delete(scene, identifier, what, max(seconds, NETWORK_SECONDS), watch)
 
 
 def freeing(scene: Scene, subnet: ResourceId) -> Callable:
     """Return the step that deletes a subnet."""
-    return lambda seconds, watch: delete_subnet(scene, subnet, seconds, watch)
+    return lambda seconds, watch: delete_subnet(scene, subnet, max(seconds, NETWORK_SECONDS), watch)
 
 
 def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch | None) -> None:

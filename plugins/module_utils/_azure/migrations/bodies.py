@@ -90,7 +90,9 @@ def check_request(request: Request, wishes: Wishes) -> None:
         )
 
 
-def create(request: Request, wishes: Wishes, batch: Batch, option: str, location: str, runtime: ResourceId | None, tags: dict) -> dict:
+def create(
+    request: Request, wishes: Wishes, batch: Batch, option: str, location: str, runtime: ResourceId | None, tags: dict
+) -> dict:
     """Return the body that creates a migration record; the one body that holds passwords.
 
     :param option: C(Validate), C(ValidateAndMigrate), or C(Migrate) for those who asked for it
@@ -173,5 +175,7 @@ def deviations(asked: dict, record: Record) -> list:
         if got and got != expected:
             found.append(f"its {words} is {got} instead of {expected}")
     if sorted(record.databases) != sorted(properties["dbsToMigrate"]):
-        found.append(f"its databases are {', '.join(record.databases) or 'none'} instead of {', '.join(properties['dbsToMigrate'])}")
+        found.append(
+            f"its databases are {', '.join(record.databases) or 'none'} instead of {', '.join(properties['dbsToMigrate'])}"
+        )
     return found

@@ -93,9 +93,7 @@ TABLE = (
     ("ST008", NETWORK, "The runtime server cannot reach the source.",
      "Look at DNS, peering, security groups, routes, and pg_hba.conf."),
 )  # fmt: skip
-KEEPALIVES = (
-    "Set tcp_keepalives_idle, tcp_keepalives_interval and tcp_keepalives_count to 10, 10 and 60 on both servers, and run again."
-)
+KEEPALIVES = "Set tcp_keepalives_idle, tcp_keepalives_interval and tcp_keepalives_count to 10, 10 and 60 on both servers, and run again."
 # Texts without a code, as PostgreSQL and its client programs write them.
 TEXTS = (
     (("server closed the connection unexpectedly", "ssl syscall error", "unexpected eof on client connection",
@@ -126,7 +124,9 @@ def explain(text: str) -> list:
     """Return what is known of a text of the service, as explanations: its codes first, else what it says."""
     codes = [*CODE.findall(text), *(old for old in ("CL003", "ST008") if old in text)]
     found = [
-        BY_CODE.get(code, Explanation(code, SERVICE, "The service's documentation does not explain this code.", SUPPORT))
+        BY_CODE.get(
+            code, Explanation(code, SERVICE, "The service's documentation does not explain this code.", SUPPORT)
+        )
         for code in dict.fromkeys(codes)
     ]
     if found:

@@ -47,7 +47,11 @@ DATABASE_STATES = {
     "canceling": status.RUNNING,
     "succeeded": status.COMPLETED,
 }
-OTHER_SPELLINGS = {"cancelled": "canceled", "cancelling": "canceling", "cancelingrequesteddbmigration": "cancelingrequesteddbmigrations"}
+OTHER_SPELLINGS = {
+    "cancelled": "canceled",
+    "cancelling": "canceling",
+    "cancelingrequesteddbmigration": "cancelingrequesteddbmigrations",
+}
 
 
 def squeezed(text) -> str:
