@@ -96,6 +96,11 @@ bench: setup ## the engine beside its peers: BENCH="--workloads bc --scale 0.2 -
 faults: setup ## long: whatever dies in a transfer, one more run proves it: FAULTS="--seed 7 --runs 50"; writes docs/faults.md
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults $(FAULTS)
 
+.PHONY: azure-simulator
+azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --time-scale 0.1 --state FILE"; prints its environment
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_simulator \
+		--directory "$(CACHE)/azure-simulator" $(SIMULATOR)
+
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)

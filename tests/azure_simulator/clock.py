@@ -19,6 +19,7 @@ DURATIONS = {
     "dns": 8.0,
     "endpoint": 60.0,
     "registration": 20.0,
+    "subnet release": 30.0,
     "migration metadata": 1.5,
     "migration refusal": 0.7,
     "migration cleaning": 2.0,

@@ -61,6 +61,7 @@ class Cloud:
         self.operations: dict[str, object] = {}
         self.migrations: dict[str, object] = {}
         self.cluster_prefix: Path | None = None
+        self.private_sources: dict[str, list[str]] = {}
         self.failures: list[str] = []
 
     # -- groups and resources ---------------------------------------------------------------------------------------

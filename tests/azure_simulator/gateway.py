@@ -7,10 +7,12 @@ import traceback
 
 from tests.azure_simulator import operations, versions, wire
 from tests.azure_simulator.cloud import Cloud
+from tests.azure_simulator.resources import groups
 from tests.azure_simulator.routing import Routes
 from tests.azure_simulator.trouble import ANSWERS, OPERATIONS, Troubles
 from tests.azure_simulator.wire import Answer, ArmError, Request
 
+TAGS = "/providers/microsoft.resources/tags/default"
 #: What is answered without a token: how to get one.
 OPEN = ("/metadata/", "oauth2", ".well-known", "/common/discovery")
 
@@ -81,6 +83,9 @@ class Gateway:
         is_open = any(word in lower for word in OPEN)
         if not is_open:
             self._check_token(request)
+        if lower.endswith(TAGS):
+            versions.check_present(request)
+            return groups.tags_handler(self.cloud, request, request.path[: -len(TAGS)])
         route, values, known = self.routes.find(request.method, request.segments)
         if not is_open:
             versions.check_present(request)

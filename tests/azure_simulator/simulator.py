@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 from tests.azure_simulator import certificates, operations, tokens, versions
+from tests.azure_simulator.adding import Adding
+from tests.azure_simulator.asking import Asking
 from tests.azure_simulator.clock import Clock
 from tests.azure_simulator.cloud import Cloud
-from tests.azure_simulator.exchanges import Exchange, Log
+from tests.azure_simulator.exchanges import Log
 from tests.azure_simulator.gateway import Gateway
 from tests.azure_simulator.listener import Listener
 from tests.azure_simulator.migrations import resource as migrations
-from tests.azure_simulator.resources import flexible_servers, groups, names
+from tests.azure_simulator.resources import (
+    configurations,
+    databases,
+    dns,
+    endpoints,
+    flexible_servers,
+    groups,
+    names,
+    network_basics,
+    networks,
+    security,
+    subnets,
+)
 from tests.azure_simulator.routing import every
 from tests.azure_simulator.trouble import Troubles
 
 HOST = "localhost"
 TICK = 0.05
 ROUTES = every(
-    tokens.ROUTES, operations.ROUTES, groups.ROUTES, names.ROUTES, flexible_servers.ROUTES, migrations.ROUTES
-)  # fmt: skip
+    *(
+        module.ROUTES
+        for module in (tokens, operations, groups, names, flexible_servers, configurations, databases, migrations)
+    ),
+    *(module.ROUTES for module in (network_basics, networks, subnets, security, dns, endpoints)),
+)
 
 
-class Simulator:
+class Simulator(Adding, Asking):
     """One Azure of its own; README.md describes every word."""
 
     def __init__(
@@ -161,172 +178,3 @@ class Simulator:
             "AZURE_CORE_ENCRYPT_TOKEN_CACHE": "false",
             "AZURE_CORE_NO_COLOR": "true",
         }
-
-    # -- what was asked of it -----------------------------------------------------------------------------------------
-
-    @property
-    def exchanges(self) -> list[Exchange]:
-        return list(self.log.exchanges)
-
-    @property
-    def violations(self) -> list[str]:
-        """What the judge found, and defects of the simulator itself."""
-        return list(self.cloud.failures)
-
-    def calls(self, method: str | None = None, path: str | None = None) -> list[Exchange]:
-        """Return the exchanges of a method whose path matches a regular expression, case ignored."""
-        return self.log.calls(method, path)
-
-    def leaks(self, secret: str) -> dict:
-        """Return the numbers of the exchanges whose bytes hold a secret: `{"requests": [...], "answers": [...]}`."""
-        return self.log.leaks(secret)
-
-    def resource(self, identifier: str) -> dict | None:
-        """Return the wire form of a resource as a GET would, or None."""
-        with self.cloud.lock:
-            self.cloud.tick()
-            migration = self.cloud.migrations.get(identifier.lower())
-            if migration is not None:
-                return migrations.shown(migration)
-            found = self.cloud.find(identifier)
-            if found is None:
-                return self.cloud.groups.get(identifier.lower().rsplit("/resourcegroups/", 1)[-1])
-            if found.type == flexible_servers.KIND:
-                return flexible_servers.shown(self.cloud, found, versions.PINNED)
-            return {**found.body, "id": found.id, "name": found.name, "type": found.type}
-
-    def migrations(self, server_id: str) -> list[dict]:
-        """Return every migration of a target in wire form, the newest last, ended ones included."""
-        with self.cloud.lock:
-            self.cloud.tick()
-            target = self.cloud.find(server_id)
-            return [] if target is None else [migrations.shown(one) for one in migrations.of_target(self.cloud, target)]
-
-    def active_migrations(self) -> list[str]:
-        """Return the ids of all migrations that have not ended."""
-        with self.cloud.lock:
-            self.cloud.tick()
-            return [one.id for one in self.cloud.migrations.values() if not one.ended]
-
-    def age(self, migration_id: str, hours: float) -> None:
-        """Let a migration be older, in hours of Azure: what it says of its beginning, and its deadlines, move."""
-        from datetime import datetime
-
-        from tests.azure_simulator import wire
-
-        with self.cloud.lock:
-            found = self.cloud.migrations[migration_id.lower()]
-            seconds = hours * 3600
-            found.age += self.cloud.clock.span(seconds)
-            begun = datetime.fromisoformat(found.window_start[:26] + "+00:00").timestamp()
-            found.window_start = wire.stamp(begun - seconds)
-            for one in found.progress().values():
-                one.started -= seconds
-
-    def wait_for(self, migration_id: str, state: str, substate: str | None = None, timeout: float = 60.0) -> dict:
-        """Wait until a migration has a state; return it. Raises TimeoutError with what it had."""
-        end = time.monotonic() + timeout
-        while True:
-            found = self.resource(migration_id)
-            status = (found or {}).get("properties", {}).get("currentStatus", {})
-            now = (status.get("state"), status.get("currentSubStateDetails", {}).get("currentSubState"))
-            if now[0] == state and substate in (None, now[1]):
-                return found
-            if time.monotonic() > end:
-                raise TimeoutError(f"{migration_id} is {now}, not {(state, substate)}, after {timeout} s: {status}")
-            time.sleep(0.02)
-
-    def settle(self, timeout: float = 60.0) -> None:
-        """Wait until no operation and no migration is on its way. Raises TimeoutError naming what is."""
-        end = time.monotonic() + timeout
-        while True:
-            with self.cloud.lock:
-                self.cloud.tick()
-                left = [f"{one.name} {one.id}" for one in self.cloud.operations.values() if not one.ended]
-                left += [one.id for one in self.cloud.migrations.values() if not one.ended]
-            if not left:
-                return
-            if time.monotonic() > end:
-                raise TimeoutError(f"still on the way after {timeout} s: {left}")
-            time.sleep(0.02)
-
-    # -- what it is given -----------------------------------------------------------------------------------------------
-
-    def add_resource_group(self, name: str, location: str = "eastus", tags: dict | None = None) -> str:
-        with self.cloud.lock:
-            return groups.make(self.cloud, name, location, tags)
-
-    def unregister(self, provider: str = "Microsoft.DBforPostgreSQL") -> None:
-        """Answer 409 MissingSubscriptionRegistration for a provider until it is registered again."""
-        with self.cloud.lock:
-            self.cloud.registrations[provider.lower()] = "NotRegistered"
-
-    def add_flexible_server(
-        self,
-        name: str,
-        resource_group: str,
-        *,
-        sku: str = "Standard_D2s_v3",
-        tier: str = "GeneralPurpose",
-        version: str | None = None,
-        storage_gb: int = 128,
-        location: str = "eastus",
-        public_network_access: str = "Enabled",
-        delegated_subnet_id: str | None = None,
-        private_dns_zone_id: str | None = None,
-        cluster=None,
-        administrator_login: str = "dbadmin",
-        password: str | None = None,
-        tags: dict | None = None,
-        state: str = "Ready",
-        high_availability: str = "Disabled",
-        authentication: str = "Password",
-        elastic_cluster: bool = False,
-        **properties,
-    ) -> str:
-        """Make a flexible server that is there at once, without an operation; return its id."""
-        with self.cloud.lock:
-            self.cloud.group(resource_group)
-            server = flexible_servers.new_resource(self.cloud, resource_group, name, location)
-            network: dict = {"publicNetworkAccess": public_network_access}
-            if delegated_subnet_id:
-                network = {"delegatedSubnetResourceId": delegated_subnet_id}
-                if private_dns_zone_id:
-                    network["privateDnsZoneArmResourceId"] = private_dns_zone_id
-            entra = {"activeDirectoryAuth": "Enabled" if authentication != "Password" else "Disabled"}
-            by_password = {"passwordAuth": "Enabled" if authentication != "Entra" else "Disabled"}
-            sent = {
-                "administratorLogin": administrator_login,
-                "administratorLoginPassword": password,
-                "version": version or (flexible_servers.major_of(cluster) if cluster is not None else "16"),
-                "storage": {"storageSizeGB": storage_gb},
-                "network": network,
-                "highAvailability": {"mode": high_availability},
-                "authConfig": {**entra, **by_password},
-                **properties,
-            }
-            body = {
-                "sku": {"name": sku, "tier": tier},
-                "properties": sent,
-                **({"tags": tags} if tags is not None else {}),
-            }
-            flexible_servers.merge(server, body)
-            server.properties["state"] = state
-            server.properties["backup"]["earliestRestoreDate"] = "2024-11-15T07:16:17.3809378+00:00"
-            if elastic_cluster:
-                server.properties["cluster"] = {"clusterSize": 2, "defaultDatabaseName": "postgres"}
-            server.behind = cluster
-            return self.cloud.put(server).id
-
-    def add_replica(self, name: str, server_id: str) -> str:
-        """Make a read replica of a server; return its id."""
-        with self.cloud.lock:
-            origin = self.cloud.find(server_id)
-            made = self.add_flexible_server(
-                name, origin.group, location=origin.body["location"], version=origin.properties["version"]
-            )
-            replica = self.cloud.find(made)
-            replica.private["replica_of"] = origin.id.lower()
-            replica.properties.update(replicationRole="AsyncReplica", replicaCapacity=0)
-            replica.properties["replica"] = {"role": "AsyncReplica", "capacity": 0, "replicationState": "Active"}
-            return made

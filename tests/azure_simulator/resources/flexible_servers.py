@@ -8,7 +8,7 @@ import secrets
 from tests.azure_simulator import operations, places, wire
 from tests.azure_simulator.cloud import Cloud, Resource
 from tests.azure_simulator.operations import Operation, OperationFailed
-from tests.azure_simulator.resources import names, server_rules
+from tests.azure_simulator.resources import dns, endpoints, names, server_rules, subnets
 from tests.azure_simulator.routing import Routes
 from tests.azure_simulator.wire import Answer, ArmError, Request
 
@@ -90,13 +90,32 @@ def shown(cloud: Cloud, server: Resource, version: str | None = None) -> dict:
     body = copy.deepcopy(server.body)
     held = body["properties"]
     if not held["network"].get("delegatedSubnetResourceId"):
-        from tests.azure_simulator.resources import endpoints
-
         held["privateEndpointConnections"] = endpoints.connections_of(cloud, server)
     if (version or "") < "2025":
         held["state"] = NEW_STATES.get(held["state"], held["state"])
     order = [word for word in ("sku", "identity", "systemData", "properties", "location", "tags") if word in body]
     return {**{word: body[word] for word in order}, "id": server.id, "name": server.name, "type": KIND}
+
+
+def enter_network(cloud: Cloud, server: Resource) -> None:
+    """Let a server live in its subnet and be found by its zone."""
+    network = server.properties["network"]
+    subnets.hold(cloud, network.get("delegatedSubnetResourceId"))
+    zone = cloud.find(network.get("privateDnsZoneArmResourceId"))
+    if zone is not None:
+        subnet = cloud.find(network["delegatedSubnetResourceId"])
+        dns.make_record(cloud, zone, server.name, [endpoints.next_address(cloud, subnet)], 30)
+
+
+def leave_network(cloud: Cloud, server: Resource) -> None:
+    """Take away a server with its record; its subnet is held for a while."""
+    network = server.properties["network"]
+    zone = cloud.find(network.get("privateDnsZoneArmResourceId"))
+    record = cloud.find(f"{zone.id}/A/{server.name}") if zone is not None else None
+    if record is not None:
+        cloud.remove(record)
+    cloud.remove(server)
+    subnets.release(cloud, network.get("delegatedSubnetResourceId"))
 
 
 def need(cloud: Cloud, group: str, server: str) -> Resource:
@@ -198,6 +217,7 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
     def finish() -> None:
         server_rules.check_create(cloud, created, body, taken)
         merge(created, body)
+        enter_network(cloud, created)
         held = created.properties
         held["state"] = "Ready"
         mode = held["highAvailability"]["mode"]
@@ -210,6 +230,7 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
 
     def work() -> None:
         created.behind = _new_cluster(cloud, created, body)
+        created.private["own_cluster"] = True
 
     operation = Operation(
         cloud,
@@ -292,7 +313,7 @@ def delete(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
         from tests.azure_simulator.migrations import course
 
         course.server_gone(cloud, found)
-        cloud.remove(found)
+        leave_network(cloud, found)
         if found.private.get("own_cluster"):
             found.behind.destroy()
 
@@ -320,7 +341,11 @@ def _run(cloud: Cloud, request: Request, server: Resource, name: str, duration: 
     server.properties["state"] = during
 
     def finish() -> None:
+        from tests.azure_simulator.resources import configurations
+
         server.properties["state"] = afterwards
+        if afterwards == "Ready":
+            configurations.restarted(server)
 
     def abandon() -> None:
         server.properties["state"] = before
@@ -341,7 +366,6 @@ def restart(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
     def work() -> None:
         found.behind.stop()
         found.behind.start()
-        found.private.get("pending", {}).clear()
 
     states = (("Ready",), "Restarting", "Ready")
     return _run(cloud, request, found, "RestartServerManagementOperation", "server restart", states, work)
