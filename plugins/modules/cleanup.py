@@ -119,7 +119,13 @@ summary:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, AZURE_SERVER, GATE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    GATE,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 

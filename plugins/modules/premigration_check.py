@@ -130,7 +130,13 @@ report:
   type: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, AZURE_SERVER, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import check
 
