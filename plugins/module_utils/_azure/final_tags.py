@@ -11,24 +11,26 @@ from .._core.final_record import FORMAT
 from .._core.request import Request
 from .client import Azure
 from .errors import AzureError
+from .migrations.identity import MIGRATE
+from .migrations.record import Record
 from .ownership import REQUEST
 
 FINAL = "azpg-final"
-KIND, MIGRATE = "azpg-kind", "migrate"
 LONGEST = 256
 
 
 def own_records(azure: Azure, request: Request) -> list:
-    """Return the service's migration records that carry this request's hash and moved data, the oldest first."""
-    records = azure.list(f"{request.target_server_id}/migrations", migrationListFilter="All")
-    own = [item for item in records if (item.get("tags") or {}).get(REQUEST) == request.hash]
-    return [item for item in own if item["tags"].get(KIND, MIGRATE) == MIGRATE]
+    """Return the service's records of this request that moved data, the oldest first."""
+    found = azure.list(f"{request.target_server_id}/migrations", migrationListFilter="All")
+    records = [Record.read(item) for item in found]
+    own = [record for record in records if record.tags.get(REQUEST) == request.hash]
+    return [record for record in own if record.place is None or record.place.kind == MIGRATE]
 
 
 def recall(records: list, request: Request) -> dict | None:
     """Return the final record that a tag tells, with empty parts for what a tag has no room for; None without one."""
-    for item in reversed(records):
-        told = item["tags"].get(FINAL)
+    for record in reversed(records):
+        told = record.tags.get(FINAL)
         if not told:
             continue
         try:
@@ -47,14 +49,14 @@ def recall(records: list, request: Request) -> dict | None:
             "runtime_server": {},
             "removed": [],
             "kept": [
-                f"migration record {item['name']} of {request.target_server_id.name}, with the final record as a tag"
+                f"migration record {record.name} of {request.target_server_id.name}, with the final record as a tag"
             ],
             "summary": [f"Migration {request.name} ended at {words.get('finished_at')}: {words.get('outcome')}."],
         }
     return None
 
 
-def tell(azure: Azure, records: list, record: dict) -> str:
+def tell(azure: Azure, records: list, final: dict) -> str:
     """Write the final record to the newest of the migration's records; return why not, or an empty text.
 
     That it cannot be written is no failure: the archive directory has it, and what was to go may go.
@@ -62,17 +64,17 @@ def tell(azure: Azure, records: list, record: dict) -> str:
     if not records:
         return "The migration service has no record of this migration that could carry the final record as a tag."
     words = {
-        "outcome": record["outcome"],
-        "finished_at": record["finished_at"],
-        "verdict": record["verification"].get("verdict"),
-        "sha256": record["sha256"],
+        "outcome": final["outcome"],
+        "finished_at": final["finished_at"],
+        "verdict": final["verification"].get("verdict"),
+        "sha256": final["sha256"],
     }
     text = json.dumps({word: value for word, value in words.items() if value}, separators=(",", ":"))
     newest = records[-1]
-    if newest["tags"].get(FINAL) == text:
+    if newest.tags.get(FINAL) == text:
         return ""
     try:
-        azure.patch(newest["id"], {"tags": {**newest["tags"], FINAL: text[:LONGEST]}})
+        azure.patch(newest.id, {"tags": {**newest.tags, FINAL: text[:LONGEST]}})
     except AzureError as error:
         return f"The final record is in the archive directory only; Azure did not take it as a tag: {error.msg}"
     return ""

@@ -87,6 +87,22 @@ AZURE_SERVER = {
     }
 }
 
+# What Azure's migration service can be asked for, beyond what every provider is asked for.
+SERVICE = {
+    "batch_size": {"type": "int", "default": 8},
+    "groups": {"type": "list", "elements": "list"},
+    "overwrite_databases": {"type": "list", "elements": "str", "default": []},
+    "on_busy": {"type": "str", "choices": ["fail", "wait"], "default": "wait"},
+    "runtime_concurrency": {"type": "int", "default": 1},
+    "azure_migration_name": {"type": "str"},
+    "migration_window_start": {"type": "str"},
+    "migrate_roles": {"type": "bool", "default": False},
+    "setup_logical_replication": {"type": "bool", "default": False},
+    "unsafe_skip_validation": {"type": "bool", "default": False},
+    "source_server_fqdn": {"type": "str"},
+    "target_server_fqdn": {"type": "str"},
+}
+
 # What lets the gate in front of deletion open.
 GATE = {
     "evidence": {"type": "dict"},

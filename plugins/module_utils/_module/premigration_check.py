@@ -48,18 +48,20 @@ def in_words(findings: list) -> str:
     return " ".join(sentences[:REASONS_SHOWN]) + more
 
 
-def require_ready(task: Task) -> None:
-    """Refuse to start a migration that is going to fail, before anything is touched.
+def require_ready(task: Task) -> list:
+    """Refuse to start a migration that is going to fail, before anything is touched; return all findings.
 
     :raises PreconditionFailed: with every failed finding
     """
-    failed = [finding for finding in findings_of(task) if finding.status == FAILED]
+    findings = findings_of(task)
+    failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
             in_words(failed),
             "Put these right, or look at all findings with module premigration_check.",
             {"findings": [finding.as_dict() for finding in failed]},
         )
+    return findings
 
 
 def check(task: Task) -> dict:

@@ -12,6 +12,7 @@ import drift_facts as facts
 import pytest
 import yaml
 from ansible_collections.azpg.migrate.plugins.module_utils._core.version import VERSION
+from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import USUAL_PAUSE
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.driver import MINIMUM
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.runtime import MINIMUM_PYTHON
 
@@ -136,8 +137,10 @@ def test_return_values_are_described_with_types(module):
 def test_action_plugin_has_the_defaults_of_its_module():
     plugin = importlib.import_module("ansible_collections.azpg.migrate.plugins.action.migration")
     specification = facts.specification("migration")
-    assert specification["poll_interval"]["default"] == plugin.DEFAULT_POLL_INTERVAL
     assert specification["wait_timeout"]["default"] == plugin.DEFAULT_WAIT_TIMEOUT
+    assert specification["max_lag"]["default"] == plugin.DEFAULT_MAX_LAG
+    assert plugin.USUAL_PAUSE == USUAL_PAUSE
+    assert set(plugin.LOOKING) <= set(facts.specification("migration_info"))
 
 
 def test_every_action_plugin_belongs_to_a_module():

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MIGRATION, REQUEST, KIND, BATCH, RUN = "azpg-migration", "azpg-request", "azpg-kind", "azpg-batch", "azpg-run"
+from ..._core.version import VERSION
+from ..ownership import MANAGED_BY, MIGRATION, OURS, REQUEST
+
+KIND, BATCH, RUN = "azpg-kind", "azpg-batch", "azpg-run"
 # When the module first saw that every database of a record waits for cutover: the service tells nobody.
 REPLICATING_SINCE = "azpg-replicating-since"
 MIGRATE, VALIDATE = "migrate", "validate"
@@ -39,6 +42,7 @@ def record_name(name: str, request_hash: str, place: Place) -> str:
 def tags(name: str, request_hash: str, place: Place) -> dict:
     """Return the tags by which a record is found again, by any controller."""
     return {
+        MANAGED_BY: f"{OURS}/{VERSION}",
         MIGRATION: name,
         REQUEST: request_hash,
         KIND: place.kind,
