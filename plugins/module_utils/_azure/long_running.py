@@ -19,7 +19,7 @@ from .retrying import growing_pauses, hinted_pause
 ENDED_WELL = "succeeded"
 ENDED_BADLY = ("failed", "canceled", "cancelled")
 # Without Azure's hint, looks begin close together and come to be this far apart.
-LONGEST_PAUSE = 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 UNKNOWN = "InProgress"
 
 
@@ -72,7 +72,7 @@ class Waiting:
         :raises OperationFailed: when it ends badly
         :raises StillRunning: when it does not end in time; it goes on, and C(details.operation) is where to look
         """
-        start, pauses, hinted = self.now(), growing_pauses(longest=LONGEST_PAUSE), self.operation.pause
+        start, pauses, hinted = self.now(), growing_pauses(FIRST_PAUSE, LONGEST_PAUSE), self.operation.pause
         while True:
             wait = next(pauses) if hinted is None else hinted
             self.azure.patience.sleep(min(wait, max(0.0, self.seconds - (self.now() - start))))

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .._core.errors import MigrationError, PreconditionFailed
-from .errors import OperationFailed, StillRunning
+from .errors import NotFound, OperationFailed, StillRunning
 from .long_running import LongRunning, Waiting
 from .ownership import OWN_TAGS, own_tags, ownership
 from .runtime_plan import Plan, make_plan, missing_links, planned_sku, server_tags, target_size
 from .scene import Scene, network_of_subnet, same
-from .servers import DROPPING, READY, STOPPED, Server, need_server, region, settle
+from .servers import DROPPING, READY, STOPPED, Server, region, settle
 from .sizing import Sku, choose_storage
 
 Watch = Callable[[str, float, str], None]
@@ -39,6 +39,21 @@ class Outcome:
     remarks: list = field(default_factory=list)
     pending: str = ""
     operation: str | None = None
+
+
+def need_target(scene: Scene) -> Server:
+    """Return the target.
+
+    :raises NotFound: when there is none
+    """
+    found = scene.target
+    if found is None:
+        raise NotFound(
+            f"'target_server_id' names {scene.request.target_server_id}, which does not exist, or which the identity may "
+            "not see.",
+            "Correct it; 'az postgres flexible-server list --query [].id' prints what there is.",
+        )
+    return found
 
 
 def refuse_endpoint(scene: Scene) -> None:
@@ -80,7 +95,7 @@ def present(
     :raises PreconditionFailed: for a server that cannot be the runtime server, or must not be changed
     :raises AzureError: for whatever Azure refuses
     """
-    target = need_server(scene.azure, scene.request.target_server_id, "target_server_id")
+    target = need_target(scene)
     refuse_endpoint(scene)
     changes: list = []
     try:
