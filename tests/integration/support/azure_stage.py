@@ -86,10 +86,8 @@ class Stage(Rehearsal):
         """Return the task of a module with these options; its warnings are kept."""
         given = self.arguments(**options)
         if "azure_server" in specification:
-            given["azure_server"] = 
-                **defaults(specification["azure_server"]["options"]),
-                **given["azure_server"],
-            }
+            known = defaults(specification["azure_server"]["options"])
+            given["azure_server"] = {**known, **given["azure_server"]}
         parameters = {**defaults(specification), **given}
         parameters = {word: value for word, value in parameters.items() if word in specification}
         return Task(SimpleNamespace(params=parameters, check_mode=check_mode, warn=self.warnings.append))
