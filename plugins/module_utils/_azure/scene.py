@@ -81,7 +81,7 @@ class Scene:
     @property
     def runtime_id(self) -> ResourceId:
         """Id of the runtime server, whether it exists or not."""
-        return runtime_id(self.request, self.options.get("resource_group"))
+        return runtime_id(self.request)
 
     @property
     def runtime(self) -> Server | None:

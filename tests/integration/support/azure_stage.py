@@ -1,0 +1,151 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A landscape in the simulator: networks of source, runtime server and target, and a target behind a private endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.client import Azure
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.scene import Scene
+from ansible_collections.azpg.migrate.plugins.module_utils._module import cleanup as cleaning
+from ansible_collections.azpg.migrate.plugins.module_utils._module import premigration_check as checking
+from ansible_collections.azpg.migrate.plugins.module_utils._module import runtime_server as serving
+from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import Task
+from ansible_collections.azpg.migrate.plugins.modules import (
+    cleanup,
+    premigration_check,
+    runtime_server,
+    runtime_server_info,
+)
+
+from support.azure_migrations import Rehearsal, defaults
+
+GROUP = "shop"
+PRIVATE_ZONE = "privatelink.postgres.database.azure.com"
+
+
+class Stage(Rehearsal):
+    """Everything that a migration from a private source to a private endpoint needs, but the runtime server.
+
+    :param peered: whether the three networks are peered
+    """
+
+    def __init__(self, azure, directory: Path, name: str = "shop", peered: bool = True):
+        azure.add_resource_group(GROUP)
+        self.source_network = azure.add_network(
+            "source", GROUP, addresses=("10.20.0.0/16",), subnets={"databases": {"addresses": "10.20.0.0/24"}}
+        )
+        self.runtime_network = azure.add_network(
+            "hub",
+            GROUP,
+            addresses=("10.10.0.0/16",),
+            subnets={
+                "runtime": {"addresses": "10.10.1.0/24", "delegated": True},
+                "plain": {"addresses": "10.10.2.0/24"},
+            },
+        )
+        self.target_network = azure.add_network(
+            "spoke", GROUP, addresses=("10.30.0.0/16",), subnets={"endpoints": {"addresses": "10.30.0.0/24"}}
+        )
+        if peered:
+            azure.add_peering(self.runtime_network, self.source_network)
+            azure.add_peering(self.runtime_network, self.target_network)
+        self.subnet = f"{self.runtime_network}/subnets/runtime"
+        target = azure.add_flexible_server(
+            "target", GROUP, sku="Standard_D4s_v3", version="16", storage_gb=256, public_network_access="Disabled"
+        )
+        self.private_zone = azure.add_dns_zone(
+            PRIVATE_ZONE, GROUP, networks=[self.runtime_network, self.target_network], records={"target": "10.30.0.5"}
+        )
+        self.endpoint = azure.add_private_endpoint(
+            "target-endpoint",
+            GROUP,
+            f"{self.target_network}/subnets/endpoints",
+            target,
+            zone=self.private_zone,
+            address="10.30.0.5",
+        )
+        super().__init__(azure, directory, target, None, ["shop", "billing"], name)
+        self.source = {**self.source, "host": "10.20.0.4", "port": 5432}
+        self.options = {"delegated_subnet_id": self.subnet, "source_virtual_network_id": self.source_network}
+        self.warnings: list = []
+
+    def server(self, **options) -> dict:
+        """Return the option azure_server; None leaves one out."""
+        given = {**self.options, **options}
+        return {word: value for word, value in given.items() if value is not None}
+
+    def arguments(self, **options) -> dict:
+        """Return a module's arguments as a user writes them."""
+        return super().arguments(**{"azure_server": self.server(), **options})
+
+    def task(self, specification: dict, check_mode: bool = False, **options) -> Task:
+        """Return the task of a module with these options; its warnings are kept."""
+        given = self.arguments(**options)
+        if "azure_server" in specification:
+            known = defaults(specification["azure_server"]["options"])
+            given["azure_server"] = {**known, **given["azure_server"]}
+        parameters = {**defaults(specification), **given}
+        parameters = {word: value for word, value in parameters.items() if word in specification}
+        return Task(SimpleNamespace(params=parameters, check_mode=check_mode, warn=self.warnings.append))
+
+    def present(self, check_mode: bool = False, server: dict | None = None, **options) -> dict:
+        """Do what the module runtime_server does."""
+        words = {"azure_server": self.server(**(server or {})), **options}
+        return serving.ensure(self.task(runtime_server.SPECIFICATION, check_mode, **words))
+
+    def absent(self, check_mode: bool = False, server: dict | None = None, **options) -> dict:
+        """Do what the module runtime_server does with state=absent."""
+        return self.present(check_mode, server, state="absent", **options)
+
+    def look(self, **options) -> dict:
+        """Do what the module runtime_server_info does."""
+        return serving.inform(self.task(runtime_server_info.SPECIFICATION, **options))
+
+    def clean(self, check_mode: bool = False, **options) -> dict:
+        """Do what the module cleanup does."""
+        return cleaning.ensure(self.task(cleanup.SPECIFICATION, check_mode, **options))
+
+    def check(self, only: list | None = None, server: dict | None = None, **options) -> dict:
+        """Do what the module premigration_check does with Azure's rules, and return findings by rule."""
+        words = {
+            "only": only or ["azure-*"],
+            "fail_on": "never",
+            "azure_server": self.server(**(server or {})),
+            **options,
+        }
+        result = checking.check(self.task(premigration_check.SPECIFICATION, **words))
+        found: dict = {}
+        for finding in result["findings"]:
+            found.setdefault(finding["rule"], []).append(finding)
+        return found
+
+    def session(self) -> Azure:
+        """Return a session with the simulator."""
+        return Azure.login(self.login)
+
+    def scene(self, **options) -> Scene:
+        """Return the scene of the migration's request."""
+        task = self.task(runtime_server.SPECIFICATION, **options)
+        return Scene(self.session, task.request, self.server())
+
+    @property
+    def runtime_name(self) -> str:
+        """The id of the runtime server that is made."""
+        return str(self.scene().runtime_id)
+
+    def add_runtime(self, name: str = "runtime", **words) -> str:
+        """Add a server that somebody else has made in the runtime server's subnet; return its id."""
+        zone = self.azure.add_dns_zone(
+            f"{name}.private.postgres.database.azure.com", GROUP, networks=[self.runtime_network]
+        )
+        given = {
+            "sku": "Standard_D4s_v3",
+            "delegated_subnet_id": self.subnet,
+            "private_dns_zone_id": zone,
+            **words,
+        }
+        return self.azure.add_flexible_server(name, GROUP, **given)
