@@ -169,6 +169,7 @@ def main() -> None:
             if chosen.results:
                 replace_part(chosen.results, lines)
             source.psql(f'DROP DATABASE "{database}";')
+            arena.discard()
 
 
 def replace_part(path: Path, lines: list) -> None:

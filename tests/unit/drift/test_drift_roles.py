@@ -22,7 +22,15 @@ AZURE_VARIABLE = "azpg_azure"
 DECIDED = {
     # Making ready asks no gate.
     "provision": {
-        "runtime_server": {"state", "accept_sample", "accept_warnings", "signing_key", "allowed_signers", "signer"}
+        "runtime_server": {
+            "state",
+            "evidence",
+            "accept_sample",
+            "accept_warnings",
+            "signing_key",
+            "allowed_signers",
+            "signer",
+        }
     },
     # Findings are the result of the task; a file of them is for those who call the module.
     # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
