@@ -87,6 +87,10 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
+.PHONY: fleet
+fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
+	@$(PARTS) fleet
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.servers import Lab
+from support.servers import Lab, write_secrets
 from support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -193,9 +193,7 @@ class Migration:
         }
         inventory, vault = self.directory / "inventory.yml", self.directory / "vault.yml"
         inventory.write_text(json.dumps({"migrations": {"hosts": {self.name: host}}}), encoding="utf-8")
-        secrets = {f"vault_{side}": words.get("password") for side, words in self.ends.items()}
-        with open(os.open(vault, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            json.dump(secrets, stream)
+        write_secrets(vault, {f"vault_{side}": words.get("password") for side, words in self.ends.items()})
         return inventory, vault
 
     def begin_play(

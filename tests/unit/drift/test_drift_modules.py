@@ -145,3 +145,8 @@ def test_action_plugin_has_the_defaults_of_its_module():
 
 def test_every_action_plugin_belongs_to_a_module():
     assert {path.stem for path in (facts.ROOT / "plugins" / "action").glob("*.py")} <= set(facts.MODULES)
+
+
+def test_filters_are_the_documented_ones():
+    plugin = importlib.import_module("ansible_collections.azpg.migrate.plugins.filter.fleet")
+    assert sorted(plugin.FilterModule().filters()) == facts.FILTERS
