@@ -35,7 +35,8 @@ DECIDED = {
     },
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
-    "verify": {"verification": {"fail_on", "report_directory"}},
+    # It waits: what follows needs the verdict.
+    "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
     # The decommissioned runtime server needs no client programs.
     "decommission": {"runtime_server": {"state", "bin_directory"}},
 }
