@@ -33,6 +33,7 @@ options:
     type: str
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.gate
   - azpg.migrate.attributes
 attributes:
@@ -117,12 +118,13 @@ summary:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import GATE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 
 SPECIFICATION = merged(
     REQUEST,
+    AZURE,
     GATE,
     outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
     confirm={"type": "str"},

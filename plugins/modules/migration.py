@@ -76,6 +76,7 @@ options:
     default: 5
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.programs
   - azpg.migrate.attributes
 attributes:
@@ -326,12 +327,13 @@ estimate:
       returned: before the first start
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import ensure
 
 SPECIFICATION = merged(
     REQUEST,
+    AZURE,
     PROGRAMS,
     state={"type": "str", "choices": ["completed", "validated", "cancelled"], "default": "completed"},
     jobs={"type": "int"},

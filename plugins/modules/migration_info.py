@@ -18,6 +18,7 @@ requirements:
   - psycopg2 2.9 or newer
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
 seealso:
@@ -204,11 +205,11 @@ timeline:
   sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import inform
 
-SPECIFICATION = merged(REQUEST)
+SPECIFICATION = merged(REQUEST, AZURE)
 
 
 def main():

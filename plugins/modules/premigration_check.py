@@ -52,6 +52,7 @@ options:
     type: path
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -128,12 +129,13 @@ report:
   type: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import check
 
 SPECIFICATION = merged(
     REQUEST,
+    AZURE,
     PROGRAMS,
     only={"type": "list", "elements": "str", "default": []},
     exclude={"type": "list", "elements": "str", "default": []},

@@ -27,6 +27,7 @@ options:
     default: present
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.gate
   - azpg.migrate.programs
   - azpg.migrate.attributes
@@ -132,12 +133,18 @@ changes:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import GATE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    GATE,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.runtime_server import ensure
 
 SPECIFICATION = merged(
-    REQUEST, PROGRAMS, GATE, state={"type": "str", "choices": ["present", "absent"], "default": "present"}
+    REQUEST, AZURE, PROGRAMS, GATE, state={"type": "str", "choices": ["present", "absent"], "default": "present"}
 )
 
 

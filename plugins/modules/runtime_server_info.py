@@ -18,6 +18,7 @@ requirements:
   - psycopg2 2.9 or newer
 extends_documentation_fragment:
   - azpg.migrate.request
+  - azpg.migrate.azure
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -88,11 +89,11 @@ runtime_server:
       returned: when present
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.runtime_server import inform
 
-SPECIFICATION = merged(REQUEST, PROGRAMS)
+SPECIFICATION = merged(REQUEST, AZURE, PROGRAMS)
 
 
 def main():

@@ -33,6 +33,10 @@ class Task:
             given["provider"],
             given["mode"],
             given["role_map"],
+            given["source_type"],
+            given["source_server_id"],
+            given["target_server_id"],
+            given["runtime_server_id"],
         )
         self.layout = Layout.create(given["name"], given["state_directory"], given["archive_directory"])
 
@@ -53,7 +57,7 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
     """
     module = AnsibleModule(specification, supports_check_mode=True, **restrictions)
     secrets = [(module.params.get(side) or {}).get("password") for side in ("source", "target")]
-    secrets.append(module.params.get("signing_key"))
+    secrets += [module.params.get(option) for option in ("signing_key", "secret", "oidc_token")]
     try:
         result = action(Task(module))
     except MigrationError as error:

@@ -54,7 +54,13 @@ def test_collection_has_the_name_that_everything_uses():
 
 
 def test_action_group_names_exactly_the_modules():
-    assert RUNTIME["action_groups"] == {"all": facts.MODULES}
+    assert RUNTIME["action_groups"]["all"] == facts.MODULES
+
+
+def test_second_group_names_the_modules_that_take_credentials_for_azure():
+    taking = [name for name in facts.MODULES if "tenant" in facts.options(name)]
+    assert taking
+    assert RUNTIME["action_groups"] == {"all": facts.MODULES, "azure": taking}
 
 
 def test_ansible_floor_is_one_and_the_same():
@@ -87,6 +93,7 @@ def test_every_attribute_is_stated(module):
     assert set(attributes) == {"check_mode", "diff_mode", "idempotent", "platform", "action_group"}
     assert all(attribute.get("support") for attribute in attributes.values())
     assert attributes["action_group"]["membership"] == [f"{facts.COLLECTION}.all"]
+    assert ("tenant" in facts.options(module)) == (module in RUNTIME["action_groups"]["azure"])
 
 
 @pytest.mark.parametrize("module", facts.MODULES)

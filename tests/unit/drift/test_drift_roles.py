@@ -9,11 +9,14 @@ import re
 
 import drift_facts as facts
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import GATE
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE
 
 # A role hands an option on in one of these two forms, and in no other.
 HANDED_ON = re.compile(r"\{\{ (azpg_[a-z0-9_]+)( \| default\(omit\))? \}\}")
 GROUP = f"group/{facts.COLLECTION}.all"
+# Credentials for Resource Manager go to the modules that take them as one dictionary of their options.
+AZURE_GROUP = f"group/{facts.COLLECTION}.azure"
+AZURE_VARIABLE = "azpg_azure"
 
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
@@ -86,6 +89,8 @@ def test_every_option_of_the_modules_can_be_set_through_the_role(role):
         passed.setdefault(module, set()).add(option)
     for module, options in passed.items():
         left_out = set(facts.options(module)) - options
+        if AZURE_GROUP in tasks(role)[0]["module_defaults"]:
+            left_out -= set(AZURE)
         assert left_out <= DECIDED[role].get(module, set()), f"{module}: {left_out}"
 
 
@@ -105,7 +110,14 @@ def test_role_options_have_the_types_of_the_module_options(role):
         assert ours.get("required", False) == theirs.get("required", False) == (not optional), name
         checked.add(name)
     # What is not handed on is used by the role itself.
-    assert set(specified) - checked <= {"azpg_report_directory"}
+    assert set(specified) - checked <= {"azpg_report_directory", AZURE_VARIABLE}
+
+
+@pytest.mark.parametrize("role", facts.ROLES)
+def test_credentials_for_azure_go_where_they_are_taken_and_nowhere_else(role):
+    taking = [module for module, _arguments in facts.calls(tasks(role)) if "tenant" in facts.options(module)]
+    handed = tasks(role)[0]["module_defaults"].get(AZURE_GROUP)
+    assert handed == (f"{{{{ {AZURE_VARIABLE} | default({{}}) }}}}" if taking else None)
 
 
 @pytest.mark.parametrize("role", facts.ROLES)
@@ -120,8 +132,9 @@ def test_role_readme_names_what_the_role_sets(role):
 def test_playbooks_refer_to_what_is_there(playbook):
     for play in facts.load("playbooks", f"{playbook}.yml"):
         if "ansible.builtin.import_playbook" in play:
-            prefix, _dot, name = play["ansible.builtin.import_playbook"].rpartition(".")
-            assert prefix == facts.COLLECTION
+            # By its file: Galaxy's importer looks at a collection that is not installed.
+            name, _dot, ending = play["ansible.builtin.import_playbook"].rpartition(".")
+            assert ending == "yml"
             assert name in facts.PLAYBOOKS
             continue
         assert play["hosts"] == "{{ azpg_hosts | default('migrations') }}"
@@ -136,7 +149,7 @@ def test_playbooks_refer_to_what_is_there(playbook):
 
 def test_site_runs_every_phase_once_and_in_order():
     imported = [
-        play["ansible.builtin.import_playbook"].rpartition(".")[2] for play in facts.load("playbooks", "site.yml")
+        play["ansible.builtin.import_playbook"].removesuffix(".yml") for play in facts.load("playbooks", "site.yml")
     ]
     assert imported == ["provision", "premigration", "migrate", "verify", "decommission"]
     for number, name in enumerate(imported, 1):
