@@ -181,6 +181,30 @@ options:
     type: str
     choices: [difference, never]
     default: difference
+  wait:
+    description:
+      - Wait until the verification has ended. It runs as a process of its own either way, which outlives this task, its
+        connection and the controller.
+      - On a terminal and in AWX progress is shown while waiting, and tables that differ as they are found, in short lines
+        that become fewer with time.
+      - Without it the task returns after a few seconds with RV(state=running) unless the verification is over by then;
+        O(run_id) fetches its result later.
+      - Where a verification with the same options runs already, the task attaches to it.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait at the most; the verification goes on when they have passed.
+    type: int
+    default: 604800
+  poll_interval:
+    description: Seconds between two looks at the verification.
+    type: int
+    default: 5
+  run_id:
+    description:
+      - Start nothing, but fetch the result of the verification that an earlier task started and returned as RV(run_id).
+      - All other options have to be those of that task.
+    type: str
   report_directory:
     description:
       - Directory on the executing host for the report.
@@ -193,7 +217,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Compares, and writes no report. A fence is planned and not put up.
+      - Compares within the task, without a line in between, and writes no report. A fence is planned and not put up.
   diff_mode:
     support: none
   idempotent:
@@ -247,10 +271,16 @@ state:
     - V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read
       instead.
     - V(unfenced) after O(fence=down).
+    - V(running) while the verification runs and the task was not to wait for it.
     - In check mode V(pending) while the target does not have the databases yet.
   returned: success
   type: str
   sample: verified
+run_id:
+  description: Which run it was; empty in check mode, and where nothing ran.
+  returned: success
+  type: str
+  sample: 0d3c2a1e-5b7f-4a55-9e7d-0c2f3a8b9d10
 fence:
   description: What the fence around the source was found to be worth; empty without one.
   returned: success
@@ -341,6 +371,10 @@ SPECIFICATION = merged(
         "default": [],
         "options": {word: {"type": "str"} for word in ("rule", "kind", "object", "attribute", "reason")},
     },
+    wait={"type": "bool", "default": True},
+    wait_timeout={"type": "int", "default": 604800},
+    poll_interval={"type": "int", "default": 5},
+    run_id={"type": "str"},
     fail_on={"type": "str", "choices": ["difference", "never"], "default": "difference"},
     report_directory={"type": "path"},
 )

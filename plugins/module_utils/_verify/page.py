@@ -101,6 +101,9 @@ def _facts(report: dict) -> str:
         facts += (
             ("Fence", f"{', '.join(fence.get('methods', ()))} on the source, measured when all was read: {said}"),
         )
+    if report["resumed"]["pieces"]:
+        said = f"{report['resumed']['pieces']} pieces of tables that an earlier run had read, and that nobody wrote to since"
+        facts += (("Taken over", f"{said} ({', '.join(report['resumed']['runs'])})"),)
     signature = report.get("signature")
     if signature:
         facts += (("Signature", SIGNATURES.get(signature["kind"], signature["kind"])),)

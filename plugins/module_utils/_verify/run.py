@@ -36,6 +36,7 @@ from .formats import (
     SERVER_ALGORITHM,
 )
 from .identity import identity, static_proof
+from .ledger import Ledger
 from .overrides import checked
 from .parity import AZURE_ADMINISTRATOR, Rules
 from .pool import Pace
@@ -76,6 +77,8 @@ def verify(
     method: str = AUTO,
     base: dict | None = None,
     fence: Callable[[], dict] | None = None,
+    run_id: str | None = None,
+    ledger: Ledger | None = None,
 ) -> dict:
     """Compare source and target and return the report.
 
@@ -102,6 +105,8 @@ def verify(
     :param method: C(server), C(client) (rows are read and hashed here) or C(auto) (client where servers cannot)
     :param base: mode recheck: the earlier report
     :param fence: called when all is read; returns what a fence around the source is worth then, as M(fence_measure.measure)
+    :param run_id: the name of the run, by which servers show its sessions too; a new one when None
+    :param ledger: remembers what was read, for a run that dies; whoever gave it closes it
     :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
     :raises BaseRefused: when I(base) is no full report of this request and these servers
     :raises ConnectionFailed: when a server cannot be reached at all
@@ -127,6 +132,7 @@ def verify(
             f"'jobs' is {jobs} and 'busy_percent' is {busy_percent}.",
             "Give at least one session per server, and between 1 and 100 percent.",
         )
+    run_id = run_id or str(uuid.uuid4())
     bits = sample_bits(sample_fraction)
     overrides = checked(compare_as, request.databases)
     started = datetime.now(timezone.utc)
@@ -167,7 +173,11 @@ def verify(
             {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
             Pace(busy_percent, following),
             overrides,
+            run_id[:8],
+            ledger,
         )
+        if ledger:
+            ledger.begin(request, ends, run_id)
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
         if mode != COUNTS:
@@ -186,7 +196,8 @@ def verify(
         "method": {"asked": method, "used": used},
         "seed": str(SEED),
         "canaries": canaries,
-        "run_id": str(uuid.uuid4()),
+        "run_id": run_id,
+        "resumed": {"pieces": ledger.taken, "runs": ledger.runs} if ledger else {"pieces": 0, "runs": []},
         "mode": mode,
         "base": origin(base) if mode == RECHECK else None,
         "sample": summary(bits, accept_sample) if mode == SAMPLE else None,

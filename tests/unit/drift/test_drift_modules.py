@@ -143,6 +143,15 @@ def test_action_plugin_has_the_defaults_of_its_module():
     assert set(plugin.LOOKING) <= set(facts.specification("migration_info"))
 
 
+def test_watching_has_the_defaults_of_the_modules_that_are_watched():
+    shared = importlib.import_module("ansible_collections.azpg.migrate.plugins.plugin_utils.watching")
+    plugin = importlib.import_module("ansible_collections.azpg.migrate.plugins.action.verification")
+    specification = facts.specification("verification")
+    assert specification["poll_interval"]["default"] == shared.DEFAULT_POLL_INTERVAL
+    assert specification["wait_timeout"]["default"] == shared.DEFAULT_WAIT_TIMEOUT
+    assert set(plugin.LOOKING) <= set(facts.specification("verification_info"))
+
+
 def test_every_action_plugin_belongs_to_a_module():
     assert {path.stem for path in (facts.ROOT / "plugins" / "action").glob("*.py")} <= set(facts.MODULES)
 

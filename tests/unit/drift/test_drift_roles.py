@@ -38,7 +38,8 @@ DECIDED = {
     },
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
-    "verify": {"verification": {"fail_on", "report_directory"}},
+    # It waits: what follows needs the verdict.
+    "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
     # Reports are fetched to the controller; where they lie on the host is for those who call the module.
     "fleet": {"verification_info": {"report_directory"}},
     # The decommissioned runtime server needs no client programs.
