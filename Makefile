@@ -107,6 +107,10 @@ faults: setup ## long: whatever dies in a transfer, one more run proves it: FAUL
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
 
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
+
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build
 	@$(RUN) -m tools.house.check_artifact --keep

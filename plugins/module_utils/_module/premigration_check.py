@@ -50,7 +50,8 @@ def findings_of(task: Task, **selection) -> list:
 def in_words(findings: list) -> str:
     """Return failed findings as sentences."""
     sentences = [
-        f"{finding.title}: {finding.found} (expected: {finding.expected}). {finding.remedy}" for finding in findings
+        f"{finding.title} ({finding.object}): {finding.found} (expected: {finding.expected}). {finding.remedy}"
+        for finding in findings
     ]
     more = f" And {len(findings) - REASONS_SHOWN} more." if len(findings) > REASONS_SHOWN else ""
     return " ".join(sentences[:REASONS_SHOWN]) + more
