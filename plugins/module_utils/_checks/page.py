@@ -163,7 +163,7 @@ def _steps(title: str, findings: list, status: str) -> str:
             f"rule {text(first['rule'])}",
         ]
         more += [f"code {text(first['code'])}"] if first["code"] else []
-        more += [f"{_times(waiting, 'other check')} wait for this"] if waiting else []
+        more += [f"{_times(waiting, 'other check')} wait{'s' if waiting == 1 else ''} for this"] if waiting else []
         steps.append(
             f'<li class="{TAGS[status][0]}"><h3>{text(first["title"])}</h3><p class="who"><b>{text(NAMES[first["who"]])}</b>, '
             f"{text(SIDES[first['side']])}</p>{''.join(map(_one, group[:LONGEST]))}"
