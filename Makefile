@@ -116,6 +116,10 @@ azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --t
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
 
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
+
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build
 	@$(RUN) -m tools.house.check_artifact --keep

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from support.check_faults import FAULTS, old_ones
-from support.check_runs import faulty_findings
+from support.check_runs import assert_as_expected, faulty_findings
 from support.checks import COMBINATIONS, OLD_MAJORS, SOURCE_MAJOR, TARGET_MAJOR
 
 
@@ -30,14 +30,4 @@ def test_the_server_itself_is_well(found, provider, mode):
 def test_a_fault_has_its_own_findings_and_no_others(found, fault, provider, mode):
     if fault not in found[provider, mode]:
         pytest.skip("not made on a source of this version")
-    findings = found[provider, mode][fault]
-    expected = [expect for expect in FAULTS[fault].expects if provider in expect.providers and mode in expect.modes]
-    said = sorted((finding.rule, finding.status) for finding in findings)
-    assert said == sorted((expect.rule, expect.status) for expect in expected)
-    by_rule = {finding.rule: finding for finding in findings}
-    for expect in expected:
-        finding = by_rule[expect.rule]
-        assert expect.found.format(name=finding.object) in finding.found
-        assert expect.remedy.format(name=finding.object) in finding.remedy
-        assert expect.code is None or finding.code == expect.code
-        assert finding.expected and finding.remedy
+    assert_as_expected(found, fault, provider, mode)

@@ -34,7 +34,7 @@ def test_a_port_that_is_closed(pair, side):
     port = free_port()
     findings = pair.check(**{side: {"port": port}})
     finding = the_only(findings, f"{side}-port", item=f"{pair.source.host}:{port}")
-    assert "refused, nothing listens there" in finding.found and "listen_addresses" in finding.remedy
+    assert "Connection refused, nothing listens on the port" in finding.found and "listen_addresses" in finding.remedy
     assert finding.code == "603000" and skipped_because(findings) >= {f"{side}-port"}
 
 

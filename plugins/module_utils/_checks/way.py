@@ -83,7 +83,7 @@ def knock(context: Context, side: str) -> tuple:
 def reason(error: Exception) -> str:
     """Return a failure to connect in words."""
     if isinstance(error, ConnectionRefusedError):
-        return "refused, nothing listens there"
+        return "Connection refused, nothing listens on the port"
     return str(getattr(error, "strerror", None) or error)
 
 

@@ -184,7 +184,8 @@ def login_method(connection, user: str, database: str) -> tuple:
     if kind == b"R" and len(content) >= 4:
         code = struct.unpack("!I", content[:4])[0]
         if code == 0:
-            connection.sendall(TERMINATE)
+            with contextlib.suppress(OSError):
+                connection.sendall(TERMINATE)
         return METHODS.get(code, f"method {code}"), ""
     if kind == b"E":
         fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in content.split(b"\0") if part}

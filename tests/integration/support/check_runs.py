@@ -24,6 +24,18 @@ def make(servers: Servers, name: str, fault: Fault) -> None:
     servers.run("source", fault.sql.format(**words), name)
 
 
+def healthy_findings(directory: Path, majors: tuple) -> dict:
+    """Return C({(provider, mode): findings above skipped}) of a database with nothing wrong."""
+    with Servers(directory, *majors) as servers:
+        servers.create("one")
+        found = {}
+        for provider, mode in COMBINATIONS:
+            pair = Pair(servers, directory / "state")
+            with pair.ready(provider, mode):
+                found[provider, mode] = troubles(pair.check(provider=provider, mode=mode))
+        return found
+
+
 def faulty_findings(directory: Path, majors: tuple, wanted=FAULTS) -> dict:
     """Return C({(provider, mode): {fault: findings above skipped, "server": findings of no database}}).
 
@@ -51,3 +63,18 @@ def faulty_findings(directory: Path, majors: tuple, wanted=FAULTS) -> dict:
                 if FAULTS[fault].undo:
                     servers.run("source", FAULTS[fault].undo.format(name=name), name)
         return found
+
+
+def assert_as_expected(found: dict, fault: str, provider: str, mode: str) -> None:
+    """Make sure that a fault's database has the findings of its table, with their words, and no others."""
+    findings = found[provider, mode][fault]
+    expected = [expect for expect in FAULTS[fault].expects if provider in expect.providers and mode in expect.modes]
+    said = sorted((finding.rule, finding.status) for finding in findings)
+    assert said == sorted((expect.rule, expect.status) for expect in expected)
+    by_rule = {finding.rule: finding for finding in findings}
+    for expect in expected:
+        finding = by_rule[expect.rule]
+        assert expect.found.format(name=finding.object) in finding.found
+        assert expect.remedy.format(name=finding.object) in finding.remedy
+        assert expect.code is None or finding.code == expect.code
+        assert finding.expected and finding.remedy

@@ -22,20 +22,8 @@ AZURE_VARIABLE = "azpg_azure"
 DECIDED = {
     # Making ready asks no gate.
     "provision": {"runtime_server": {"state", *GATE}},
-    # Findings are the result of the task; a file of them is for those who call the module.
-    # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
-    "premigration": {
-        "premigration_check": {"report_directory"},
-        "migration": {
-            "state",
-            "foreign_keys",
-            "toast_compression",
-            "maintenance_work_mem",
-            "wait",
-            "wait_timeout",
-            "poll_interval",
-        },
-    },
+    # The role fetches the report from a place that it makes and takes away again.
+    "premigration": {"premigration_check": {"report_directory"}},
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
     # It waits: what follows needs the verdict.
