@@ -112,6 +112,11 @@ class Rehearsal:
     # -- what the service knows ------------------------------------------------------------------------------------
 
     @property
+    def service(self):
+        """A session with Resource Manager."""
+        return actions.provider_of(self.task(module.SPECIFICATION)).azure
+
+    @property
     def records(self) -> list:
         """The service's records of the target, in wire form, oldest first."""
         return self.azure.migrations(self.target)
@@ -128,11 +133,10 @@ class Rehearsal:
 
     def create_by_hand(self, name: str, **properties) -> str:
         """Create a record as the Azure CLI does; return its id."""
-        azure = actions.provider_of(self.task(module.SPECIFICATION)).azure
         body = {
             "location": "eastus",
             "properties": {
-                "migrationMode": "offline",
+                "migrationMode": "Offline",
                 "migrationOption": "ValidateAndMigrate",
                 "sourceType": "OnPremises",
                 "sslMode": "Prefer",
@@ -147,8 +151,9 @@ class Rehearsal:
                 **properties,
             },
         }
+        body["properties"] = {word: value for word, value in body["properties"].items() if value is not None}
         path = f"{self.target}/migrations/{name}"
-        azure.put(path, body)
+        self.service.put(path, body)
         return path
 
 
