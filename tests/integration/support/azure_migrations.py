@@ -75,7 +75,9 @@ class Rehearsal:
     def task(self, specification: dict, check_mode: bool = False, **options) -> Task:
         """Return the task of a module with these options."""
         parameters = {**defaults(specification), **self.arguments(**options)}
-        return Task(SimpleNamespace(params=parameters, check_mode=check_mode))
+        self.warned = []
+        module = SimpleNamespace(params=parameters, check_mode=check_mode, warn=self.warned.append, no_log_values=set())
+        return Task(module)
 
     def ensure(self, state: str = "completed", check_mode: bool = False, **options) -> dict:
         """Do what the module migration does; looks follow each other quickly."""
