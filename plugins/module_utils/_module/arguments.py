@@ -87,6 +87,21 @@ AZURE_SERVER = {
     }
 }
 
+# How the target of provider azure is made ready for the load, in Azure's own words; nothing that is not asked for.
+AZURE_TARGET = {
+    "azure_target": {
+        "type": "dict",
+        "options": {
+            "parameters": {"type": "dict", "default": {}},
+            "recommended_parameters": {"type": "bool", "default": False},
+            "extensions": {"type": "list", "elements": "str", "default": []},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "sku": {"type": "str"},
+            "restart": {"type": "bool", "default": False},
+        },
+    }
+}
+
 # What Azure's migration service can be asked for, beyond what every provider is asked for.
 SERVICE = {
     "batch_size": {"type": "int", "default": 8},
