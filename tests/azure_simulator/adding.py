@@ -116,6 +116,11 @@ class Adding:
             server = self.cloud.find(server_id)
             databases.existing(server).update({name: {"charset": "UTF8", "collation": "en_US.utf8"} for name in names})
 
+    def add_source(self, cluster) -> str:
+        """Tell of a cluster that is a source, so that its certificate is trusted; return its `host:port`."""
+        self.cloud.source_clusters.append(cluster)
+        return f"{cluster.host}:{cluster.port}"
+
     def make_clusters_with(self, prefix: Path | None) -> None:
         """Let every server that is created over the API be a real one from now on, made with an installation."""
         self.cloud.cluster_prefix = prefix
@@ -124,6 +129,10 @@ class Adding:
         """Return host and port of the cluster behind a server, or None."""
         found = self.cloud.find(server_id)
         return None if found is None or found.behind is None else (found.behind.host, found.behind.port)
+
+    def tolerate(self, *numbers: int) -> None:
+        """Let the service's validation pass over findings with these numbers, for example 603409."""
+        self.cloud.tolerated |= set(numbers)
 
     def place_source(self, address: str, *networks: str) -> None:
         """Say that `host:port` is private: within reach only of these networks and of those that are peered with them."""

@@ -22,11 +22,6 @@ class Asking:
     def exchanges(self) -> list[Exchange]:
         return list(self.log.exchanges)
 
-    @property
-    def violations(self) -> list[str]:
-        """What the judge found, and defects of the simulator itself."""
-        return list(self.cloud.failures)
-
     def calls(self, method: str | None = None, path: str | None = None) -> list[Exchange]:
         """Return the exchanges of a method whose path matches a regular expression, case ignored."""
         return self.log.calls(method, path)

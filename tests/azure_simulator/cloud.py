@@ -61,6 +61,8 @@ class Cloud:
         self.operations: dict[str, object] = {}
         self.migrations: dict[str, object] = {}
         self.cluster_prefix: Path | None = None
+        self.tolerated: set[int] = set()
+        self.source_clusters: list = []
         self.private_sources: dict[str, list[str]] = {}
         self.failures: list[str] = []
 

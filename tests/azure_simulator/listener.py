@@ -141,6 +141,8 @@ class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
         except Lost as lost:
             exchange.trouble = lost.kind
             exchange.seconds = time.monotonic() - exchange.at
+            if self.after is not None:
+                self.after(exchange, request, None)
             if lost.partial is not None:
                 exchange.raw_answer = handler.send(request, lost.partial, cut=True)
             handler.abort()

@@ -10,8 +10,9 @@ from tests.azure_simulator.adding import Adding
 from tests.azure_simulator.asking import Asking
 from tests.azure_simulator.clock import Clock
 from tests.azure_simulator.cloud import Cloud
-from tests.azure_simulator.exchanges import Log
+from tests.azure_simulator.exchanges import Exchange, Log
 from tests.azure_simulator.gateway import Gateway
+from tests.azure_simulator.judge import Judge, Violation
 from tests.azure_simulator.listener import Listener
 from tests.azure_simulator.migrations import resource as migrations
 from tests.azure_simulator.resources import (
@@ -29,6 +30,7 @@ from tests.azure_simulator.resources import (
 )
 from tests.azure_simulator.routing import every
 from tests.azure_simulator.trouble import Troubles
+from tests.azure_simulator.wire import Answer, ArmError, Request
 
 HOST = "localhost"
 TICK = 0.05
@@ -51,7 +53,7 @@ class Simulator(Adding, Asking):
         time_scale: float = 0.01,
         control_plane_only: bool = False,
         port: int = 0,
-        state: Path | str | None = None,
+        judge: bool = True,
     ):
         self.directory = Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -61,9 +63,11 @@ class Simulator(Adding, Asking):
         self.cloud = Cloud(self.directory, Clock(time_scale), self.trouble, control_plane_only)
         self.certificate, self._server_certificate, self._key = certificates.make(self.directory / "certificate")
         self._port = port
-        self._state = state
+        self.judge = Judge() if judge else None
+        self._found: list[Violation] = []
         self._listener: Listener | None = None
         self._identity: Listener | None = None
+        self._judging = threading.Lock()
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
 
@@ -79,8 +83,9 @@ class Simulator(Adding, Asking):
     def start(self) -> None:
         """Listen. Raises OSError where the port is taken."""
         gateway = Gateway(self.cloud, ROUTES, self.trouble)
-        self._listener = Listener(gateway, self.log, self._port, self._server_certificate, self._key)
-        self._identity = Listener(gateway, self.log, 0)
+        certificate, key = self._server_certificate, self._key
+        self._listener = Listener(gateway, self.log, self._port, certificate, key, after=self._look)
+        self._identity = Listener(gateway, self.log, 0, after=self._look)
         self.cloud.url = f"https://{HOST}:{self._listener.port}"
         self.cloud.identity_url = f"http://{HOST}:{self._identity.port}"
         self._listener.start()
@@ -103,6 +108,34 @@ class Simulator(Adding, Asking):
             with self.cloud.lock:
                 self.cloud.tick()
                 flexible_servers.appear(self.cloud, self.cloud.clock.now())
+
+    def _look(self, exchange: Exchange, request: Request, answer: Answer | None) -> None:
+        """Let the judge look at an exchange; `answer` is None where the connection ended without one."""
+        if self.judge is None:
+            return
+        try:
+            body = request.json() if request.body and "json" in request.headers.get("content-type", "json") else None
+        except ArmError:
+            body = {}
+        status, said = (0, None) if answer is None else (answer.status, answer.body)
+        # Looked at one after the other: the judge keeps what it has seen.
+        with self._judging:
+            exchange.operation, found = self.judge.judge(
+                request.method,
+                request.path,
+                request.raw_query,
+                body,
+                status,
+                said,
+                number=exchange.number,
+                client=request.headers.get("user-agent", ""),
+            )
+            self._found += found
+
+    @property
+    def violations(self) -> list:
+        """What the judge found, and defects of the simulator itself."""
+        return [*self._found, *self.cloud.failures]
 
     # -- what it says of itself ---------------------------------------------------------------------------------------
 

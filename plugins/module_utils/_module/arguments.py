@@ -45,6 +45,15 @@ REQUEST = {
     "archive_directory": {"type": "path"},
 }
 
+# The same for modules that may find the rest in a properties file of the Azure CLI.
+REQUEST_OR_FILE = {
+    **{
+        word: {key: value for key, value in option.items() if key != "required" or word == "name"}
+        for word, option in REQUEST.items()
+    },
+    "properties_file": {"type": "path"},
+}
+
 # How to log in to Azure Resource Manager, in the words of azure.azcollection. Only modules that talk to it take them.
 AZURE = {
     "auth_source": {"type": "str", "choices": ["auto", "cli", "credential_file", "env", "msi"], "default": "auto"},

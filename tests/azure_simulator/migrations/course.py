@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from tests.azure_simulator import wire
 from tests.azure_simulator.cloud import Cloud, Resource
-from tests.azure_simulator.migrations import choosing, validation
+from tests.azure_simulator.migrations import choosing, findings, validation
+from tests.azure_simulator.migrations.background import Task
 from tests.azure_simulator.migrations.mover import CANCELED, CANCELING, ENDED, FAILED, SUCCEEDED, WAITING, Mover
 from tests.azure_simulator.trouble import Troubles
 
@@ -62,6 +63,7 @@ class Migration:
         self.cancelled: list[str] = []
         self.age = 0.0
         self.refused = busy
+        self.task: Task | None = None
 
     # -- what is asked of it -----------------------------------------------------------------------------------------
 
@@ -115,7 +117,7 @@ class Migration:
         return self.cloud.clock.of(name) * (float(slow.words.get("factor", 10)) if slow else 1.0)
 
     def _enter(self, phase: str, moment: float) -> bool:
-        self.phase, self.since = phase, moment
+        self.phase, self.since, self.task = phase, moment, None
         return True
 
     def end(self, state: str, moment: float, error: str | None = None) -> bool:
@@ -146,6 +148,8 @@ class Migration:
         return getattr(self, "_in_" + self.phase.replace(" ", "_"))(now)
 
     def _meant_to_fail(self, now: float) -> bool:
+        if self.phase == "cleaning":  # it has failed already, and keeps its substate until it ends
+            return False
         for trouble in self.troubles.list:
             if trouble.kind != "migration_fails" or trouble.words.get("phase", "MigratingData") != self.state[1]:
                 continue
@@ -181,26 +185,34 @@ class Migration:
         end = self._after("migration prerequisites", now)
         if end is None:
             return False
-        trouble = validation.prerequisites(self)
-        if trouble:
-            return self._fail(end, trouble)
+        obstacle = validation.prerequisites(self)
+        if obstacle:
+            return self._fail(end, obstacle)
         if self.option == "Migrate":
             return self._before_data(end)
         return self._enter("validation", end)
 
     def _in_validation(self, now: float) -> bool:
+        moves_data = choosing.moves_data(self)
+        if moves_data and self.task is None:
+            self.task = Task(validation.checks(self))
         end = self._after("migration validation", now)
-        if end is None:
+        if end is None or (moves_data and not self.task.done):
             return False
-        self.validation = validation.judge(self, self.since, end)
-        if self.validation["status"] == "Failed":
+        if moves_data:
+            task, self.task, end = self.task, None, now
+            if task.error is not None:
+                return self._fail(end, f"603709: Set-up failed: {task.error}")
+        found = task.result if moves_data else validation.checks(self)()
+        self.validation = validation.shown(found, self, self.since, end)
+        if self.validation["status"] == findings.FAILED:
             return self.end("ValidationFailed", end)
         if self.option == "Validate":
             return self.end(SUCCEEDED, end)
         return self._before_data(end)
 
     def _before_data(self, moment: float) -> bool:
-        if self.online and validation.replication_needed(self):
+        if validation.replication_missing(self):
             if self.sent["setupLogicalReplicationOnSourceDbIfNeeded"] == "True":
                 return self._enter("setting up", moment)
             return self._enter("replication setup", moment)
@@ -214,11 +226,15 @@ class Migration:
         return self.sent["setupLogicalReplicationOnSourceDbIfNeeded"] == "True" and self._enter("setting up", now)
 
     def _in_setting_up(self, now: float) -> bool:
+        if self.task is None:
+            self.task = Task(lambda: validation.set_up_replication(self))
         end = self._after("migration setup of replication", now)
-        if end is None:
+        if end is None or not self.task.done:
             return False
-        validation.set_up_replication(self)
-        return self._before_data(end)
+        task, self.task = self.task, None
+        if task.error is not None:
+            return self._fail(now, f"603709: Set-up failed: {task.error}")
+        return self._before_data(max(end, now))
 
     def _in_overwrite(self, now: float) -> bool:
         return self.sent["overwriteDbsInTarget"] == "True" and self._before_data(now)

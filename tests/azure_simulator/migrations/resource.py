@@ -7,6 +7,7 @@ import re
 
 from tests.azure_simulator import places, wire
 from tests.azure_simulator.cloud import Cloud, Resource
+from tests.azure_simulator.migrations import ends
 from tests.azure_simulator.migrations.course import Migration
 from tests.azure_simulator.migrations.mover import ENDED, FAILED, WAITING
 from tests.azure_simulator.resources import flexible_servers
@@ -49,8 +50,6 @@ PATCHABLE = (
     "dbsToMigrate", "setupLogicalReplicationOnSourceDbIfNeeded", "overwriteDbsInTarget", "migrateRoles",
     "migrationWindowStartTimeInUtc", "startDataMigration", "migrationMode",
 )  # fmt: skip
-SINGLE_SERVER = re.compile(r"/subscriptions/.+/providers/Microsoft\.DBforPostgreSQL/servers/[^/]+", re.IGNORECASE)
-HOST = re.compile(r"(?P<host>[^:@/]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})@(?P<user>.+)")
 
 
 def bad(message: str, code: str = "InvalidParameterValue") -> ArmError:
@@ -105,8 +104,8 @@ def checked(cloud: Cloud, target: Resource, name: str, body: dict) -> tuple[dict
     if not NAME.fullmatch(name):
         raise bad(f"Invalid migration name '{name}'.", "InvalidMigrationName")
     source = sent.get("sourceDbServerResourceId")
-    single = bool(SINGLE_SERVER.fullmatch(source or ""))
-    if source is None or not (single or HOST.fullmatch(source)):
+    single = bool(ends.SINGLE_SERVER.fullmatch(source or ""))
+    if not ends.valid_source(source):
         raise bad(f"Invalid value given for parameter sourceDbServerResourceId: '{source}'.")
     databases = sent.get("dbsToMigrate") or []
     if not databases:
@@ -137,8 +136,7 @@ def checked(cloud: Cloud, target: Resource, name: str, body: dict) -> tuple[dict
 def _check_runtime(target: Resource, runtime: str | None) -> None:
     if runtime is None:
         return
-    if not re.fullmatch(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.DBforPostgreSQL/flexibleServers/[^/]+",
-                        runtime, re.IGNORECASE):  # fmt: skip
+    if not ends.FLEXIBLE_SERVER.fullmatch(runtime):
         raise bad("The migration runtime resource identifier must reference a flexible server.")
     if runtime.lower() == target.id.lower():
         raise bad("The migration runtime server cannot be the same as the target flexible server.")

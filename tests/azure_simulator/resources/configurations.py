@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import psycopg2
 
@@ -102,10 +103,21 @@ def publish(server: Resource) -> None:
     with open(file, "r+", encoding="utf-8") as stream:
         stream.truncate()
         stream.write(text + BEGIN + "".join(quoted) + END)
+    _ask(server, "SELECT pg_reload_conf()")
+    # The postmaster reads it in its own time.
+    wanted = table(server)["azure.extensions"].value or ""
+    for _attempt in range(100):
+        if _ask(server, "SELECT current_setting('azure.extensions', true)") == wanted:
+            return
+        time.sleep(0.02)
+
+
+def _ask(server: Resource, sql: str):
     connection = _session(server)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_reload_conf()")
+            cursor.execute(sql)
+            return cursor.fetchone()[0]
     finally:
         connection.close()
 

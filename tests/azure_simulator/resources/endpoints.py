@@ -61,7 +61,7 @@ def make(
     if tags is not None:
         body["tags"] = dict(tags)
     made = Resource(identifier, ENDPOINT, name, body)
-    made.private.update(etag=f'W/"{wire.new_guid()}"', guid=wire.new_guid(), address=address, card=wire.new_guid())
+    made.private.update(etag=f'W/"{wire.new_guid()}"', address=address, card=wire.new_guid())
     return cloud.put(made)
 
 
@@ -101,7 +101,6 @@ def shown(cloud: Cloud, found: Resource) -> dict:
     names = [{"fqdn": _server_name(server), "ipAddresses": [found.private["address"]]}] if server else []
     properties = {
         "provisioningState": "Succeeded",
-        "resourceGuid": found.private["guid"],
         "privateLinkServiceConnections": [] if held["manual"] else [link],
         "manualPrivateLinkServiceConnections": [link] if held["manual"] else [],
         "customNetworkInterfaceName": "",
