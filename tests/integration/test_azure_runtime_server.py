@@ -13,30 +13,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     InvalidRequest,
     PreconditionFailed,
 )
-from support.azure_stage import Stage
-
-from tests.azure_simulator import Simulator
-
-
-@pytest.fixture
-def azure(tmp_path, monkeypatch):
-    """A simulator that moves nothing and is quick, and looks that follow each other quickly."""
-    for module in ("long_running", "servers"):
-        monkeypatch.setattr(f"ansible_collections.azpg.migrate.plugins.module_utils._azure.{module}.FIRST_PAUSE", 0.02)
-    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
-        yield simulator
-        assert simulator.violations == []
-
-
-@pytest.fixture
-def stage(azure, tmp_path):
-    """A landscape without a runtime server."""
-    return Stage(azure, tmp_path)
-
-
-def changing(azure) -> list:
-    """Return the requests that were to change something."""
-    return [call for call in azure.calls("PUT|PATCH|DELETE|POST") if not call.path.endswith(("/token", "Availability"))]
+from support.azure_stage import changing
 
 
 def test_a_server_is_made_with_zone_and_links_and_a_second_run_changes_nothing(stage):

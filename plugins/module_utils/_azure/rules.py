@@ -17,9 +17,11 @@ from .errors import AzureError, Forbidden
 from .scene import Scene
 
 PROVIDERS = ("azure",)
+# What others need comes first.
 ALL = (
-    *rules_login.RULES,
+    *rules_login.RULES[:1],
     *rules_target.RULES,
+    *rules_login.RULES[1:],
     *rules_parameters.RULES,
     *rules_runtime.RULES,
     *rules_network.RULES,

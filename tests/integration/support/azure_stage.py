@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.client import Azure
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.scene import Scene
 from ansible_collections.azpg.migrate.plugins.module_utils._module import cleanup as cleaning
@@ -22,6 +23,7 @@ from ansible_collections.azpg.migrate.plugins.modules import (
 )
 
 from support.azure_migrations import Rehearsal, defaults
+from tests.azure_simulator import Simulator
 
 GROUP = "shop"
 PRIVATE_ZONE = "privatelink.postgres.database.azure.com"
@@ -71,6 +73,7 @@ class Stage(Rehearsal):
         super().__init__(azure, directory, target, None, ["shop", "billing"], name)
         self.source = {**self.source, "host": "10.20.0.4", "port": 5432}
         self.options = {"delegated_subnet_id": self.subnet, "source_virtual_network_id": self.source_network}
+        self.words: dict = {}
         self.warnings: list = []
 
     def server(self, **options) -> dict:
@@ -80,7 +83,7 @@ class Stage(Rehearsal):
 
     def arguments(self, **options) -> dict:
         """Return a module's arguments as a user writes them."""
-        return super().arguments(**{"azure_server": self.server(), **options})
+        return super().arguments(**{"azure_server": self.server(), **self.words, **options})
 
     def task(self, specification: dict, check_mode: bool = False, **options) -> Task:
         """Return the task of a module with these options; its warnings are kept."""
@@ -149,3 +152,24 @@ class Stage(Rehearsal):
             **words,
         }
         return self.azure.add_flexible_server(name, GROUP, **given)
+
+
+def changing(azure) -> list:
+    """Return the requests that were to change something."""
+    return [call for call in azure.calls("PUT|PATCH|DELETE|POST") if not call.path.endswith(("/token", "Availability"))]
+
+
+@pytest.fixture
+def azure(tmp_path, monkeypatch):
+    """A simulator that moves nothing and is quick, and looks that follow each other quickly."""
+    for module in ("long_running", "servers"):
+        monkeypatch.setattr(f"ansible_collections.azpg.migrate.plugins.module_utils._azure.{module}.FIRST_PAUSE", 0.02)
+    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
+        yield simulator
+        assert simulator.violations == []
+
+
+@pytest.fixture
+def stage(azure, tmp_path):
+    """A landscape without a runtime server."""
+    return Stage(azure, tmp_path)

@@ -107,7 +107,16 @@ def test_towards_a_source_in_the_internet(own, expected):
         ([("yes", "Outbound", "Allow", 100, "*", "Storage.EastUS", "443")], ("Allow", "yes")),
         ([("yes", "Outbound", "Allow", 100, "*", "AzureCloud", "443")], ("Allow", "yes")),
         ([("no", "Outbound", "Deny", 100, "*", "Storage", "*")], ("Deny", "no")),
-        ([("yes", "Outbound", "Allow", 100, "*", "10.0.0.0/8", "*")], ("Deny", "DenyAllOutBound")),
+        ([("yes", "Outbound", "Allow", 100, "*", "10.0.0.0/8", "*")], ("Allow", "AllowInternetOutBound")),
+        ([("no", "Outbound", "Deny", 100, "*", "Internet", "*")], ("Deny", "no")),
+        (
+            [
+                ("yes", "Outbound", "Allow", 100, "*", "Storage", "443"),
+                ("no", "Outbound", "Deny", 200, "*", "Internet", "*"),
+            ],
+            ("Allow", "yes"),
+        ),
+        ([("no", "Outbound", "Deny", 100, "*", "VirtualNetwork", "*")], ("Allow", "AllowInternetOutBound")),
     ],
 )
 def test_towards_azures_storage(own, expected):
