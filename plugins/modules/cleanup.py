@@ -34,6 +34,7 @@ options:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.gate
   - azpg.migrate.attributes
 attributes:
@@ -118,13 +119,20 @@ summary:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    GATE,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 
 SPECIFICATION = merged(
     REQUEST,
     AZURE,
+    AZURE_SERVER,
     GATE,
     outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
     confirm={"type": "str"},

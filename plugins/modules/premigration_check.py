@@ -53,6 +53,7 @@ options:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -129,13 +130,20 @@ report:
   type: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import check
 
 SPECIFICATION = merged(
     REQUEST,
     AZURE,
+    AZURE_SERVER,
     PROGRAMS,
     only={"type": "list", "elements": "str", "default": []},
     exclude={"type": "list", "elements": "str", "default": []},

@@ -19,7 +19,7 @@ from .retrying import growing_pauses, hinted_pause
 ENDED_WELL = "succeeded"
 ENDED_BADLY = ("failed", "canceled", "cancelled")
 # Without Azure's hint, looks begin close together and come to be this far apart.
-LONGEST_PAUSE = 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 UNKNOWN = "InProgress"
 
 
@@ -67,30 +67,28 @@ class Waiting:
         self.now = now
 
     def until_ended(self) -> dict | None:
-        """Wait for the end; return the last answer's body.
+        """Wait for the end; return the last answer's body. Looks once at least.
 
         :raises OperationFailed: when it ends badly
-        :raises StillRunning: when it does not end in time; it goes on
+        :raises StillRunning: when it does not end in time; it goes on, and C(details.operation) is where to look
         """
-        start, pauses, hinted = self.now(), growing_pauses(longest=LONGEST_PAUSE), self.operation.pause
-        status = UNKNOWN
+        start, pauses, hinted = self.now(), growing_pauses(FIRST_PAUSE, LONGEST_PAUSE), self.operation.pause
         while True:
-            elapsed = self.now() - start
+            wait = next(pauses) if hinted is None else hinted
+            self.azure.patience.sleep(min(wait, max(0.0, self.seconds - (self.now() - start))))
+            answer = self.look()
+            status, elapsed = self.status_of(answer), self.now() - start
             self.watch(elapsed, status)
+            if status.lower() == ENDED_WELL:
+                return answer.body
+            if status.lower() in ENDED_BADLY:
+                raise failed_operation(self.operation.subject, status, answer.body, answer.headers, self.azure.secrets)
             if elapsed >= self.seconds:
                 raise StillRunning(
                     f"{self.operation.subject} has not ended within {self.seconds:.0f} s; its status is {status}.",
                     "It goes on. Run the task again to wait for it, or raise 'wait_timeout'.",
+                    details={"operation": self.operation.status_address or self.operation.result_address},
                 )
-            wait = next(pauses) if hinted is None else hinted
-            self.azure.patience.sleep(min(wait, max(0.0, self.seconds - elapsed)))
-            answer = self.look()
-            status = self.status_of(answer)
-            if status.lower() == ENDED_WELL:
-                self.watch(self.now() - start, status)
-                return answer.body
-            if status.lower() in ENDED_BADLY:
-                raise failed_operation(self.operation.subject, status, answer.body, answer.headers, self.azure.secrets)
             hinted = hinted_pause(answer.headers)
 
     def look(self):

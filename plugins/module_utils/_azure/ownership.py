@@ -91,14 +91,15 @@ def derived_name(request: Request) -> str:
     return "-".join(part for part in ("azpg", words, request.hash[:10]) if part)
 
 
-def runtime_id(request: Request, resource_group: str | None = None) -> ResourceId:
+def runtime_id(request: Request) -> ResourceId:
     """Return the id of the runtime server: the one that the user names, or the derived one beside the target."""
     if request.runtime_server_id:
         return request.runtime_server_id
     target = request.target_server_id
-    group = resource_group or target.resource_group
-    text = f"/subscriptions/{target.subscription_id}/resourceGroups/{group}/providers/{FLEXIBLE_SERVER}/{derived_name(request)}"
-    return ResourceId.parse(text)
+    beside = (
+        f"/subscriptions/{target.subscription_id}/resourceGroups/{target.resource_group}/providers/{FLEXIBLE_SERVER}"
+    )
+    return ResourceId.parse(f"{beside}/{derived_name(request)}")
 
 
 def subnet_id(request: Request, network: ResourceId) -> ResourceId:

@@ -14,15 +14,15 @@ from typing import Callable
 from .._core.resource_id import ResourceId
 from .deletion import DELETE, KEEP, REFUSE, Verdict, judge_server, subnet_is_ours, zone_is_ours
 from .errors import AzureError, Conflict, Forbidden, NotFound
+from .migrations.record import Record
 from .ownership import derived_name, subnet_id, zone_id
-from .runtime import Watch, told
+from .runtime import NETWORK_SECONDS, Watch, told
 from .runtime_plan import NETWORKS
 from .scene import SUBNETS, Scene, same
 from .servers import Server, settle
 
 # Azure lets go of a subnet some time after the server in it is gone.
 SUBNET_SECONDS = 900.0
-ENDED = ("succeeded", "failed", "canceled", "validationfailed")
 
 
 @dataclass
@@ -168,12 +168,12 @@ def delete(scene: Scene, identifier: str | ResourceId, what: str, seconds: float
 
 def deleting(scene: Scene, identifier: str | ResourceId, what: str) -> Callable:
     """Return the step that deletes something of the network."""
-    return lambda seconds, watch: delete(scene, identifier, what, seconds, watch)
+    return lambda seconds, watch: delete(scene, identifier, what, max(seconds, NETWORK_SECONDS), watch)
 
 
 def freeing(scene: Scene, subnet: ResourceId) -> Callable:
     """Return the step that deletes a subnet."""
-    return lambda seconds, watch: delete_subnet(scene, subnet, seconds, watch)
+    return lambda seconds, watch: delete_subnet(scene, subnet, max(seconds, NETWORK_SECONDS), watch)
 
 
 def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch | None) -> None:
@@ -211,22 +211,19 @@ def active_users(scene: Scene) -> list | None:
         for subscription in sorted(subscriptions):
             path = f"/subscriptions/{subscription}/providers/Microsoft.DBforPostgreSQL/flexibleServers"
             for server in scene.entries(path):
-                users += [item["id"] for item in migrations_of(scene, server["id"]) if uses(item, scene.runtime_id)]
+                users += [
+                    str(item.id)
+                    for item in migrations_of(scene, server["id"])
+                    if item.active and item.runtime == scene.runtime_id
+                ]
     except Forbidden:
         return None
     return users
 
 
 def migrations_of(scene: Scene, server: str) -> list:
-    """Return every migration of a target; none when the server has gone in the meantime."""
+    """Return every migration record of a target; none when the server has gone in the meantime."""
     try:
-        return scene.azure.list(f"{server}/migrations", migrationListFilter="All")
+        return [Record.read(item) for item in scene.azure.list(f"{server}/migrations", migrationListFilter="All")]
     except NotFound:
         return []
-
-
-def uses(migration: dict, runtime: ResourceId) -> bool:
-    """Tell whether a migration has not ended and goes through the runtime server."""
-    words = migration.get("properties") or {}
-    state = str((words.get("currentStatus") or {}).get("state") or "").replace(" ", "").lower()
-    return state not in ENDED and same(words.get("migrationInstanceResourceId"), str(runtime))

@@ -9,28 +9,51 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .._core.errors import MigrationError, PreconditionFailed
-from .errors import OperationFailed
+from .errors import NotFound, OperationFailed, StillRunning
+from .long_running import LongRunning, Waiting
 from .ownership import OWN_TAGS, own_tags, ownership
 from .runtime_plan import Plan, make_plan, missing_links, planned_sku, server_tags, target_size
 from .scene import Scene, network_of_subnet, same
-from .servers import DROPPING, READY, STOPPED, Server, need_server, region, settle
+from .servers import DROPPING, READY, STOPPED, Server, region, settle
 from .sizing import Sku, choose_storage
 
 Watch = Callable[[str, float, str], None]
 TAGS = "providers/Microsoft.Resources/tags/default"
 # A server that is being made is not shown by Azure at once, though its name is taken.
 HIDDEN_SECONDS = 120.0
+# Changes of networks take seconds; they are waited for in any case.
+NETWORK_SECONDS = 600.0
 NO_FIT = "Name another server in 'runtime_server_id', or leave it out to have one made."
 
 
 @dataclass
 class Outcome:
-    """What became of it: the server as it is (None in check mode before it exists), and one line per change."""
+    """What became of it: the server as it is (None in check mode before it exists), and one line per change.
+
+    I(pending) says what Azure is still at when nobody waits for it, and I(operation) where to look.
+    """
 
     server: Server | None
     changes: list
     plan: Plan | None = None
     remarks: list = field(default_factory=list)
+    pending: str = ""
+    operation: str | None = None
+
+
+def need_target(scene: Scene) -> Server:
+    """Return the target.
+
+    :raises NotFound: when there is none
+    """
+    found = scene.target
+    if found is None:
+        raise NotFound(
+            f"'target_server_id' names {scene.request.target_server_id}, which does not exist, or which the identity may "
+            "not see.",
+            "Correct it; 'az postgres flexible-server list --query [].id' prints what there is.",
+        )
+    return found
 
 
 def refuse_endpoint(scene: Scene) -> None:
@@ -59,24 +82,53 @@ def endpoint_of(scene: Scene) -> str | None:
     return None
 
 
-def present(scene: Scene, check_mode: bool, seconds: float, watch: Watch | None = None) -> Outcome:
+def present(
+    scene: Scene, check_mode: bool, seconds: float, watch: Watch | None = None, operation: str | None = None
+) -> Outcome:
     """Bring the runtime server to what it has to be.
 
     :param check_mode: only say what would be done
-    :param seconds: how long each of Azure's operations may take
+    :param seconds: how long each of Azure's operations may take; 0 does not wait for what takes minutes
+    :param operation: where to look for the operation that a run without waiting has begun
     :param watch: called with what is waited for, the seconds, and Azure's word for the state
     :raises InvalidRequest: for options that contradict themselves, or are not enough
     :raises PreconditionFailed: for a server that cannot be the runtime server, or must not be changed
     :raises AzureError: for whatever Azure refuses
     """
-    target = need_server(scene.azure, scene.request.target_server_id, "target_server_id")
+    target = need_target(scene)
     refuse_endpoint(scene)
-    found = scene.runtime
-    if found and found.passing and not check_mode:
-        found = wait_for(scene, seconds, watch)
-    if found is None or found.state == DROPPING:
-        return create(scene, target, check_mode, seconds, watch)
-    return keep(scene, target, found, check_mode, seconds, watch)
+    changes: list = []
+    try:
+        if operation:
+            follow(scene, operation, seconds, watch)
+        found = scene.runtime
+        if found and found.passing and not check_mode:
+            found = wait_for(scene, seconds, watch)
+        if found is None or found.state == DROPPING:
+            return create(scene, target, check_mode, seconds, watch, changes)
+        return keep(scene, target, found, check_mode, seconds, watch, changes)
+    except StillRunning as error:
+        if seconds:
+            raise
+        scene.forget()
+        found = scene.runtime
+        return Outcome(found, changes, pending=pending_word(found), operation=error.details.get("operation"))
+
+
+def pending_word(found: Server | None) -> str:
+    """Return what Azure is at, in a word."""
+    if found is None or found.state.lower() == "provisioning":
+        return "creating"
+    return found.state.lower() if found.passing else "updating"
+
+
+def follow(scene: Scene, operation: str, seconds: float, watch: Watch | None) -> None:
+    """Wait for an operation that a run before has begun.
+
+    :raises OperationFailed: when it has failed
+    """
+    subject = f"The operation on server {scene.runtime_id.name}"
+    Waiting(scene.azure, LongRunning(subject, operation, None, 0.0), seconds, told(watch, subject)).until_ended()
 
 
 def wait_for(scene: Scene, seconds: float, watch: Watch | None) -> Server | None:
@@ -93,7 +145,9 @@ def told(watch: Watch | None, what: str):
 # -- making one ---------------------------------------------------------------------------------------------------------
 
 
-def create(scene: Scene, target: Server, check_mode: bool, seconds: float, watch: Watch | None) -> Outcome:
+def create(
+    scene: Scene, target: Server, check_mode: bool, seconds: float, watch: Watch | None, changes: list
+) -> Outcome:
     """Make the server, and before it what it needs: zone, links, subnet. Each step may have been done by a run before.
 
     What is made first carries the tags that lead to the rest, so that nothing is unknown after a crash.
@@ -102,20 +156,21 @@ def create(scene: Scene, target: Server, check_mode: bool, seconds: float, watch
     name_is_free(scene, plan, check_mode)
     if check_mode:
         return Outcome(None, plan.lines(), plan)
-    azure, tags = scene.azure, server_tags(scene, plan)
+    azure, tags, short = scene.azure, server_tags(scene, plan), max(seconds, NETWORK_SECONDS)
+    changes += plan.lines()
     own = own_tags(scene.request, plan.created)
     if plan.zone_made:
         azure.finish(
             "PUT",
             plan.zone_id,
             {"location": "global", "tags": own},
-            seconds=seconds,
+            seconds=short,
             watch=told(watch, f"zone {plan.zone_id.name}"),
         )
-    make_links(scene, plan.links, seconds, watch)
+    make_links(scene, plan.links, short, watch)
     if plan.subnet:
         azure.finish(
-            "PUT", plan.subnet_id, plan.subnet, seconds=seconds, watch=told(watch, f"subnet {plan.subnet_id.name}")
+            "PUT", plan.subnet_id, plan.subnet, seconds=short, watch=told(watch, f"subnet {plan.subnet_id.name}")
         )
     what = told(watch, f"server {plan.id.name}")
     try:
@@ -197,7 +252,15 @@ def appears(scene: Scene, seconds: float) -> bool:
 # -- one that is there ----------------------------------------------------------------------------------------------------
 
 
-def keep(scene: Scene, target: Server, found: Server, check_mode: bool, seconds: float, watch: Watch | None) -> Outcome:
+def keep(
+    scene: Scene,
+    target: Server,
+    found: Server,
+    check_mode: bool,
+    seconds: float,
+    watch: Watch | None,
+    done: list,
+) -> Outcome:
     """Check a server that is there; change it only when it is this migration's, or is adopted."""
     owner = ownership(found.tags, scene.request)
     adopting = bool(scene.options.get("adopt")) and not owner.mine
@@ -210,6 +273,7 @@ def keep(scene: Scene, target: Server, found: Server, check_mode: bool, seconds:
     changes, steps = convergence(scene, target, found, adopting)
     if check_mode or not steps:
         return Outcome(found, changes)
+    done += changes
     for step in steps:
         step(seconds, watch)
     return Outcome(wait_for(scene, seconds, watch), changes)
@@ -288,7 +352,7 @@ def convergence(scene: Scene, target: Server, found: Server, adopting: bool) -> 
         links = missing_links(scene, zone, scene.links(found.zone_id), network_of_subnet(found.subnet_id))
     if links:
         lines += [f"link {link.id.name} of zone {zone.name} to {link.network_id}" for link in links]
-        steps.append(lambda seconds, watch: make_links(scene, links, seconds, watch))
+        steps.append(lambda seconds, watch: make_links(scene, links, max(seconds, NETWORK_SECONDS), watch))
     return lines, steps
 
 

@@ -154,8 +154,14 @@ def make_plan(scene: Scene, target: Server) -> Plan:
         authentication=options.get("authentication") or PASSWORD,
         tags=dict(options.get("tags") or {}),
         availability_zone=options.get("availability_zone"),
-        tenant=options.get("tenant"),
+        tenant=tenant_of(scene) if options.get("authentication") == ENTRA else None,
     )
+
+
+def tenant_of(scene: Scene) -> str | None:
+    """Return the tenant of the runtime server's subscription."""
+    body = scene.resource(f"/subscriptions/{scene.runtime_id.subscription_id}")
+    return (body or {}).get("tenantId")
 
 
 def planned_zone(scene: Scene) -> tuple:

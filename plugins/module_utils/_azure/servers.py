@@ -11,8 +11,8 @@ from typing import Callable
 
 from .._core.resource_id import ResourceId
 from .client import Azure
-from .errors import NotFound, StillRunning
-from .long_running import LONGEST_PAUSE
+from .errors import StillRunning
+from .long_running import FIRST_PAUSE, LONGEST_PAUSE
 from .retrying import growing_pauses
 
 READY = "Ready"
@@ -113,20 +113,6 @@ def read_server(azure: Azure, server_id: ResourceId) -> Server | None:
     return Server.from_json(body) if body else None
 
 
-def need_server(azure: Azure, server_id: ResourceId, option: str) -> Server:
-    """Return the server that an option names.
-
-    :raises NotFound: when there is none
-    """
-    found = read_server(azure, server_id)
-    if found is None:
-        raise NotFound(
-            f"'{option}' names {server_id}, which does not exist, or which the identity may not see.",
-            "Correct it; 'az postgres flexible-server list --query [].id' prints what there is.",
-        )
-    return found
-
-
 def settle(
     azure: Azure,
     server_id: ResourceId,
@@ -139,7 +125,7 @@ def settle(
     :raises StillRunning: when that takes longer than I(seconds)
     """
     start = now()
-    for pause in growing_pauses(longest=LONGEST_PAUSE):
+    for pause in growing_pauses(FIRST_PAUSE, LONGEST_PAUSE):
         found = read_server(azure, server_id)
         if found is None or not found.passing:
             return found

@@ -70,6 +70,47 @@ AZURE = {
     "ca_certificates": {"type": "path"},
 }
 
+# The flexible server that is, or shall be, the runtime server of provider azure, in Azure's own words.
+AZURE_SERVER = {
+    "azure_server": {
+        "type": "dict",
+        "options": {
+            "location": {"type": "str"},
+            "sku": {"type": "str", "default": "auto"},
+            "tier": {"type": "str", "choices": ["Burstable", "GeneralPurpose", "MemoryOptimized"]},
+            "version": {"type": "str"},
+            "storage_size_gb": {"type": "int"},
+            "availability_zone": {"type": "str"},
+            "authentication": {"type": "str", "choices": ["entra", "password"], "default": "password"},
+            "delegated_subnet_id": {"type": "str"},
+            "virtual_network_id": {"type": "str"},
+            "subnet_address_prefix": {"type": "str"},
+            "network_security_group_id": {"type": "str"},
+            "route_table_id": {"type": "str"},
+            "private_dns_zone_id": {"type": "str"},
+            "source_virtual_network_id": {"type": "str"},
+            "tags": {"type": "dict", "default": {}},
+            "adopt": {"type": "bool", "default": False},
+            "price_per_hour": {"type": "float"},
+        },
+    }
+}
+
+# How the target of provider azure is made ready for the load, in Azure's own words; nothing that is not asked for.
+AZURE_TARGET = {
+    "azure_target": {
+        "type": "dict",
+        "options": {
+            "parameters": {"type": "dict", "default": {}},
+            "recommended_parameters": {"type": "bool", "default": False},
+            "extensions": {"type": "list", "elements": "str", "default": []},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "sku": {"type": "str"},
+            "restart": {"type": "bool", "default": False},
+        },
+    }
+}
+
 # What Azure's migration service can be asked for, beyond what every provider is asked for.
 SERVICE = {
     "batch_size": {"type": "int", "default": 8},
