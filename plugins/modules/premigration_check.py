@@ -14,6 +14,8 @@ author:
 description:
   - Looks at source, target and runtime host and reports findings, each with the object, what was found, what was
     expected and the remedy.
+  - With O(provider=azure), asks Azure Resource Manager as well, about both servers, the runtime server, and the networks and
+    names between them; the ids of these checks begin with C(azure-).
   - Nothing is written anywhere but the report. A check that lacks a right says so and is never taken for passed.
 requirements:
   - Python 3.9 or newer on the executing host

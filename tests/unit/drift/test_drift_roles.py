@@ -30,6 +30,9 @@ DECIDED = {
             "signing_key",
             "allowed_signers",
             "signer",
+            # Azure is waited for; the action plugin hands on what a run without waiting returns.
+            "wait",
+            "operation",
         }
     },
     # Findings are the result of the task; a file of them is for those who call the module.
@@ -50,7 +53,11 @@ DECIDED = {
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
     "verify": {"verification": {"fail_on", "report_directory"}},
     # The decommissioned runtime server needs no client programs.
-    "decommission": {"runtime_server": {"state", "bin_directory"}},
+    # Nor does what is taken away have to be made ready before.
+    "decommission": {
+        "runtime_server": {"state", "bin_directory", "azure_target", "wait", "operation", "poll_interval"},
+        "cleanup": set(),
+    },
 }
 
 
