@@ -19,7 +19,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines 
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._core.status import SETTLED
 from ansible_collections.azpg.migrate.plugins.module_utils._core.watching import Watching
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE
 
 display = Display()
 
@@ -29,7 +29,7 @@ DEFAULT_MAX_LAG = 10
 USUAL_PAUSE = 5
 # A lost connection to the runtime host does not end the transfer, so a few failed looks in a row are put up with.
 TOLERATED_FAILURES = 10
-LOOKING = (*REQUEST, *AZURE, "azure_migration_name")
+LOOKING = (*REQUEST_OR_FILE, *AZURE, "azure_migration_name")
 
 
 class ActionModule(ActionBase):

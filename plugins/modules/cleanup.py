@@ -12,8 +12,11 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Removes the helper schema and the borrowed memberships from the target, and the migration from the runtime
-    server, after archiving report and journal.
+  - With O(provider=host), removes the helper schema and the borrowed memberships from the target, and the migration from
+    the runtime server, after archiving report and journal.
+  - With O(provider=azure), restores the target's parameters that were changed for the load, and deletes the runtime server
+    with the subnet, the zone and the links that were made for it. What this migration did not make and was not handed over
+    is kept, and said.
   - Nothing is removed unless the verification report passes, belongs to exactly this migration and is not stale.
     The data on source and target is never touched.
   - Writes the final record, which tells every later run that the migration is over.
@@ -31,6 +34,10 @@ options:
   confirm:
     description: The migration's name, typed by whoever gives it up; needed with O(outcome=abandoned).
     type: str
+  wait_timeout:
+    description: How many seconds each of Azure's operations may take, with O(provider=azure).
+    type: int
+    default: 3600
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
@@ -136,6 +143,7 @@ SPECIFICATION = merged(
     GATE,
     outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
     confirm={"type": "str"},
+    wait_timeout={"type": "int", "default": 3600},
 )
 
 

@@ -24,6 +24,18 @@ requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
 options:
+  source:
+    required: false
+  target:
+    required: false
+  databases:
+    required: false
+  properties_file:
+    description:
+      - File on the executing host with the properties of a migration as the Azure CLI takes them; with O(provider=azure).
+      - Its keys stand for options, their case does not matter, and an option that says otherwise is refused. What the
+        CLI would drop without a word is reported. Its passwords are treated as those of O(source) and O(target).
+    type: path
   state:
     description:
       - V(completed) brings the data and everything else of the databases to the target. With O(mode=online) databases cut
@@ -405,7 +417,7 @@ estimate:
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
     PROGRAMS,
-    REQUEST,
+    REQUEST_OR_FILE,
     SERVICE,
     merged,
 )
@@ -413,7 +425,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import e
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import ensure
 
 SPECIFICATION = merged(
-    REQUEST,
+    REQUEST_OR_FILE,
     AZURE,
     PROGRAMS,
     SERVICE,

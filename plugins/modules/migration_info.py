@@ -17,6 +17,18 @@ requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
 options:
+  source:
+    required: false
+  target:
+    required: false
+  databases:
+    required: false
+  properties_file:
+    description:
+      - File on the executing host with the properties of a migration as the Azure CLI takes them; with O(provider=azure).
+      - Its keys stand for options, their case does not matter, and an option that says otherwise is refused. What the
+        CLI would drop without a word is reported. Its passwords are treated as those of O(source) and O(target).
+    type: path
   azure_migration_name:
     description: Name of a migration of Azure's service that does not carry this one's tags, with O(provider=azure).
     type: str
@@ -230,11 +242,11 @@ timeline:
   sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import inform
 
-SPECIFICATION = merged(REQUEST, AZURE, azure_migration_name={"type": "str"})
+SPECIFICATION = merged(REQUEST_OR_FILE, AZURE, azure_migration_name={"type": "str"})
 
 
 def main():

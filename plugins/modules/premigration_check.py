@@ -17,7 +17,8 @@ description:
   - Nothing is written anywhere but the report, unless O(probe) or O(scratch) ask for it. A check that lacks a right says so
     and is never taken for passed.
   - With O(provider=azure) the checks are those of Azure's migration service and many that it does not make; its error code
-    is in RV(findings[].code).
+    is in RV(findings[].code). Azure Resource Manager is asked as well, about both servers, the runtime server, and the
+    networks and names between them; the ids of those checks begin with C(azure-).
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer

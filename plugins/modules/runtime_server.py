@@ -44,6 +44,43 @@ options:
     description: Seconds between two looks at the state while the task waits.
     type: int
     default: 15
+  azure_target:
+    description:
+      - How the target is made ready for the load; used with O(provider=azure) only. Nothing is changed that is not asked for.
+      - What was is kept as tags of the target that begin with C(azpg-was-), before anything is changed. M(azpg.migrate.cleanup)
+        and O(state=absent) restore it.
+    type: dict
+    suboptions:
+      parameters:
+        description: Server parameters for the time of the load, for example V(max_wal_size).
+        type: dict
+        default: {}
+      recommended_parameters:
+        description:
+          - Whether to set what Microsoft recommends for a load as well, by the target's size. Named O(azure_target.parameters)
+            go before it.
+          - Autovacuum is off until it is restored.
+        type: bool
+        default: false
+      extensions:
+        description: Extensions that are added to C(azure.extensions); what is there stays, and what is added is not taken back.
+        type: list
+        elements: str
+        default: []
+      libraries:
+        description: The same for C(shared_preload_libraries).
+        type: list
+        elements: str
+        default: []
+      sku:
+        description: Size of the target for the time of the load; scaling restarts it, here and when it is restored.
+        type: str
+      restart:
+        description:
+          - Whether the target may be restarted, once, for parameters that need it. Without, such parameters are refused.
+          - Restoring them restarts it again.
+        type: bool
+        default: false
   operation:
     description: What RV(operation) returned, so that its failure is told.
     type: str
@@ -234,6 +271,11 @@ refusals:
   returned: success
   type: list
   elements: dict
+findings:
+  description: What the checks of networks and names around the runtime server found, except what is well; see M(azpg.migrate.premigration_check).
+  returned: success
+  type: list
+  elements: dict
 operation:
   description: Where to look for the end of what Azure is still at, when there was no waiting.
   returned: success
@@ -248,6 +290,7 @@ changes:
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
     AZURE_SERVER,
+    AZURE_TARGET,
     GATE,
     PROGRAMS,
     REQUEST,
@@ -260,6 +303,7 @@ SPECIFICATION = merged(
     REQUEST,
     AZURE,
     AZURE_SERVER,
+    AZURE_TARGET,
     PROGRAMS,
     GATE,
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -13,6 +13,12 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
 )
 
 
+def occupy(shop) -> str:
+    """Let another migration occupy the target for some seconds; return its id."""
+    shop.azure.trouble.add("slow_states", factor=6, path="/migrations/other")
+    return shop.create_by_hand("other")
+
+
 def test_offline_goes_all_the_way_and_a_second_run_changes_nothing(make):
     shop = make()
     done = shop.ensure()
@@ -74,7 +80,7 @@ def test_a_dead_controller_leaves_batches_queued_and_the_next_run_carries_them(m
 
 def test_a_busy_target_is_waited_for(make):
     shop = make()
-    other = shop.create_by_hand("other")
+    other = occupy(shop)
     queued = shop.ensure(wait=False)
     assert (queued["changed"], queued["state"]) == (False, "queued")
     assert "waits for other, which is active on the target" in queued["migration"]["phase"]
@@ -87,7 +93,7 @@ def test_a_busy_target_is_waited_for(make):
 
 def test_a_busy_target_is_refused_when_nobody_wants_to_wait(make):
     shop = make()
-    shop.create_by_hand("other")
+    occupy(shop)
     for check_mode in (False, True):
         with pytest.raises(PreconditionFailed, match="waits for other, which is active on the target"):
             shop.ensure(on_busy="fail", check_mode=check_mode)
@@ -96,7 +102,7 @@ def test_a_busy_target_is_refused_when_nobody_wants_to_wait(make):
 
 def test_being_turned_away_after_the_answer_is_no_failure(make, monkeypatch):
     shop = make()
-    shop.create_by_hand("other")
+    occupy(shop)
     from ansible_collections.azpg.migrate.plugins.module_utils._azure.migrations.backend import AzureBackend
 
     looks = []
@@ -116,6 +122,7 @@ def test_being_turned_away_after_the_answer_is_no_failure(make, monkeypatch):
 
 def test_a_runtime_server_takes_one_migration_at_a_time_unless_more_are_allowed(make):
     shop, other = make(), make(["crm"], target="elsewhere", name="crm")
+    shop.azure.trouble.add("slow_states", factor=20, times=None)
     other.ensure(wait=False)
     queued = shop.ensure(wait=False)
     assert queued["state"] == "queued"
@@ -256,14 +263,17 @@ def test_a_name_belongs_to_one_request(make):
     shop.ensure()
     with pytest.raises(PreconditionFailed, match="with another request"):
         shop.ensure(databases=["shop"])
+    other = shop.inform(databases=["shop"])
+    assert other["state"] == "absent"
+    assert "of this name with another request" in other["migration"]["warnings"][0]
 
 
 def test_what_the_cli_began_is_taken_over(make):
     shop = make()
-    shop.create_by_hand("from-the-cli")
-    told = shop.ensure(azure_migration_name="from-the-cli", check_mode=True)
-    assert told["diff"]["after"] == "take over migration from-the-cli of target\n"
-    done = shop.ensure(azure_migration_name="from-the-cli")
+    shop.create_by_hand("fromthecli")
+    told = shop.ensure(azure_migration_name="fromthecli", check_mode=True)
+    assert told["diff"]["after"] == "take over migration fromthecli of target\n"
+    done = shop.ensure(azure_migration_name="fromthecli")
     assert (done["changed"], done["state"]) == (True, "completed")
     assert len(shop.records) == 1
     # Its tags are enough from then on.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._azure import retrying
@@ -56,9 +57,7 @@ def test_what_passes_is_got_over_at_every_step(make, hasty, kind):
     for step, (method, path) in STEPS.items():
         # Trouble of the cutover lets the second attempt to tag pass.
         after = 1 if step == "cut over" and kind != "slow" else 0
-        troubles[step] = shop.azure.trouble.add(
-            kind.split()[0], method=method, path=path, after=after, **PASSING[kind]
-        )
+        troubles[step] = shop.azure.trouble.add(kind.split()[0], method=method, path=path, after=after, **PASSING[kind])
     done = shop.ensure(mode="online")
     assert (done["changed"], done["state"]) == (True, "completed")
     assert {step: trouble.hits for step, trouble in troubles.items()} == dict.fromkeys(STEPS, 1)
@@ -124,7 +123,8 @@ def test_a_controller_that_dies_while_it_cuts_over_is_replaced(make):
 
 
 @pytest.mark.parametrize(
-    ("phase", "code"), [("PerformingPreRequisiteSteps", 603000), ("ValidationInProgress", 603100), ("MigratingData", 603110)]
+    ("phase", "code"),
+    [("PerformingPreRequisiteSteps", 603000), ("ValidationInProgress", 603100), ("MigratingData", 603110)],
 )
 def test_a_failure_of_any_phase_is_explained_and_healed_by_one_more_run(make, phase, code):
     shop = make()
@@ -151,9 +151,11 @@ def test_a_failure_after_every_database_has_arrived_is_a_warning(make):
 
 def test_a_validation_that_fails_within_the_migration_is_told_by_database(make):
     shop = make()
-    shop.azure.trouble.add("validation_fails", code=603404, message="603404: tables WITH OIDS.", kind_of_check="SchemaValidation")
+    shop.azure.trouble.add(
+        "validation_fails", code=603404, message="Tables WITH OIDS.", kind_of_check="SchemaValidation"
+    )
     failed = shop.ensure()
-    assert "shop: 603404: tables WITH OIDS." in failed["failure"]
+    assert "shop: 603404: Tables WITH OIDS." in failed["failure"]
     assert "SET WITHOUT OIDS" in failed["failure"]
     assert failed["migration"]["error"]["details"]["findings"][0]["object"] == "shop"
     assert shop.states == ["ValidationFailed"]
@@ -172,12 +174,24 @@ def test_deadlines_are_told_before_they_pass(make):
     shop = make()
     shop.ensure("replicating", mode="online")
     (record,) = shop.records
-    assert shop.inform()["migration"]["warnings"] == []
-    progress = shop.inform()["migration"]
+    assert shop.inform(mode="online")["migration"]["warnings"] == []
+    progress = shop.inform(mode="online")["migration"]
     assert progress["deadlines"]["cut_over_by"] < progress["deadlines"]["ends_by"]
-    shop.azure.age(record["id"], hours=150)
-    (warning,) = shop.inform()["migration"]["warnings"]
-    assert "the service gives up at" in warning and "Complete it with 'state: completed'" in warning
+    since = datetime.now(timezone.utc) - timedelta(hours=50)
+    shop.service.patch(
+        record["id"], {"tags": {**record["tags"], "azpg-replicating-since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}}
+    )
+    (warning,) = shop.inform(mode="online")["migration"]["warnings"]
+    assert re.search(r"the service gives up at .*: 2[12] h \d+ min left. Complete it with 'state: completed'", warning)
+
+
+def test_a_migration_that_the_service_gave_up_is_run_again(make):
+    shop = make()
+    shop.ensure("replicating", mode="online")
+    shop.azure.age(shop.records[0]["id"], hours=80)
+    shop.azure.wait_for(shop.records[0]["id"], "Failed")
+    assert "waited for the cutover for more than 3 days" in shop.inform(mode="online")["migration"]["error"]["msg"]
+    assert shop.ensure(mode="online")["state"] == "completed"
 
 
 def test_a_standstill_of_the_service_is_noticed(make, monkeypatch):

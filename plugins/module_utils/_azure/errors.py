@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from .._core.errors import MigrationError
 from .._core.redaction import redact
@@ -169,7 +170,16 @@ def refusal(method: str, subject: str, status: int, body, headers, secrets=(), u
         status=status,
         request_id=request_id_of(headers),
         uncertain=uncertain,
+        details=lacking(words) if kind is Forbidden else None,
     )
+
+
+def lacking(words: str) -> dict:
+    """Return C({action, scope}) of Azure's sentence about a right that is lacking, as far as it says them."""
+    action = re.search(r"perform action '([^']+)'", words)
+    scope = re.search(r"over scope '([^']+)'", words)
+    found = {"action": action, "scope": scope}
+    return {word: match.group(1) for word, match in found.items() if match}
 
 
 def request_id_of(headers) -> str:

@@ -10,7 +10,7 @@ import json
 from .._core.final_record import FORMAT
 from .._core.request import Request
 from .client import Azure
-from .errors import AzureError
+from .errors import AzureError, NotFound
 from .migrations.identity import MIGRATE
 from .migrations.record import Record
 from .ownership import REQUEST
@@ -20,8 +20,11 @@ LONGEST = 256
 
 
 def own_records(azure: Azure, request: Request) -> list:
-    """Return the service's records of this request that moved data, the oldest first."""
-    found = azure.list(f"{request.target_server_id}/migrations", migrationListFilter="All")
+    """Return the service's records of this request that moved data, the oldest first; none without a target."""
+    try:
+        found = azure.list(f"{request.target_server_id}/migrations", migrationListFilter="All")
+    except NotFound:
+        return []
     records = [Record.read(item) for item in found]
     own = [record for record in records if record.tags.get(REQUEST) == request.hash]
     return [record for record in own if record.place is None or record.place.kind == MIGRATE]

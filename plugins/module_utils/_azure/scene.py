@@ -127,6 +127,23 @@ class Scene:
         return network_of_subnet(self.runtime_subnet_id) or self.options.get("virtual_network_id")
 
     @property
+    def carrier(self) -> str:
+        """Who connects to source and target: the runtime server where there is, or shall be, one; else the target."""
+        target = self.target
+        planned = self.runtime_subnet_id or self.options.get("virtual_network_id")
+        return "target" if not planned and target and target.access == INTEGRATED else "runtime server"
+
+    @property
+    def carrier_subnet_id(self) -> str | None:
+        """The subnet of whoever connects to source and target."""
+        return self.target.subnet_id if self.carrier == "target" else self.runtime_subnet_id
+
+    @property
+    def carrier_network_id(self) -> str | None:
+        """The virtual network of whoever connects to source and target."""
+        return network_of_subnet(self.target.subnet_id) if self.carrier == "target" else self.runtime_network_id
+
+    @property
     def source_network_id(self) -> str | None:
         """The virtual network of the source, or of the gateway to it, where the user names it."""
         return self.options.get("source_virtual_network_id")

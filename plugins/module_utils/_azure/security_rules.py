@@ -102,10 +102,9 @@ def covers(texts: list, place: Place, partly: bool) -> bool:
     if any(text.lower() in EVERYWHERE for text in texts):
         return True
     if place.tag:
-        wanted = place.tag.lower()
-        return any(text.lower() == wanted or text.lower().startswith(wanted + ".") for text in texts) or (
-            wanted == STORAGE.lower() and any(text.lower().split(".")[0] == "azurecloud" for text in texts)
-        )
+        # Azure's own public addresses belong to the internet and to AzureCloud; a tag may be narrowed to a region.
+        wanted = (place.tag.lower(), "azurecloud", INTERNET.lower())
+        return any(text.lower().split(".")[0] in wanted for text in texts)
     by_tag = [text for text in texts if network_of(text) is None]
     if any(text.lower() == VIRTUAL_NETWORK.lower() for text in by_tag) and place.near:
         return True

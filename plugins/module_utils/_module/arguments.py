@@ -45,6 +45,15 @@ REQUEST = {
     "archive_directory": {"type": "path"},
 }
 
+# The same for modules that may find the rest in a properties file of the Azure CLI.
+REQUEST_OR_FILE = {
+    **{
+        word: {key: value for key, value in option.items() if key != "required" or word == "name"}
+        for word, option in REQUEST.items()
+    },
+    "properties_file": {"type": "path"},
+}
+
 # How to log in to Azure Resource Manager, in the words of azure.azcollection. Only modules that talk to it take them.
 AZURE = {
     "auth_source": {"type": "str", "choices": ["auto", "cli", "credential_file", "env", "msi"], "default": "auto"},
@@ -83,6 +92,21 @@ AZURE_SERVER = {
             "tags": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
             "price_per_hour": {"type": "float"},
+        },
+    }
+}
+
+# How the target of provider azure is made ready for the load, in Azure's own words; nothing that is not asked for.
+AZURE_TARGET = {
+    "azure_target": {
+        "type": "dict",
+        "options": {
+            "parameters": {"type": "dict", "default": {}},
+            "recommended_parameters": {"type": "bool", "default": False},
+            "extensions": {"type": "list", "elements": "str", "default": []},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "sku": {"type": "str"},
+            "restart": {"type": "bool", "default": False},
         },
     }
 }

@@ -41,6 +41,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     refusals = plan["refusals"]
     if outcome == "abandoned":
         check_abandonment(task, progress, confirm)
+        refusals = keeper.refusals()
         # The target of a migration that is given up is left as it is, and all that it keeps is named.
         plan = {**plan, "remove": [], "keep": plan["keep"] + plan["remove"]}
     else:
@@ -112,8 +113,10 @@ def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
             f"Abandoning migration {name} needs its name: 'confirm' is {confirm!r}.",
             f"Set 'confirm: {name}' if it is to be given up; the target keeps what has arrived.",
         )
-    if progress["state"] == status.RUNNING:
-        raise InvalidRequest(f"Migration {name} is running.", "Cancel it first: module migration with state=cancelled.")
+    if progress["state"] not in (*status.SETTLED, status.QUEUED):
+        raise InvalidRequest(
+            f"Migration {name} is {progress['state']}.", "Cancel it first: module migration with state=cancelled."
+        )
     if progress["state"] == status.COMPLETED:
         raise InvalidRequest(
             f"Migration {name} is completed, not failed or cancelled.", "Leave 'outcome' at completed."
@@ -128,14 +131,27 @@ def summary(task: Task, content: dict) -> list:
     totals = verification["totals"]
     lines = [
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
-        f"       {progress['tables_done']} tables, {progress['rows_done']} rows, {human_bytes(progress['bytes_done'])} in "
-        f"{human_seconds(progress['elapsed_seconds'])}"
+        f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
         f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
         f"Report: {verification['report']}",
     ]
+    spent = content["runtime_server"]
+    if spent.get("hours") is not None:
+        cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
+        lines.append(f"Runtime server: {spent['name']}, {spent['hours']} hours{cost}.")
     if progress.get("warnings"):
         lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
     return lines
+
+
+def volume(progress: dict) -> str:
+    """Return how much was moved, as far as the provider counts it."""
+    parts = [f"{progress['tables_done']} tables"]
+    if progress["rows_done"] is not None:
+        parts.append(f"{progress['rows_done']} rows")
+    if progress["bytes_done"] is not None:
+        parts.append(human_bytes(progress["bytes_done"]))
+    return ", ".join(parts)

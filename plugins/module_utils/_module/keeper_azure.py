@@ -8,18 +8,28 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._azure import final_tags, removal, runtime
+from .._azure import final_tags, removal, runtime, target
 from .._azure.deletion import DELETE, KEEP
 from .._azure.errors import StillRunning
 from .._azure.ownership import TIME_FORMAT
+from .._azure.rules import ALL, azure_rules
+from .._checks.run import run_checks
+from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json
 from .._core.final_record import read_final_record, write_final_record
+from .._core.findings import FAILED
 from .._transfer.cleanup import archive as archive_files
 from .._verify.gate import refusal
 from .azure_session import scene_of
 from .edge import Task
+from .premigration_check import in_words
 
 USUAL_WAIT = 3600
+# The target is waited for in any case: parameters take seconds, a restart takes a minute, another size takes some.
+PREPARATION_SECONDS = 1800.0
+# What is looked at around a runtime server, and what keeps one from being made.
+NETWORK_RULES = [rule.id for rule in ALL if rule.level == "network"]
+BEFORE = ("azure-login", "azure-target-exists", "azure-subnet", "azure-dns-zone")
 
 
 class AzureKeeper:
@@ -32,6 +42,7 @@ class AzureKeeper:
         self.scene = scene_of(task)
         self.pending = ""
         self.operation: str | None = None
+        self.findings: list = []
         self._removal: removal.Removal | None = None
         self._records: list | None = None
 
@@ -58,14 +69,32 @@ class AzureKeeper:
 
     def present(self) -> tuple:
         """Make the runtime server, or bring it to what it has to be."""
-        outcome = runtime.present(
-            self.scene, self.task.check_mode, self.seconds, operation=self.task.parameters.get("operation")
-        )
+        check_mode = self.task.check_mode
+        if self.scene.runtime is None and not self.task.parameters.get("operation"):
+            self.require_place()
+        outcome = runtime.present(self.scene, check_mode, self.seconds, operation=self.task.parameters.get("operation"))
         self.operation = outcome.operation
+        if not outcome.pending:
+            options = self.task.parameters.get("azure_target") or {}
+            outcome.changes += target.prepare(self.scene, options, check_mode, self.seconds or PREPARATION_SECONDS)
+            self.findings = self.look_at_network()
         for remark in outcome.remarks:
             self.task.module.warn(remark)
         facts = runtime.describe(outcome.server, self.scene) if outcome.server else {}
         return facts, outcome.changes, outcome.pending
+
+    def look_at_network(self, only=None) -> list:
+        """Return what rules about networks and names say of the runtime server; all of them if I(only) names none."""
+        return run_checks(self.request, self.layout, only=only or NETWORK_RULES, rules=azure_rules(self.scene))
+
+    def require_place(self) -> None:
+        """Make sure, before anything is made, that there is a place for the server.
+
+        :raises PreconditionFailed: with what speaks against it
+        """
+        against = [finding for finding in self.look_at_network(BEFORE) if finding.status == FAILED]
+        if against:
+            raise PreconditionFailed(in_words(against), "", {"findings": [finding.as_dict() for finding in against]})
 
     def inspect(self) -> tuple:
         """Return what there is."""
@@ -81,7 +110,7 @@ class AzureKeeper:
 
     def known(self) -> bool:
         """Tell whether there is a runtime server of this migration, or something that was made for one."""
-        return bool(self.removal.remove or self.removal.refusals)
+        return bool(self.removal.remove or self.removal.refusals or target.restoration(self.scene))
 
     def progress(self) -> dict:
         """Return the migration's status."""
@@ -108,14 +137,14 @@ class AzureKeeper:
         """Return what goes and what stays."""
         return {
             "remove": [],
-            "keep": list(self.removal.keep),
-            "runtime": [f"runtime server: {line}" for line in self.removal.remove],
+            "keep": [*target.kept_lists(self.scene), *self.removal.keep],
+            "runtime": [*target.restoration(self.scene), *(f"runtime server: {line}" for line in self.removal.remove)],
             "refusals": list(self.removal.refusals),
         }
 
     def clean(self, abandoned: bool) -> list:
-        """Take back what was changed on the target."""
-        return []
+        """Take back what was changed on the target's parameters and size, also of a migration that is given up."""
+        return target.restore(self.scene, self.seconds or PREPARATION_SECONDS)
 
     def archive(self) -> list:
         """Copy reports to where they stay; the report that came with the evidence is written there."""
@@ -184,14 +213,15 @@ class AzureKeeper:
 
     def absent(self) -> list:
         """Take the runtime server away, with what was made for it."""
-        if self.task.check_mode or not self.removal.remove:
-            return list(self.removal.remove)
+        if self.task.check_mode:
+            return [*target.restoration(self.scene), *self.removal.remove]
+        restored = target.restore(self.scene, self.seconds or PREPARATION_SECONDS)
         try:
             if self.task.parameters.get("operation"):
                 runtime.follow(self.scene, self.task.parameters["operation"], self.seconds, None)
-            return removal.carry_out(self.removal, self.seconds)
+            return restored + removal.carry_out(self.removal, self.seconds)
         except StillRunning as error:
             if self.seconds:
                 raise
             self.pending, self.operation = "deleting", error.details.get("operation")
-            return list(self.removal.remove[:1])
+            return restored + self.removal.remove[:1]

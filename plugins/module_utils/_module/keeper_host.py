@@ -18,7 +18,7 @@ from .edge import Task
 class HostKeeper:
     """See M(keepers)."""
 
-    pending, operation = "", None
+    pending, operation, findings = "", None, ()
 
     def __init__(self, task: Task):
         self.task = task

@@ -5,7 +5,8 @@
 
 A keeper has these functions:
 
-- C(present()) -> C((facts, changes, pending)): make it ready; C(pending) says what is still on its way, or nothing
+- C(present()) -> C((facts, changes, pending)): make it ready; C(pending) says what is still on its way, or nothing. Then
+  C(findings) are those of the checks around it
 - C(inspect()) -> C((state, facts)): what there is, without changing anything
 - C(begun()): whether taking the runtime server away is the end of a migration, which the gate guards
 - C(known()): whether there is anything of this migration here

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.findings import SUCCEEDED
 from .cleanup import decommission
 from .edge import Task, difference
 from .gate import require_open_gate
@@ -24,6 +25,7 @@ def ensure(task: Task) -> dict:
             "runtime_server": record["runtime_server"],
             "changes": [],
             "refusals": [],
+            "findings": [],
             "operation": None,
         }
     facts, changes, pending = keeper.present()
@@ -33,6 +35,7 @@ def ensure(task: Task) -> dict:
         "runtime_server": facts,
         "changes": changes,
         "refusals": [],
+        "findings": [finding.as_dict() for finding in keeper.findings if finding.status != SUCCEEDED],
         "operation": keeper.operation,
         "diff": difference([], changes, "runtime server"),
     }
@@ -65,6 +68,7 @@ def answer(state: str, gone: list, operation: str | None = None) -> dict:
         "runtime_server": {},
         "changes": gone,
         "refusals": [],
+        "findings": [],
         "operation": operation,
         "diff": difference(gone, [], "runtime server"),
     }

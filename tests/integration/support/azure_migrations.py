@@ -75,7 +75,9 @@ class Rehearsal:
     def task(self, specification: dict, check_mode: bool = False, **options) -> Task:
         """Return the task of a module with these options."""
         parameters = {**defaults(specification), **self.arguments(**options)}
-        return Task(SimpleNamespace(params=parameters, check_mode=check_mode))
+        self.warned = []
+        module = SimpleNamespace(params=parameters, check_mode=check_mode, warn=self.warned.append, no_log_values=set())
+        return Task(module)
 
     def ensure(self, state: str = "completed", check_mode: bool = False, **options) -> dict:
         """Do what the module migration does; looks follow each other quickly."""
@@ -112,6 +114,11 @@ class Rehearsal:
     # -- what the service knows ------------------------------------------------------------------------------------
 
     @property
+    def service(self):
+        """A session with Resource Manager."""
+        return actions.provider_of(self.task(module.SPECIFICATION)).azure
+
+    @property
     def records(self) -> list:
         """The service's records of the target, in wire form, oldest first."""
         return self.azure.migrations(self.target)
@@ -128,11 +135,10 @@ class Rehearsal:
 
     def create_by_hand(self, name: str, **properties) -> str:
         """Create a record as the Azure CLI does; return its id."""
-        azure = actions.provider_of(self.task(module.SPECIFICATION)).azure
         body = {
             "location": "eastus",
             "properties": {
-                "migrationMode": "offline",
+                "migrationMode": "Offline",
                 "migrationOption": "ValidateAndMigrate",
                 "sourceType": "OnPremises",
                 "sslMode": "Prefer",
@@ -147,8 +153,9 @@ class Rehearsal:
                 **properties,
             },
         }
+        body["properties"] = {word: value for word, value in body["properties"].items() if value is not None}
         path = f"{self.target}/migrations/{name}"
-        azure.put(path, body)
+        self.service.put(path, body)
         return path
 
 

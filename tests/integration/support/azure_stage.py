@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.client import Azure
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.scene import Scene
+from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
 from ansible_collections.azpg.migrate.plugins.module_utils._module import cleanup as cleaning
 from ansible_collections.azpg.migrate.plugins.module_utils._module import premigration_check as checking
 from ansible_collections.azpg.migrate.plugins.module_utils._module import runtime_server as serving
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import Task
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.carried_evidence import seal
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.formats import ALGORITHMS, FORMAT
 from ansible_collections.azpg.migrate.plugins.modules import (
     cleanup,
     premigration_check,
@@ -22,8 +27,10 @@ from ansible_collections.azpg.migrate.plugins.modules import (
 )
 
 from support.azure_migrations import Rehearsal, defaults
+from tests.azure_simulator import Simulator
 
 GROUP = "shop"
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 PRIVATE_ZONE = "privatelink.postgres.database.azure.com"
 
 
@@ -71,6 +78,7 @@ class Stage(Rehearsal):
         super().__init__(azure, directory, target, None, ["shop", "billing"], name)
         self.source = {**self.source, "host": "10.20.0.4", "port": 5432}
         self.options = {"delegated_subnet_id": self.subnet, "source_virtual_network_id": self.source_network}
+        self.words: dict = {}
         self.warnings: list = []
 
     def server(self, **options) -> dict:
@@ -80,7 +88,7 @@ class Stage(Rehearsal):
 
     def arguments(self, **options) -> dict:
         """Return a module's arguments as a user writes them."""
-        return super().arguments(**{"azure_server": self.server(), **options})
+        return super().arguments(**{"azure_server": self.server(), **self.words, **options})
 
     def task(self, specification: dict, check_mode: bool = False, **options) -> Task:
         """Return the task of a module with these options; its warnings are kept."""
@@ -108,6 +116,46 @@ class Stage(Rehearsal):
     def clean(self, check_mode: bool = False, **options) -> dict:
         """Do what the module cleanup does."""
         return cleaning.ensure(self.task(cleanup.SPECIFICATION, check_mode, **options))
+
+    def evidence(self, verdict: str = "MATCH", **facts) -> dict:
+        """Return evidence of the gate, as module verification_info collects it on a host that reaches both servers."""
+        now = datetime.now(timezone.utc)
+        request_hash = self.task(cleanup.SPECIFICATION).request.hash
+        ends = {
+            side: {
+                "system_identifier": f"700000000000000000{number}",
+                "host": f"{side}:5432",
+                "version": 160009,
+                "databases": {
+                    name: {"oid": 16400, "encoding": "UTF8", "collate": "C.UTF-8"} for name in self.databases
+                },
+            }
+            for number, side in enumerate(("source", "target"))
+        }
+        report = {
+            "format": FORMAT,
+            "algorithm": ALGORITHMS[0],
+            "mode": "full",
+            "verdict": verdict,
+            "reason": "3 tables agree.",
+            "request_hash": request_hash,
+            "finished_at": now.strftime(MOMENT),
+            "valid_until": (now + timedelta(hours=1)).strftime(MOMENT),
+            **ends,
+            "databases": [],
+            "roles": {},
+            "totals": {"match": 3, "tables": 3},
+        }
+        found = {
+            "request_hash": request_hash,
+            "fence": None,
+            **ends,
+            "static": {"holds": True, "proof": {}, "writers": []},
+            "recheck": None,
+            "sequences": {"checked": 2, "behind": [], "unreadable": []},
+            **facts,
+        }
+        return seal({**report, "sha256": digest(report)}, [], found, now)
 
     def check(self, only: list | None = None, server: dict | None = None, **options) -> dict:
         """Do what the module premigration_check does with Azure's rules, and return findings by rule."""
@@ -149,3 +197,24 @@ class Stage(Rehearsal):
             **words,
         }
         return self.azure.add_flexible_server(name, GROUP, **given)
+
+
+def changing(azure) -> list:
+    """Return the requests that were to change something."""
+    return [call for call in azure.calls("PUT|PATCH|DELETE|POST") if not call.path.endswith(("/token", "Availability"))]
+
+
+@pytest.fixture
+def azure(tmp_path, monkeypatch):
+    """A simulator that moves nothing and is quick, and looks that follow each other quickly."""
+    for module in ("long_running", "servers"):
+        monkeypatch.setattr(f"ansible_collections.azpg.migrate.plugins.module_utils._azure.{module}.FIRST_PAUSE", 0.02)
+    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
+        yield simulator
+        assert simulator.violations == []
+
+
+@pytest.fixture
+def stage(azure, tmp_path):
+    """A landscape without a runtime server."""
+    return Stage(azure, tmp_path)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from support.azure_migrations import Rehearsal
 
+from support.azure_migrations import Rehearsal
 from tests.azure_simulator import Simulator
 
 
@@ -23,7 +23,11 @@ def paper(tmp_path):
 @pytest.fixture
 def make(paper, tmp_path):
     """Give a function that describes a migration to a target of its own."""
-    runtime = paper.add_flexible_server("runtime", "rg")
+    network = paper.add_network("net", "rg", subnets={"runtime": {"addresses": "10.10.1.0/24", "delegated": True}})
+    zone = paper.add_dns_zone("runtime.private.postgres.database.azure.com", "rg", networks=[network])
+    runtime = paper.add_flexible_server(
+        "runtime", "rg", delegated_subnet_id=f"{network}/subnets/runtime", private_dns_zone_id=zone
+    )
 
     def one(databases=("shop", "billing"), target="target", name="shop"):
         found = f"/subscriptions/{paper.subscription_id}/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/{target}"

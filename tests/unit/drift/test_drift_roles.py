@@ -21,7 +21,8 @@ AZURE_VARIABLE = "azpg_azure"
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
     # Making ready asks no gate.
-    "provision": {"runtime_server": {"state", *GATE}},
+    # Azure is waited for; the action plugin hands on what a run without waiting returns.
+    "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
     # The role fetches the report from a place that it makes and takes away again.
     "premigration": {"premigration_check": {"report_directory"}},
     "migrate": {"migration": {"state"}},
@@ -31,7 +32,11 @@ DECIDED = {
     # Reports are fetched to the controller; where they lie on the host is for those who call the module.
     "fleet": {"verification_info": {"report_directory"}},
     # The decommissioned runtime server needs no client programs.
-    "decommission": {"runtime_server": {"state", "bin_directory"}},
+    # Nor does what is taken away have to be made ready before.
+    "decommission": {
+        "runtime_server": {"state", "bin_directory", "azure_target", "wait", "operation", "poll_interval"},
+        "cleanup": set(),
+    },
 }
 
 

@@ -124,7 +124,7 @@ class AzureBackend:
         """
         self.options.check(self.request)
         records = self.occupancy.records(self.target)
-        other = story.foreign_request(self.request, records)
+        other = story.namesake(self.request, records)
         if other:
             raise PreconditionFailed(
                 f"Migration {self.request.name} {'is active' if other.active else 'exists'} on {self.target.name} with another "
@@ -143,6 +143,11 @@ class AzureBackend:
         self.keep_time(found.newest)
         progress = progress_of(found, datetime.now(timezone.utc))
         progress["warnings"] = [*bodies.remarks(self.request), *progress["warnings"]]
+        if found.namesake and not found.moves:
+            progress["warnings"].append(
+                f"There is a migration of this name with another request: {found.namesake.name} moves "
+                f"{', '.join(found.namesake.databases)} from {found.namesake.source}, mode {found.namesake.mode or 'offline'}."
+            )
         if self.obstacle and progress["state"] in (status.ABSENT, status.QUEUED):
             progress.update(state=status.QUEUED, phase=self.obstacle)
         if self.left is not None:

@@ -112,6 +112,8 @@ TEXTS = (
      "Raise max_replication_slots on the target to the number of databases and one, and restart it."),
     (("is not allow-listed",), SETTINGS, "An extension is not allow-listed on the target.",
      "Add it to the server parameter azure.extensions of the target."),
+    (("unsupported extension",), SCHEMA, "The service or the target does not support an extension.",
+     "Drop the extension on the source, or move with provider 'host'."),
     (("already an active migration",), SERVICE, "Another migration is active on the target.",
      "Wait for its end; one at a time is all that a target takes."),
     (("authentication failed",), LOGIN, "A login failed: wrong password, or the network keeps the runtime server out.",

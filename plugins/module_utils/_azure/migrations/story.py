@@ -19,13 +19,14 @@ class Story:
     """The records of one migration, oldest first, and those of others that are active on the same target.
 
     I(moves) carry data; I(validations) only look. Records that were turned away because the target was busy are among
-    I(moves), but decide nothing: they never began.
+    I(moves), but decide nothing: they never began. I(namesake) carries the migration's name, but another request.
     """
 
     request: Request
     moves: tuple
     validations: tuple
     others: tuple
+    namesake: Record | None = None
 
     @classmethod
     def read(cls, request: Request, records: list, named: str | None = None) -> Story:
@@ -46,6 +47,7 @@ class Story:
             moves=tuple(record for record in order if record.option != "validate"),
             validations=tuple(record for record in order if record.option == "validate"),
             others=tuple(record for record in records if record.active and record not in mine),
+            namesake=namesake(request, records),
         )
 
     @property
@@ -98,7 +100,7 @@ class Story:
         return 1 + max((record.place.run for record in taken if record.place), default=0)
 
 
-def foreign_request(request: Request, records: list) -> Record | None:
+def namesake(request: Request, records: list) -> Record | None:
     """Return a record that carries the migration's name, but another request."""
     return next(
         (
