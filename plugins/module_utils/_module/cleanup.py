@@ -59,7 +59,9 @@ def decommission(task: Task, outcome: str = "completed", confirm: str | None = N
     plan["remove"] += [f"runtime server: {path}" for path in runtime.leftovers(task.layout)]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed = [] if outcome == "abandoned" else cleanup.clean_target(task.layout, task.request)
+    removed, handed_over = ([], []) if outcome == "abandoned" else cleanup.clean_target(task.layout, task.request)
+    plan["keep"] += handed_over
+    plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
     archived = cleanup.archive(task.layout) + keep_record(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")

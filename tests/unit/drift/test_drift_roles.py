@@ -50,7 +50,7 @@ DECIDED = {
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
     "verify": {"verification": {"fail_on", "report_directory"}},
     # Reports are fetched to the controller; where they lie on the host is for those who call the module.
-    "fleet": {"verification_info": {"report_directory"}},
+    "fleet": {"verification_info": {"report_directory", "evidence"}},
     # The decommissioned runtime server needs no client programs.
     "decommission": {"runtime_server": {"state", "bin_directory"}},
 }
