@@ -266,7 +266,7 @@ class Integration(Pytest):
 class Fleet(Pytest):
     """Fifty migrations over five runtime hosts."""
 
-    budget = 900
+    budget = 1200
     folder = "tests/fleet"
     arguments = ("-s",)
 

@@ -59,7 +59,9 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed = keeper.clean(outcome == "abandoned")
+    removed, handed_over = keeper.clean(outcome == "abandoned")
+    plan["keep"] += handed_over
+    plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
     archived = keeper.archive() + keep_record(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")

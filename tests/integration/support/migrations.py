@@ -90,7 +90,9 @@ class Play:
 
     def good(self) -> Play:
         """Return itself, after making sure that everything went well."""
-        assert self.code == 0 and sum(self._recaps("ok")), self.output[-4000:]
+        # With many hosts the end of the output is a long table, and what went wrong is far above it.
+        wrong = "\n".join(line[:1500] for line in self.output.splitlines() if line.startswith("fatal:"))
+        assert self.code == 0 and sum(self._recaps("ok")), f"{wrong[:6000]}\n{self.output[-3000:]}"
         return self
 
 

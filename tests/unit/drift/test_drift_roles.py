@@ -30,7 +30,7 @@ DECIDED = {
     # It waits: what follows needs the verdict.
     "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
     # Reports are fetched to the controller; where they lie on the host is for those who call the module.
-    "fleet": {"verification_info": {"report_directory"}},
+    "fleet": {"verification_info": {"report_directory", "evidence"}},
     # The decommissioned runtime server needs no client programs.
     # Nor does what is taken away have to be made ready before.
     "decommission": {
