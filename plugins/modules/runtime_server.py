@@ -21,8 +21,8 @@ description:
   - With O(state=absent) it is taken away again, through the same gate as M(azpg.migrate.cleanup), and with the same final record.
 requirements:
   - Python 3.9 or newer on the executing host
-  - psycopg2 2.9 or newer, with O(provider=host)
-  - azure-identity 1.19 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
+  - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   state:
     description: Whether the runtime server is to be there.

@@ -140,7 +140,7 @@ def summary(task: Task, content: dict) -> list:
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
         f"Report: {verification['report']}",
     ]
-    spent = content["runtime_server"]
+    spent = content.get("runtime_server") or {}
     if spent.get("hours") is not None:
         cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
         lines.append(f"Runtime server: {spent['name']}, {spent['hours']} hours{cost}.")

@@ -18,6 +18,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.runtime imp
 
 GALAXY = facts.load("galaxy.yml")
 RUNTIME = facts.load("meta", "runtime.yml")
+REQUIREMENTS = (facts.ROOT / "requirements.txt").read_text(encoding="utf-8")
 # What a specification may say that documentation has no word for.
 SPECIFICATION_ONLY = {"no_log", "options", "apply_defaults", "fallback", "removed_in_version"}
 
@@ -85,7 +86,12 @@ def test_documented_options_are_the_argument_specification(module):
 def test_documentation_states_the_floors_that_the_code_holds(module):
     python, driver = (".".join(map(str, floor)) for floor in (MINIMUM_PYTHON, MINIMUM))
     requirements = facts.documentation(module)["doc"]["requirements"]
-    assert requirements == [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    wanted = [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    if "tenant" in facts.options(module):
+        floors = dict(re.findall(r"^(azure-\S+) >= (\S+)$", REQUIREMENTS, re.MULTILINE))
+        named = " and ".join(f"{name} {floor}" for name, floor in sorted(floors.items()))
+        wanted.append(f"{named} or newer, with O(provider=azure)")
+    assert requirements == wanted
 
 
 @pytest.mark.parametrize("module", facts.MODULES)
