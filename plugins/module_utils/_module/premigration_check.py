@@ -22,7 +22,7 @@ from .edge import Task
 
 REASONS_SHOWN = 5
 # What a start does not wait for, since it tells nothing that could stop it: measurements, and what is tried out.
-NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database")
+NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database", "source-create-slot")
 
 
 def own(task: Task) -> frozenset:
