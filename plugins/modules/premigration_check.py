@@ -17,10 +17,12 @@ description:
   - Nothing is written anywhere but the report, unless O(probe) or O(scratch) ask for it. A check that lacks a right says so
     and is never taken for passed.
   - With O(provider=azure) the checks are those of Azure's migration service and many that it does not make; its error code
-    is in RV(findings[].code).
+    is in RV(findings[].code). Azure Resource Manager is asked as well, about both servers, the runtime server, and the
+    networks and names between them; the ids of those checks begin with C(azure-).
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   only:
     description: Report only the checks with these ids; patterns such as V(source-*) are allowed.
@@ -102,6 +104,7 @@ options:
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -230,13 +233,20 @@ page:
   type: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import check
 
 SPECIFICATION = merged(
     REQUEST,
     AZURE,
+    AZURE_SERVER,
     PROGRAMS,
     only={"type": "list", "elements": "str", "default": []},
     levels={

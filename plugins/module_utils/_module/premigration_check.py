@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
+from .._azure.errors import AzureError
 from .._checks.page import render
 from .._checks.registry import RULES
 from .._checks.report import summary, to_json
@@ -33,18 +35,35 @@ def own(task: Task) -> frozenset:
 
 def findings_of(task: Task, **selection) -> list:
     """Run the checks for the task's request."""
-    try:
-        resumed = own(task)
-    except Exception:  # what is wrong with the target is for its own check to say
-        resumed = frozenset()
+    resumed: frozenset = frozenset()
+    if not asks_azure_alone(selection):
+        with contextlib.suppress(Exception):  # what is wrong with the target is for its own check to say
+            resumed = own(task)
     return run_checks(
         task.request,
         task.layout,
         bin_directory=task.parameters["bin_directory"],
         own_databases=resumed,
         jobs=task.parameters.get("jobs") or default_jobs(),
+        rules=rules_of(task),
         **selection,
     )
+
+
+def asks_azure_alone(selection: dict) -> bool:
+    """Tell whether only rules are asked for that ask Resource Manager."""
+    only = selection.get("only") or []
+    return bool(only) and all(str(name).startswith("azure-") for name in only)
+
+
+def rules_of(task: Task) -> tuple:
+    """Return the rules that there are for the task's provider; those of Azure need a login."""
+    if task.request.provider != "azure" or "auth_source" not in task.parameters:
+        return RULES
+    from .._azure.rules import azure_rules
+    from .azure_session import scene_of
+
+    return (*RULES, *azure_rules(scene_of(task)))
 
 
 def in_words(findings: list) -> str:
@@ -57,18 +76,20 @@ def in_words(findings: list) -> str:
     return " ".join(sentences[:REASONS_SHOWN]) + more
 
 
-def require_ready(task: Task) -> None:
-    """Refuse to start a migration that is going to fail, before anything is touched.
+def require_ready(task: Task) -> list:
+    """Refuse to start a migration that is going to fail, before anything is touched; return all findings.
 
     :raises PreconditionFailed: with every failed finding
     """
-    failed = [finding for finding in findings_of(task, exclude=NOT_AT_START) if finding.status == FAILED]
+    findings = findings_of(task, exclude=NOT_AT_START)
+    failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
             in_words(failed),
             "Put these right, or look at all findings with module premigration_check.",
             {"findings": [finding.as_dict() for finding in failed]},
         )
+    return findings
 
 
 class Expectation:
@@ -108,7 +129,10 @@ def check(task: Task) -> dict:
         "report": None,
         "page": None,
     }
-    if task.final_record():
+    record = None
+    with contextlib.suppress(AzureError):  # what is wrong with Azure is for its own checks to say
+        record = task.final_record()
+    if record:
         return {**empty, "state": "decommissioned"}
     given = task.parameters
     begun = time.monotonic()
