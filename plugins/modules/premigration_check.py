@@ -88,6 +88,13 @@ options:
         back. Never done in check mode; used with O(provider=host) only.
     type: bool
     default: false
+  overwrite_databases:
+    description:
+      - Databases on the target that Azure's migration service is told to replace, so that they may exist; with
+        O(provider=azure) only.
+    type: list
+    elements: str
+    default: []
   jobs:
     description:
       - How many tables, indexes and keys the transfer will work on at the same time, for the estimate and for the
@@ -271,6 +278,7 @@ SPECIFICATION = merged(
     fail_on={"type": "str", "choices": ["failed", "warning", "never"], "default": "failed"},
     probe={"type": "list", "elements": "str", "choices": ["create_database", "create_slot"], "default": []},
     scratch={"type": "bool", "default": False},
+    overwrite_databases={"type": "list", "elements": "str", "default": []},
     jobs={"type": "int"},
     max_bytes_per_second={"type": "int"},
     report_directory={"type": "path"},
