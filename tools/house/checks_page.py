@@ -42,13 +42,14 @@ GROUPS = {
     "Kind, version and state of the servers": (source_kind, versions),
     "Room and time": (capacity, sizes),
     "Users and what they may": (users, privileges),
-    "The target and what it holds": (target_state, service_target, probes),
+    "The target and what it holds": (target_state, service_target),
     "What Azure's service asks of the source": (service_source,),
     "Encodings, locales and collations": (locales,),
     "Extensions": (extensions, service_extensions),
     "Objects that are special": (superuser, version_changes, objects),
     "What goes on at the source": (activity, surroundings),
     "Online mode": (replication, replication_tables),
+    "What is tried out when asked for": (probes,),
 }
 
 # Rules that say what is there and find no fault, so that no test can show one.
