@@ -21,7 +21,7 @@ description:
   - With O(state=absent) it is taken away again, through the same gate as M(azpg.migrate.cleanup), and with the same final record.
 requirements:
   - Python 3.9 or newer on the executing host
-  - psycopg2 2.9 or newer, with O(provider=host)
+  - psycopg2 2.9 or newer
   - azure-identity 1.19 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   state:

@@ -16,7 +16,7 @@ description:
   - With O(provider=azure), reports what the flexible server is, whose it is, and what it has cost so far.
 requirements:
   - Python 3.9 or newer on the executing host
-  - psycopg2 2.9 or newer, with O(provider=host)
+  - psycopg2 2.9 or newer
   - azure-identity 1.19 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 extends_documentation_fragment:
   - azpg.migrate.request

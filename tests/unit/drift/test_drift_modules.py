@@ -11,6 +11,7 @@ import re
 import drift_facts as facts
 import pytest
 import yaml
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.libraries import MINIMUM as AZURE_LIBRARIES
 from ansible_collections.azpg.migrate.plugins.module_utils._core.version import VERSION
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import USUAL_PAUSE
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.driver import MINIMUM
@@ -85,7 +86,17 @@ def test_documented_options_are_the_argument_specification(module):
 def test_documentation_states_the_floors_that_the_code_holds(module):
     python, driver = (".".join(map(str, floor)) for floor in (MINIMUM_PYTHON, MINIMUM))
     requirements = facts.documentation(module)["doc"]["requirements"]
-    assert requirements == [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    wanted = [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    if module in RUNTIME["action_groups"]["azure"]:
+        floors = dict(re.findall(r"'([a-z-]+)>=([0-9.]+)'", AZURE_LIBRARIES))
+        identity, postgresql = (
+            floors["azure-identity"].removesuffix(".0"),
+            floors["azure-mgmt-postgresqlflexibleservers"],
+        )
+        wanted.append(
+            f"azure-identity {identity} and azure-mgmt-postgresqlflexibleservers {postgresql} or newer, with O(provider=azure)"
+        )
+    assert requirements == wanted
 
 
 @pytest.mark.parametrize("module", facts.MODULES)
