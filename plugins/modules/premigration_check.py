@@ -45,6 +45,11 @@ options:
     type: list
     elements: dict
     default: []
+  ask_azure:
+    description:
+      - Whether the checks that ask Azure Resource Manager are made, with O(provider=azure); not on a host that has no login.
+    type: bool
+    default: true
   fail_on:
     description: The gravity of findings that lets the task fail.
     type: str
@@ -152,6 +157,7 @@ SPECIFICATION = merged(
     exclude={"type": "list", "elements": "str", "default": []},
     severities={"type": "dict", "default": {}},
     accept={"type": "list", "elements": "dict", "default": []},
+    ask_azure={"type": "bool", "default": True},
     fail_on={"type": "str", "choices": ["failed", "warning", "never"], "default": "failed"},
     report_directory={"type": "path"},
 )
