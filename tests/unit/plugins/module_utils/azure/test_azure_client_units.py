@@ -25,6 +25,17 @@ def test_every_operation_is_one_that_the_library_has():
         assert callable(getattr(getattr(there, group), name)), f"{group}.{name}"
 
 
+def test_a_single_server_is_read_through_the_library_for_those():
+    from azure.mgmt.rdbms.postgresql import PostgreSQLManagementClient
+
+    path = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/servers/old"
+    found = operations.find_operation("GET", path, {})
+    assert (found.group, found.name, found.arguments, found.of_single_server) == ("servers", "get", ("rg", "old"), True)
+    there = PostgreSQLManagementClient(object(), "s", base_url="https://localhost", policies=[])
+    assert callable(there.servers.get)
+    assert not operations.find_operation("GET", SERVER, {}).of_single_server
+
+
 @pytest.mark.parametrize(
     ("method", "path", "query", "expected"),
     [
