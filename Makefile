@@ -87,6 +87,10 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
+.PHONY: fleet
+fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
+	@$(PARTS) fleet
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
@@ -111,6 +115,10 @@ azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --t
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
+
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
 
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build

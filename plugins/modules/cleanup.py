@@ -23,7 +23,7 @@ description:
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
-  - azure-identity 1.19 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   outcome:
     description:

@@ -81,6 +81,31 @@ def phase_line(progress: dict) -> str:
     return " | ".join(parts)[:LONGEST_LINE]
 
 
+def verification_line(progress: dict) -> str:
+    """Return one line from a verification's progress (see the return value C(progress) of module verification_info)."""
+    if progress.get("state") != "running":
+        verdict = progress.get("verdict")
+        return f"verification {progress.get('state', 'unknown')}" + (f": {verdict}" if verdict else "")
+    if "share" not in progress:
+        return "verification running: it has only just begun"
+    parts = [f"{progress['share']:4.0%}"]
+    if progress["databases_total"] > 1:
+        parts.append(f"databases {progress['databases_done']}/{progress['databases_total']}")
+    if progress["database"]:
+        parts.append(shortened(progress["database"]))
+    if progress["tables_total"]:
+        parts.append(f"tables {progress['tables_done']}/{progress['tables_total']}")
+    if progress["bytes_total"]:
+        parts.append(f"{human_bytes(progress['bytes_done'])} of {human_bytes(progress['bytes_total'])}, both ends")
+    elif progress["message"]:
+        parts.append(shortened(progress["message"]))
+    if progress["differing"]:
+        parts.append(f"{progress['differing']} differ")
+    if progress["seconds_left"] is not None:
+        parts.append(f"{lasting(int(progress['seconds_left']))} left")
+    return " | ".join(parts)[:LONGEST_LINE]
+
+
 def worker_line(progress: dict) -> str:
     """Return one line that says what the workers are at, or nothing when none is at work."""
     parts = []

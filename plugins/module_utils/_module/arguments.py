@@ -132,6 +132,7 @@ GATE = {
     "evidence": {"type": "dict"},
     "accept_sample": {"type": "bool", "default": False},
     "accept_warnings": {"type": "list", "elements": "str", "default": []},
+    "accept_overrides": {"type": "bool", "default": False},
     "signing_key": {"type": "str", "no_log": True},
     "allowed_signers": {"type": "path"},
     "signer": {"type": "str"},

@@ -59,7 +59,9 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed = keeper.clean(outcome == "abandoned")
+    removed, handed_over = keeper.clean(outcome == "abandoned")
+    plan["keep"] += handed_over
+    plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
     archived = keeper.archive() + keep_record(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")
@@ -138,7 +140,7 @@ def summary(task: Task, content: dict) -> list:
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
         f"Report: {verification['report']}",
     ]
-    spent = content["runtime_server"]
+    spent = content.get("runtime_server") or {}
     if spent.get("hours") is not None:
         cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
         lines.append(f"Runtime server: {spent['name']}, {spent['hours']} hours{cost}.")

@@ -64,11 +64,14 @@ class Task:
         defaults = {word: option.get("default") for word, option in SERVICE.items()}
         return merged_with(module.params, found, defaults)
 
-    def final_record(self) -> dict | None:
-        """Return the final record of this request, when the migration is over and cleaned up already."""
+    def final_record(self, here: bool = False) -> dict | None:
+        """Return the final record of this request, when the migration is over and cleaned up already.
+
+        :param here: look in the archive directory only
+        """
         record = read_final_record(self.layout, self.request)
         # Where there is a login to Azure, the service's records are asked as well: controllers come and go.
-        if record or self.request.provider != "azure" or "auth_source" not in self.parameters:
+        if here or record or self.request.provider != "azure" or "auth_source" not in self.parameters:
             return record
         from .keepers import keeper_of
 

@@ -47,6 +47,7 @@ def look_at_gate(task: Task, circumstances: dict) -> tuple:
         now=now,
         accept_warnings=task.parameters["accept_warnings"],
         accept_sample=task.parameters["accept_sample"],
+        accept_overrides=task.parameters["accept_overrides"],
     )
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
     return report, against + [reason for reason in reasons if not against or not about_report(reason)]

@@ -142,9 +142,12 @@ class AzureKeeper:
             "refusals": list(self.removal.refusals),
         }
 
-    def clean(self, abandoned: bool) -> list:
-        """Take back what was changed on the target's parameters and size, also of a migration that is given up."""
-        return target.restore(self.scene, self.seconds or PREPARATION_SECONDS)
+    def clean(self, abandoned: bool) -> tuple:
+        """Take back what was changed on the target's parameters and size, also of a migration that is given up.
+
+        Returns C((removed, handed_over)); nothing of it can be handed over to another migration.
+        """
+        return target.restore(self.scene, self.seconds or PREPARATION_SECONDS), []
 
     def archive(self) -> list:
         """Copy reports to where they stay; the report that came with the evidence is written there."""

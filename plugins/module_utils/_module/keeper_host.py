@@ -67,9 +67,9 @@ class HostKeeper:
         plan = cleanup.planned(self.layout, self.request)
         return {**plan, "runtime": [f"runtime server: {path}" for path in self.leftovers()], "refusals": []}
 
-    def clean(self, abandoned: bool) -> list:
-        """Take back what the engine made on the target."""
-        return [] if abandoned else cleanup.clean_target(self.layout, self.request)
+    def clean(self, abandoned: bool) -> tuple:
+        """Take back what the engine made on the target; return C((removed, handed_over)), see M(cleanup.clean_target)."""
+        return ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
 
     def archive(self) -> list:
         """Copy reports and journal to where they stay."""

@@ -52,10 +52,11 @@ def answer(backend, found: dict, steps: list, findings: list | None = None, esti
 
 def ensure(task: Task) -> dict:
     """Bring the migration to the state that is asked for."""
-    record = task.final_record()
+    record = task.final_record(here=True)
+    backend = None if record else provider_of(task, writes=True)
+    record = record or backend.recall()
     if record:
         return {**decommissioned(record), "estimate": {}, "findings": [], "diff": difference([], [], "migration")}
-    backend = provider_of(task, writes=True)
     goal = task.parameters["state"]
     if goal == REPLICATING and task.request.mode != "online":
         raise InvalidRequest(
@@ -199,8 +200,9 @@ def cancel(task: Task, backend, before: dict) -> dict:
 
 def inform(task: Task) -> dict:
     """Report progress."""
-    record = task.final_record()
+    record = task.final_record(here=True)
+    backend = None if record else provider_of(task)
+    record = record or backend.recall()
     if record:
         return decommissioned(record)
-    backend = provider_of(task)
     return result_of(backend, backend.status())

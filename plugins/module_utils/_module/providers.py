@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from .._azure.client import Azure
+from .._azure import final_tags
 from .._azure.migrations.backend import AzureBackend
 from .._azure.migrations.options import Options
 from .._azure.ownership import runtime_id
 from .._core.errors import InvalidRequest
 from .._transfer.backend import HostBackend
 from .arguments import SERVICE
+from .azure_session import scene_of
 from .edge import Task
 from .premigration_check import require_ready
 
@@ -29,6 +30,9 @@ class HostProvider(HostBackend):
         super().__init__(task.request, task.layout, options)
         self.task = task
 
+    def recall(self) -> None:
+        """Return nothing: a final record of this provider lies in the archive directory only."""
+
     def require_ready(self) -> None:
         """Refuse to start a migration that is going to fail; see M(premigration_check.require_ready)."""
         require_ready(self.task)
@@ -42,8 +46,7 @@ class AzureProvider(AzureBackend):
     """Azure's migration service. How the host would tune a transfer is of no concern to it."""
 
     def __init__(self, task: Task, writes: bool):
-        target = task.request.target_server_id
-        azure = Azure.login(task.parameters, target.subscription_id)
+        azure = scene_of(task).azure
         super().__init__(
             task.request,
             task.layout,
@@ -54,6 +57,10 @@ class AzureProvider(AzureBackend):
             writes=writes,
             keeps=not task.check_mode,
         )
+
+    def recall(self) -> dict | None:
+        """Return the final record that a tag of the service's records tells."""
+        return final_tags.recall(list(self.read(fresh=False).moves), self.request)
 
     def require_ready(self) -> None:
         """Leave it to the service, which validates what it begins; the checks run where both servers can be reached."""

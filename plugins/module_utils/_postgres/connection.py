@@ -100,6 +100,7 @@ def connect(
     settings: dict | None = None,
     autocommit: bool = True,
     application_name: str | None = None,
+    replication: bool = False,
 ):
     """Open a session and return the psycopg2 connection.
 
@@ -108,17 +109,21 @@ def connect(
     :param settings: session settings to apply, C({name: value})
     :param autocommit: False leaves transactions to the caller
     :param application_name: what the server shows of the session; None gives C(azpg.migrate SIDE)
+    :param replication: for the replication commands of this database
     :raises ConnectionFailed: C(details.cause) is one of name, refused, timeout, password, database, role, hba, tls,
         connect-privilege, slots, starting, other
     :raises DependencyMissing: without psycopg2
     """
     require_driver()
     words = connection_words(endpoint, dbname, application_name or f"azpg.migrate {side}")
+    if replication:
+        words["connection_factory"] = psycopg2.extras.LogicalReplicationConnection
     try:
         connection = psycopg2.connect(**words)
     except psycopg2.OperationalError as error:
         raise failure(endpoint, side, words["dbname"], str(error)) from None
-    connection.autocommit = True
+    if not replication:  # such a connection knows no transactions of the client's
+        connection.autocommit = True
     # Through the driver: a role's setting may name another encoding, in which it would go on reading names.
     connection.set_client_encoding("UTF8")
     if settings and settings.get("statement_timeout") == "0" and connection.server_version >= 170000:
@@ -127,7 +132,8 @@ def connect(
         calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {calls}", [str(word) for item in settings.items() for word in item])
-    connection.autocommit = autocommit
+    if not replication:
+        connection.autocommit = autocommit
     return connection
 
 
