@@ -21,22 +21,9 @@ AZURE_VARIABLE = "azpg_azure"
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
     # Making ready asks no gate.
-<<<<<<< HEAD
-    "provision": {
-        "runtime_server": {
-            "state",
-            "evidence",
-            "accept_sample",
-            "accept_warnings",
-            "signing_key",
-            "allowed_signers",
-            "signer",
-            # Azure is waited for; the action plugin hands on what a run without waiting returns.
-            "wait",
-            "operation",
-        }
-    },
-    # Findings are the result of the task; a file of them is for those who call the module.
+    # Azure is waited for; the action plugin hands on what a run without waiting returns.
+    "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
+    # The role fetches the report from a place that it makes and takes away again.
     # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
     "premigration": {
         # What asks Azure runs where the login is, and nowhere else.
@@ -56,13 +43,6 @@ DECIDED = {
         },
     },
     "migrate": {"migration": {"state"}, "database_roles": {"state", "final_record"}},
-=======
-    # Azure is waited for; the action plugin hands on what a run without waiting returns.
-    "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
-    # The role fetches the report from a place that it makes and takes away again.
-    "premigration": {"premigration_check": {"report_directory"}},
-    "migrate": {"migration": {"state"}},
->>>>>>> main
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
     # It waits: what follows needs the verdict.
     "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
@@ -165,16 +145,10 @@ def test_credentials_for_azure_go_where_they_are_taken_and_nowhere_else(role, en
 @pytest.mark.parametrize("role", facts.ROLES)
 def test_role_readme_names_what_the_role_sets(role):
     text = (facts.ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
-<<<<<<< HEAD
-    everything = [task for entry in facts.entries(role) for task in facts.role_tasks(role, entry)]
-    registered = {task["register"] for task in facts.tasks_of(everything) if "register" in task}
-    assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) == registered
-=======
-    words = list(facts.tasks_of(tasks(role)))
-    registered = {task["register"] for task in words if "register" in task}
-    registered.update(*(task.get("ansible.builtin.set_fact", {}) for task in words))
+    everything = list(facts.tasks_of([task for entry in facts.entries(role) for task in facts.role_tasks(role, entry)]))
+    registered = {task["register"] for task in everything if "register" in task}
+    registered.update(*(task.get("ansible.builtin.set_fact", {}) for task in everything))
     assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) - set(facts.FILTERS) == registered
->>>>>>> main
     assert "meta/argument_specs.yml" in text
 
 
