@@ -42,7 +42,7 @@ def _refused(code: str, text: str, status: int = 401) -> Answer:
     body = {
         "error": code,
         "error_description": f"{text} Trace ID: {wire.new_guid()}",
-        "error_codes": [int(text[5:].split(":")[0])] if text.startswith("AADSTS") else [],
+        "error_codes": [int(text[6:].split(":")[0])] if text.startswith("AADSTS") else [],
         "correlation_id": wire.new_guid(),
     }
     return Answer(status, body, {"Cache-Control": "no-store"})
