@@ -54,6 +54,10 @@ setup: ## make the project's environment in .cache (done by every other target)
 demo: setup ## migrate a whole sample application between two real servers, from nothing
 	@$(RUN) -m tools.demo
 
+.PHONY: demo-azure
+demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
