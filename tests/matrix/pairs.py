@@ -17,7 +17,7 @@ from values import BUILT_IN, CONTRIB, LATER, LIKE_ARRAYS, NOT_MOVABLE
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
-SOURCES = (11, 12, 13, 14, 15, 16, 17, 18)
+SOURCES = (10, 11, 12, 13, 14, 15, 16, 17, 18)
 TARGETS = (17, 18)
 USER, PASSWORD = "mig", "migrates the matrix"
 TYPED, LATIN = "typed", "latin"
@@ -163,11 +163,14 @@ class Server:
         for since, statements, *_rest in USER_TYPES.values():
             made += statements if since <= self.number else []
         for name, (since, _statements, kind, values) in USER_TYPES.items():
-            made += table_of(f"own_{name}", kind, values, kind.endswith("[]")) if since <= self.number else []
+            # Arrays of domains came with 11.
+            alone = kind.endswith("[]") or (name.startswith("domain_") and self.number < 110000)
+            made += table_of(f"own_{name}", kind, values, alone) if since <= self.number else []
         for extension, types in CONTRIB.items():
             if self.offers(extension):
                 for name, values in types.items():
-                    made += table_of(f"contrib_{name}", f"public.{name}", [literal(value) for value in values], False)
+                    alone = name == "lo" and self.number < 110000  # a domain
+                    made += table_of(f"contrib_{name}", f"public.{name}", [literal(value) for value in values], alone)
         for since, sql in SHAPES + OBJECTS:
             made += [sql] if since <= self.number else []
         return made
