@@ -91,7 +91,11 @@ def test_every_type_and_object_is_equal(pair, record):
     report = verify(request(source, target, [TYPED]))
     assert_equal(report, warnings=("extension",))
     sums = report["totals"]
-    record.update(equal=f"{sums['match']} of {sums['tables']}", objects=sums["objects"], warnings=sums["warnings"])
+    method = {"server": "servers", "client": "program"}[report["method"]["used"]]
+    assert (method == "servers") == (source.number >= 110000)
+    record.update(
+        method=method, equal=f"{sums['match']} of {sums['tables']}", objects=sums["objects"], warnings=sums["warnings"]
+    )
 
 
 def test_latin1_equals_utf8(pair, record):
