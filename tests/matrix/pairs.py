@@ -118,18 +118,21 @@ class Server:
 
     # -- what a source holds ------------------------------------------------------------------------------------------
 
-    def fill(self) -> None:
-        """Make the databases of a source."""
-        self.run(f"CREATE DATABASE {TYPED} OWNER app_owner")
+    def make_types(self, statements: list, extensions: list) -> None:
+        """Make the database of types."""
+        self.run(f"CREATE DATABASE {TYPED} OWNER app_owner TEMPLATE template0 ENCODING 'UTF8'")
         with self.session(TYPED) as cursor:
-            for extension in CONTRIB:
-                if self.offers(extension):
-                    cursor.execute(f"CREATE EXTENSION {extension} SCHEMA public")
-            for statement in self.statements():
+            for extension in extensions:
+                cursor.execute(f"CREATE EXTENSION {extension} SCHEMA public")
+            for statement in statements:
                 try:
                     cursor.execute(statement)
                 except psycopg2.Error as error:
                     raise AssertionError(f"PostgreSQL {self.version}: {error}\n{statement[:500]}") from None
+
+    def fill(self) -> None:
+        """Make the databases of a source."""
+        self.make_types(self.statements(), [extension for extension in CONTRIB if self.offers(extension)])
         self.run(
             f"CREATE DATABASE {LATIN} OWNER app_owner TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
         )
@@ -227,6 +230,13 @@ def latin_statements() -> str:
 def request(source: Server, target: Server, databases) -> Request:
     """Return the request that the verification gets."""
     return Request.create("matrix", source.endpoint(), target.endpoint(), list(databases))
+
+
+def make_afresh(source: Server, target: Server) -> None:
+    """Run on the target what was run on the source, in the place of what was moved."""
+    target.run(f"DROP DATABASE {TYPED} WITH (FORCE)")
+    target.make_types(source.statements(), [extension for extension in CONTRIB if source.offers(extension)])
+    target.run("ANALYZE", TYPED)
 
 
 def move(source: Server, target: Server, directory: Path) -> None:

@@ -57,6 +57,7 @@ def routines(version: int) -> dict:
         "argument_types": "(SELECT jsonb_agg(format_type(o, NULL) ORDER BY i) "
         "FROM unnest(p.proallargtypes) WITH ORDINALITY u(o, i))",
         "argument_defaults": "pg_get_expr(p.proargdefaults, 0)",
+        "arguments": "CASE WHEN p.proargdefaults IS NOT NULL THEN pg_get_function_arguments(p.oid) END",
         "language": "l.lanname",
         "volatility": "p.provolatile::text",
         "strict": "p.proisstrict",
