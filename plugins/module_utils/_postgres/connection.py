@@ -61,6 +61,9 @@ CAUSES = (
     ),
 )
 
+# Settings that 9.5 does not know.
+SINCE_9_6 = frozenset(["idle_in_transaction_session_timeout"])
+
 
 def connection_words(endpoint: Endpoint, dbname: str | None, application_name: str) -> dict:
     """Return the libpq keywords for psycopg2; the keepalives let a dead network path be noticed within two minutes."""
@@ -128,6 +131,8 @@ def connect(
     connection.set_client_encoding("UTF8")
     if settings and settings.get("statement_timeout") == "0" and connection.server_version >= 170000:
         settings = {**settings, "transaction_timeout": "0"}  # who may take any time may do so in one transaction
+    if settings and connection.server_version < 90600:
+        settings = {name: text for name, text in settings.items() if name not in SINCE_9_6}
     if settings:
         calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
         with connection.cursor() as cursor:
