@@ -23,18 +23,20 @@ DECIDED = {
     # Making ready asks no gate.
     # Azure is waited for; the action plugin hands on what a run without waiting returns.
     "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
-    # The role fetches the report from a place that it makes and takes away again.
-    # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
     "premigration": {
+        # The role fetches the report from a place that it makes and takes away again.
         # What asks Azure runs where the login is, and nowhere else.
         "premigration_check": {"report_directory", "only", "ask_azure"},
+        # The service validates what it is going to be asked for anew; nothing is moved or cut over.
         "migration": {
             "state",
+            "wait",
+            "bin_directory",
+            "jobs",
             "foreign_keys",
             "toast_compression",
             "maintenance_work_mem",
-            "wait",
-            # The service validates what it is going to be asked for anew; nothing is moved or cut over.
+            "max_bytes_per_second",
             "max_lag",
             "cutover_databases",
             "azure_migration_name",
@@ -47,7 +49,11 @@ DECIDED = {
     # It waits: what follows needs the verdict.
     "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
     # Reports are fetched to the controller; where they lie on the host is for those who call the module.
-    "fleet": {"verification_info": {"report_directory", "evidence"}},
+    # What was taken over, or described by a file, carries its tags.
+    "fleet": {
+        "verification_info": {"report_directory", "evidence"},
+        "migration_info": {"azure_migration_name", "properties_file"},
+    },
     # The decommissioned runtime server needs no client programs.
     # Nor does what is taken away have to be made ready before.
     "decommission": {
@@ -145,9 +151,10 @@ def test_credentials_for_azure_go_where_they_are_taken_and_nowhere_else(role, en
 @pytest.mark.parametrize("role", facts.ROLES)
 def test_role_readme_names_what_the_role_sets(role):
     text = (facts.ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
-    everything = list(facts.tasks_of([task for entry in facts.entries(role) for task in facts.role_tasks(role, entry)]))
-    registered = {task["register"] for task in everything if "register" in task}
-    registered.update(*(task.get("ansible.builtin.set_fact", {}) for task in everything))
+    everything = [task for entry in facts.entries(role) for task in facts.role_tasks(role, entry)]
+    words = list(facts.tasks_of(everything))
+    registered = {task["register"] for task in words if "register" in task}
+    registered.update(*(task.get("ansible.builtin.set_fact", {}) for task in words))
     assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) - set(facts.FILTERS) == registered
     assert "meta/argument_specs.yml" in text
 
@@ -194,21 +201,24 @@ def test_variables_of_one_name_mean_the_same_in_every_role():
             assert known.setdefault(name, shape) == shape, name
 
 
-def test_what_asks_azure_runs_on_the_controller_and_what_asks_servers_on_the_data_host():
+def placed(tasks: list, where=None):
+    """Yield C((module, where it runs)) of every task; what is said of a block holds for what is in it."""
+    for task in tasks:
+        here = task.get("delegate_to", where)
+        yield from ((word.rpartition(".")[2], here) for word in task if word.startswith(f"{facts.COLLECTION}."))
+        for word in ("block", "rescue", "always"):
+            yield from placed(task.get(word, []), here)
+
+
+@pytest.mark.parametrize(("role", "entry"), facts.ENTRIES)
+def test_what_asks_azure_runs_on_the_controller_and_what_asks_servers_on_the_data_host(role, entry):
     azure = "(azpg_provider | default('host') == 'azure')"
-    controller = ("localhost", f"{{{{ {azure} | ternary('localhost', omit) }}}}")
-    data = f"{{{{ {azure} | ternary(azpg_data_host | default('localhost'), omit) }}}}"
-    asking_servers = {"database_roles", "verification", "verification_info"}
-    for role, entry in facts.ENTRIES:
-        block = block_of(role, entry)
-        for task in facts.tasks_of(block["block"]):
-            for module, arguments in facts.calls(task):
-                where = task.get("delegate_to", block.get("delegate_to"))
-                if module in asking_servers:
-                    assert where == data, (role, module)
-                elif module == "premigration_check":
-                    assert where in (data, *controller), (role, module)
-                elif arguments.get("state") == "validated" and "not (" in str(task.get("when")):
-                    assert where is None  # an estimate of the host provider
-                else:
-                    assert where in controller, (role, module)
+    controller = {"localhost", f"{{{{ {azure} | ternary('localhost', omit) }}}}"}
+    data = {f"{{{{ {azure} | ternary(azpg_data_host | default('localhost'), omit) }}}}"}
+    wanted = dict.fromkeys(("database_roles", "verification", "verification_info"), data)
+    # Its rules are of both kinds, and run apart where there is a data host.
+    wanted["premigration_check"] = controller | data
+    found = list(placed([block_of(role, entry)]))
+    assert found
+    for module, where in found:
+        assert where in wanted.get(module, controller), module
