@@ -152,7 +152,9 @@ def check(task: Task) -> dict:
     )
     if expectation.scratch and expectation.tried:
         probed.append(f"temporary tables filled on {task.request.target.address} and rolled back")
-    report = to_json(task.request, findings, rules_of(task), estimate=expectation.known, seconds=time.monotonic() - begun)
+    report = to_json(
+        task.request, findings, rules_of(task), estimate=expectation.known, seconds=time.monotonic() - begun
+    )
     path, page = write(task, report)
     result = {
         "changed": bool(probed),
