@@ -95,6 +95,10 @@ test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; wr
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
 
+.PHONY: test-azure-sdk
+test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
+	@$(PARTS) test-azure-sdk
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores

@@ -15,6 +15,7 @@ from .ownership import runtime_id
 from .servers import INTEGRATED, PRIVATE_ENDPOINT, Server
 from .sizing import Offer
 
+RUNTIME, TARGET = "runtime server", "target"
 SUBNETS = "microsoft.network/virtualnetworks/subnets"
 
 
@@ -131,17 +132,17 @@ class Scene:
         """Who connects to source and target: the runtime server where there is, or shall be, one; else the target."""
         target = self.target
         planned = self.runtime_subnet_id or self.options.get("virtual_network_id")
-        return "target" if not planned and target and target.access == INTEGRATED else "runtime server"
+        return TARGET if not planned and target and target.access == INTEGRATED else RUNTIME
 
     @property
     def carrier_subnet_id(self) -> str | None:
         """The subnet of whoever connects to source and target."""
-        return self.target.subnet_id if self.carrier == "target" else self.runtime_subnet_id
+        return self.target.subnet_id if self.carrier == TARGET else self.runtime_subnet_id
 
     @property
     def carrier_network_id(self) -> str | None:
         """The virtual network of whoever connects to source and target."""
-        return network_of_subnet(self.target.subnet_id) if self.carrier == "target" else self.runtime_network_id
+        return network_of_subnet(self.target.subnet_id) if self.carrier == TARGET else self.runtime_network_id
 
     @property
     def source_network_id(self) -> str | None:
