@@ -206,7 +206,7 @@ def enter_zone_group(cloud: Cloud, endpoint: Resource, name: str, zones: list[st
 
 
 def _shown_zone_group(found: Resource) -> dict:
-    head = {"name": found.name, "id": found.id, "etag": f'W/"{wire.new_guid()}"', "type": ZONE_GROUP}
+    head = {"name": found.name, "id": found.id, "etag": f'W/"{wire.new_guid()}"'}
     return {**head, "properties": copy.deepcopy(found.properties)}
 
 
