@@ -44,7 +44,10 @@ class AzureStage(Stage):
             "premises", GROUP, addresses=("10.20.0.0/16",), subnets={"databases": {"addresses": "10.20.0.0/24"}}
         )
         self.runtime_network = azure.add_network(
-            "hub", GROUP, addresses=("10.10.0.0/16",), subnets={"runtime": {"addresses": "10.10.1.0/24", "delegated": True}}
+            "hub",
+            GROUP,
+            addresses=("10.10.0.0/16",),
+            subnets={"runtime": {"addresses": "10.10.1.0/24", "delegated": True}},
         )
         target_network = azure.add_network(
             "spoke", GROUP, addresses=("10.30.0.0/16",), subnets={"endpoints": {"addresses": "10.30.0.0/24"}}
@@ -63,7 +66,12 @@ class AzureStage(Stage):
             PRIVATE_ZONE, GROUP, networks=[self.runtime_network, target_network], records={"shop": "10.30.0.5"}
         )
         azure.add_private_endpoint(
-            "shop-endpoint", GROUP, f"{target_network}/subnets/endpoints", self.target_id, zone=zone, address="10.30.0.5"
+            "shop-endpoint",
+            GROUP,
+            f"{target_network}/subnets/endpoints",
+            self.target_id,
+            zone=zone,
+            address="10.30.0.5",
         )
         azure.add_administrator(self.target_id, USER, passwords["target"])
         azure.add_source(self.source)
