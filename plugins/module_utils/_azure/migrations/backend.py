@@ -303,7 +303,7 @@ class AzureBackend:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
             using = self.occupancy.using(self.runtime, subscriptions, self.patience)
             if len(using) >= limit:
-                names = ", ".join(str(record.id).split("/flexibleServers/")[-1] for record in using[:3])
+                names = ", ".join(str(record.id).rsplit("/flexibleServers/", maxsplit=1)[-1] for record in using[:3])
                 return f"waits for the runtime server {self.runtime.name}, which carries {names}"
         return ""
 

@@ -269,7 +269,7 @@ def test_a_refusal_after_an_attempt_that_may_have_worked_says_so():
 def test_each_refusal_is_of_its_kind(status, code, kind):
     body = {"error": {"code": code, "message": "because  of\nthat"}}
     error = errors.refusal("PUT", "x", status, body, {"x-ms-request-id": "r1"})
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.details["azure_code"] == code
     assert (error.status, error.request_id) == (status, "r1")
     assert "because of that" in error.msg and f"HTTP status {status}" in error.msg
