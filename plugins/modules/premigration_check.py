@@ -100,6 +100,13 @@ options:
     type: list
     elements: str
     default: []
+  begun:
+    description:
+      - Databases that this migration has begun to carry, and which therefore exist on the target; found out where the
+        executing host can. RV(begun) of a task that asks Azure tells them to one on a host that does not.
+    type: list
+    elements: str
+    default: []
   jobs:
     description:
       - How many tables, indexes and keys the transfer will work on at the same time, for the estimate and for the
@@ -230,6 +237,11 @@ estimate:
       C(target_disk_bytes), C(runtime_disk_bytes) and C(basis); empty when it is not known.
   returned: success
   type: dict
+begun:
+  description: Databases that this migration has begun to carry.
+  returned: success
+  type: list
+  elements: str
 probed:
   description: What was tried out and taken back, in words.
   returned: success
@@ -285,6 +297,7 @@ SPECIFICATION = merged(
     probe={"type": "list", "elements": "str", "choices": ["create_database", "create_slot"], "default": []},
     scratch={"type": "bool", "default": False},
     overwrite_databases={"type": "list", "elements": "str", "default": []},
+    begun={"type": "list", "elements": "str", "default": []},
     jobs={"type": "int"},
     max_bytes_per_second={"type": "int"},
     report_directory={"type": "path"},

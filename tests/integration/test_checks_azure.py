@@ -38,7 +38,7 @@ def test_one_report_of_sql_and_of_the_control_plane(make, pair, tmp_path):
         # What the service has begun to carry is the migration's own, also when it is looked at again.
         pair.run("target", "CREATE DATABASE one OWNER mig")
         request = task.request
-        assert isinstance(request, Request) and checking.own(task) == frozenset()
+        assert isinstance(request, Request) and checking.begun(task) == frozenset()
         again = checking.check(task)
         assert "target-database-empty" in {
             finding["rule"] for finding in again["findings"] if finding["status"] == "failed"
@@ -48,7 +48,15 @@ def test_one_report_of_sql_and_of_the_control_plane(make, pair, tmp_path):
         assert found["target-database-empty"] == "succeeded"
         shop.source, shop.destination = ends["source"], ends["target"]
         assert shop.ensure()["state"] == "completed"
-        assert checking.own(shop.task(premigration_check.SPECIFICATION)) == {"one"}
+        assert checking.begun(shop.task(premigration_check.SPECIFICATION)) == {"one"}
         last = checking.check(shop.task(premigration_check.SPECIFICATION, fail_on="never"))
+        assert last["begun"] == ["one"]
         found = {finding["rule"]: finding["status"] for finding in last["findings"]}
         assert found["target-database-empty"] == "succeeded"
+        # A host without a login to Azure has to be told.
+        for begun, status in (([], "failed"), (last["begun"], "succeeded")):
+            task = shop.task(premigration_check.SPECIFICATION, fail_on="never", ask_azure=False, begun=begun)
+            result = checking.check(task)
+            assert not [finding for finding in result["findings"] if finding["rule"].startswith("azure-")]
+            found = {finding["rule"]: finding["status"] for finding in result["findings"]}
+            assert found["target-database-empty"] == status

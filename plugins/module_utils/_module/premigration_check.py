@@ -27,31 +27,32 @@ REASONS_SHOWN = 5
 NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database", "source-create-slot")
 
 
-def own(task: Task) -> frozenset:
-    """Return the target's databases in which this very migration has been working before."""
+def begun(task: Task) -> frozenset:
+    """Return the target's databases in which this very migration has been working before, as far as can be found out."""
     request = task.request
-    if request.provider == "azure":
-        from .providers import provider_of
+    known = frozenset(task.parameters.get("begun") or ())
+    with contextlib.suppress(Exception):  # what is wrong with a server, or with Azure, is for its own check to say
+        if request.provider == "host":
+            return known | own_databases(request.target, list(request.databases), request.name, request.hash)
+        if asks_azure(task):
+            from .providers import provider_of
 
-        begun = provider_of(task).read().begun
-        return frozenset(database for record in begun for database in record.databases)
-    return frozenset(own_databases(request.target, list(request.databases), request.name, request.hash))
+            records = provider_of(task).read().begun
+            return known | {database for record in records for database in record.databases}
+    return known
 
 
-def findings_of(task: Task, rules: tuple, **selection) -> list:
+def findings_of(task: Task, rules: tuple, own: frozenset, **selection) -> list:
     """Run the checks for the task's request.
 
     :param rules: what M(rules_of) gives
+    :param own: what M(begun) gives
     """
-    resumed: frozenset = frozenset()
-    if not asks_azure_alone(selection):
-        with contextlib.suppress(Exception):  # what is wrong with the target is for its own check to say
-            resumed = own(task)
     return run_checks(
         task.request,
         task.layout,
         bin_directory=task.parameters["bin_directory"],
-        own_databases=resumed,
+        own_databases=own,
         jobs=task.parameters.get("jobs") or default_jobs(),
         overwrite=frozenset(task.parameters.get("overwrite_databases") or ()),
         rules=rules,
@@ -59,15 +60,14 @@ def findings_of(task: Task, rules: tuple, **selection) -> list:
     )
 
 
-def asks_azure_alone(selection: dict) -> bool:
-    """Tell whether only rules are asked for that ask Resource Manager."""
-    only = selection.get("only") or []
-    return bool(only) and all(str(name).startswith("azure-") for name in only)
+def asks_azure(task: Task) -> bool:
+    """Tell whether the task has a login to Azure Resource Manager and is to use it."""
+    return task.request.provider == "azure" and task.parameters.get("ask_azure", "auth_source" in task.parameters)
 
 
 def rules_of(task: Task) -> tuple:
     """Return the rules that there are for the task's provider; those of Azure need a login."""
-    if task.request.provider != "azure" or not task.parameters.get("ask_azure", "auth_source" in task.parameters):
+    if not asks_azure(task):
         return RULES
     from .._azure.rules import azure_rules
     from .azure_session import scene_of
@@ -90,7 +90,7 @@ def require_ready(task: Task) -> list:
 
     :raises PreconditionFailed: with every failed finding
     """
-    findings = findings_of(task, rules_of(task), exclude=NOT_AT_START)
+    findings = findings_of(task, rules_of(task), begun(task), exclude=NOT_AT_START)
     failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
@@ -134,6 +134,7 @@ def check(task: Task) -> dict:
         "findings": [],
         "summary": {},
         "estimate": {},
+        "begun": [],
         "probed": [],
         "report": None,
         "page": None,
@@ -144,14 +145,15 @@ def check(task: Task) -> dict:
     if record:
         return {**empty, "state": "decommissioned"}
     given = task.parameters
-    begun = time.monotonic()
+    started = time.monotonic()
     # Whoever asks what would happen is not answered by making it happen.
     expectation = Expectation(task, scratch=given["scratch"] and not task.check_mode)
     probed: list = []
-    rules = rules_of(task)
+    rules, own = rules_of(task), begun(task)
     findings = findings_of(
         task,
         rules,
+        own,
         only=given["only"],
         levels=given["levels"],
         exclude=given["exclude"],
@@ -163,7 +165,7 @@ def check(task: Task) -> dict:
     )
     if expectation.scratch and expectation.tried:
         probed.append(f"temporary tables filled on {task.request.target.address} and rolled back")
-    report = to_json(task.request, findings, rules, estimate=expectation.known, seconds=time.monotonic() - begun)
+    report = to_json(task.request, findings, rules, estimate=expectation.known, seconds=time.monotonic() - started)
     path, page = write(task, report)
     result = {
         "changed": bool(probed),
@@ -171,6 +173,7 @@ def check(task: Task) -> dict:
         "findings": report["findings"],
         "summary": summary(findings),
         "estimate": expectation.known,
+        "begun": sorted(own),
         "probed": probed,
         "report": path,
         "page": page,

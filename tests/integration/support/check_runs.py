@@ -36,16 +36,16 @@ def healthy_findings(directory: Path, majors: tuple) -> dict:
         return found
 
 
-def faulty_findings(directory: Path, majors: tuple, wanted=None) -> dict:
+def faulty_findings(directory: Path, majors: tuple, wanted: frozenset = frozenset(FAULTS)) -> dict:
     """Return C({(provider, mode): {fault: findings above skipped, "server": findings of no database}}).
 
     :param majors: of source and target
-    :param wanted: names of the faults to make, all if not given, as far as the source's version can have them
+    :param wanted: names of the faults to make, as far as the source's version can have them
     """
     with Servers(directory, *majors) as servers:
         names = {}
         for number, (fault, how) in enumerate(FAULTS.items(), 1):
-            if (wanted is None or fault in wanted) and how.since <= majors[0] < how.until:
+            if fault in wanted and how.since <= majors[0] < how.until:
                 names[f"fault_{number}"] = fault
                 make(servers, f"fault_{number}", how)
         found: dict = {}
