@@ -89,9 +89,7 @@ class Fleet:
         self.azure = azure
         self.plan = plan
         azure.add_resource_group("rg")
-        network = azure.add_network(
-            "net", "rg", subnets={"runtime": {"addresses": "10.10.1.0/24", "delegated": True}}
-        )
+        network = azure.add_network("net", "rg", subnets={"runtime": {"addresses": "10.10.1.0/24", "delegated": True}})
         runtimes = []
         for number in range(plan.runtimes):
             zone = azure.add_dns_zone(f"runtime{number}.private.postgres.database.azure.com", "rg", networks=[network])
