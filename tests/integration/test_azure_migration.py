@@ -403,3 +403,12 @@ def test_two_migrations_of_one_name_at_the_same_moment_are_one(make):
     assert [result["state"] for result in results] == ["completed"] * 6
     assert len([result for result in results if result["changed"]]) == 1
     assert shop.states == ["Succeeded"]
+
+
+def test_where_networks_allow_it_no_runtime_server_is_needed(make):
+    shop = make()
+    with pytest.raises(InvalidRequest, match="'without_runtime_server' is set, and 'runtime_server_id' is"):
+        shop.ensure(without_runtime_server=True)
+    done = shop.ensure(without_runtime_server=True, runtime_server_id=None)
+    assert done["state"] == "completed"
+    assert "migrationInstanceResourceId" not in shop.sent("PUT")[0]["properties"]

@@ -42,7 +42,7 @@ class AzureBackend:
     """One migration that Azure's migration service carries out.
 
     :param azure: a session with Resource Manager
-    :param runtime: resource id of the runtime server
+    :param runtime: resource id of the runtime server; None where the target itself reads from the source
     :param writes: whether tags may be written; not in check mode, and not by those who only look
     :param keeps: whether answers may be kept for other processes of this controller
     """
@@ -243,7 +243,7 @@ class AzureBackend:
         batch = self.options.batches(databases)[0]
         whole = self.options.batches(self.request.databases)
         number = next(one.number for one in whole if batch.databases[0] in one.databases)
-        with self.files.lock(f"start:{self.runtime}"), self.files.lock(f"start:{self.target}"):
+        with self.files.lock(f"start:{self.runtime or self.target}"), self.files.lock(f"target:{self.target}"):
             found = self.read(fresh=False, allowed_age=0.0)
             self.obstacle = self.what_stands_in_the_way(found)
             if self.obstacle:
@@ -275,7 +275,7 @@ class AzureBackend:
             raise PreconditionFailed(
                 f"There is no flexible server {self.target}.", "Correct 'target_server_id', or let the identity see it."
             )
-        if self.azure.get(self.runtime) is None:
+        if self.runtime and self.azure.get(self.runtime) is None:
             raise PreconditionFailed(
                 f"There is no runtime server {self.runtime}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
@@ -300,7 +300,7 @@ class AzureBackend:
         if found.others:
             return f"waits for {found.others[0].name}, which is active on the target"
         limit = self.options.runtime_concurrency
-        if limit:
+        if limit and self.runtime:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
             using = self.occupancy.using(self.runtime, subscriptions, self.patience)
             if len(using) >= limit:
