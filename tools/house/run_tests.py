@@ -275,9 +275,9 @@ class Fleet(Pytest):
 
 
 class Matrix(Pytest):
-    """Verification across major versions; it writes docs/matrix.md."""
+    """Verification, checks and the engine across major versions; it writes docs/matrix.md."""
 
-    budget = 600
+    budget = 900
     folder = "tests/matrix"
     arguments = ("--durations=10",)
 
