@@ -54,6 +54,10 @@ setup: ## make the project's environment in .cache (done by every other target)
 demo: setup ## migrate a whole sample application between two real servers, from nothing
 	@$(RUN) -m tools.demo
 
+.PHONY: demo-azure
+demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
@@ -84,7 +88,7 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 	@$(PARTS) molecule
 
 .PHONY: test-matrix
-test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
+test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
 .PHONY: fleet-azure
@@ -95,12 +99,16 @@ fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets thro
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
 
+.PHONY: test-azure-sdk
+test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
+	@$(PARTS) test-azure-sdk
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
 
 .PHONY: test-page
-test-page: setup ## long: the pages of verification and timeline in headless Chromium
+test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
 	@$(PARTS) test-page
 
 .PHONY: bench

@@ -111,7 +111,7 @@ class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self.context.minimum_version = ssl.TLSVersion.TLSv1_2
             self.context.load_cert_chain(certificate, key)
         super().__init__(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def port(self) -> int:

@@ -323,6 +323,32 @@ def test_a_database_is_made_and_dropped_when_asked_for(pair):
     assert finding.code == "603401" and written == [] and leftovers(pair) == []
 
 
+@shows("source-create-slot")
+def test_a_slot_is_made_and_dropped_when_asked_for(pair):
+    probing = {"mode": "online", "provider": "azure", "probes": {"create_slot"}, "only": ["source-create-slot"]}
+    slots = "SELECT count(*) FROM pg_replication_slots"
+    with pair.ready("azure", "online"):
+        written: list = []
+        findings = pair.check(**probing, written=written)
+        assert troubles(findings) == [] and len(written) == 2
+        plugins = [finding.found.rpartition(" ")[2] for finding in findings]
+        assert plugins == ["pgoutput", "test_decoding"] and pair.run("source", slots) == [(0,)]
+        # Without the contrib package.
+        library = next(pair.source.prefix.rglob("test_decoding.so"))
+        library.rename(library.with_suffix(".away"))
+        try:
+            finding = the_only(pair.check(**probing), "source-create-slot", "warning", pair.address("source"))
+        finally:
+            library.with_suffix(".away").rename(library)
+        assert "output plugin test_decoding" in finding.found and "postgresql-contrib" in finding.remedy
+        # While somebody writes.
+        with session(pair.source, "INSERT INTO shop.customer (name) VALUES ('c')"):
+            findings = pair.check(**{**probing, "provider": "host"})
+        finding = the_only(findings, "source-create-slot", item=pair.address("source"))
+        assert "no slot within 10s" in finding.found
+        assert pair.run("source", slots) == [(0,)]
+
+
 def test_nothing_is_tried_without_being_asked_for(pair):
     finding = of_rule(pair.check(), "target-create-database")
     assert finding.status == "skipped" and "probe: [create_database]" in finding.remedy

@@ -24,17 +24,25 @@ from .edge import Task
 
 REASONS_SHOWN = 5
 # What a start does not wait for, since it tells nothing that could stop it: measurements, and what is tried out.
-NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database")
+NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database", "source-create-slot")
 
 
 def own(task: Task) -> frozenset:
     """Return the target's databases in which this very migration has been working before."""
     request = task.request
+    if request.provider == "azure":
+        from .providers import provider_of
+
+        begun = provider_of(task).read().begun
+        return frozenset(database for record in begun for database in record.databases)
     return frozenset(own_databases(request.target, list(request.databases), request.name, request.hash))
 
 
-def findings_of(task: Task, **selection) -> list:
-    """Run the checks for the task's request."""
+def findings_of(task: Task, rules: tuple, **selection) -> list:
+    """Run the checks for the task's request.
+
+    :param rules: what M(rules_of) gives
+    """
     resumed: frozenset = frozenset()
     if not asks_azure_alone(selection):
         with contextlib.suppress(Exception):  # what is wrong with the target is for its own check to say
@@ -45,7 +53,8 @@ def findings_of(task: Task, **selection) -> list:
         bin_directory=task.parameters["bin_directory"],
         own_databases=resumed,
         jobs=task.parameters.get("jobs") or default_jobs(),
-        rules=rules_of(task),
+        overwrite=frozenset(task.parameters.get("overwrite_databases") or ()),
+        rules=rules,
         **selection,
     )
 
@@ -81,7 +90,7 @@ def require_ready(task: Task) -> list:
 
     :raises PreconditionFailed: with every failed finding
     """
-    findings = findings_of(task, exclude=NOT_AT_START)
+    findings = findings_of(task, rules_of(task), exclude=NOT_AT_START)
     failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
@@ -139,8 +148,10 @@ def check(task: Task) -> dict:
     # Whoever asks what would happen is not answered by making it happen.
     expectation = Expectation(task, scratch=given["scratch"] and not task.check_mode)
     probed: list = []
+    rules = rules_of(task)
     findings = findings_of(
         task,
+        rules,
         only=given["only"],
         levels=given["levels"],
         exclude=given["exclude"],
@@ -152,7 +163,7 @@ def check(task: Task) -> dict:
     )
     if expectation.scratch and expectation.tried:
         probed.append(f"temporary tables filled on {task.request.target.address} and rolled back")
-    report = to_json(task.request, findings, RULES, estimate=expectation.known, seconds=time.monotonic() - begun)
+    report = to_json(task.request, findings, rules, estimate=expectation.known, seconds=time.monotonic() - begun)
     path, page = write(task, report)
     result = {
         "changed": bool(probed),

@@ -160,8 +160,8 @@ TABLE: tuple[Deviation, ...] = (
     ),
     Deviation(
         "answer",
-        r"GET Microsoft.Network/virtualNetworks(/subnets)?",
-        r"(/properties/subnets/\d+)?/properties/serviceAssociationLinks/\d+/properties",
+        r"(GET|PUT) Microsoft.Network/virtualNetworks(/subnets)?( \(list\))?",
+        r"(/value/\d+)?(/properties/subnets/\d+)?/properties/serviceAssociationLinks/\d+/properties",
         r"Additional properties are not allowed \('enabledForArmDeployments', 'subnetId' were unexpected\)",
         "servers/existing_private_dns_zone.json#88",
         "What a server leaves in its subnet says more than the description.",

@@ -180,6 +180,9 @@ class Judge:
                     "/",
                     f"there is a body with status {status}, but none is described",
                 )
+            if body is not None and status == 202:
+                for where, text in findings(ACCEPTED, body):
+                    yield "answer", document, operation.id, where, text
         elif body is None:
             yield "answer", document, operation.id, "/", f"there is no body with status {status}"
         else:

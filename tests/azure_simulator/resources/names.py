@@ -114,8 +114,7 @@ def subnet_usage(cloud: Cloud, request: Request, location: str) -> Answer:
         names = [one["properties"]["serviceName"].lower() for one in subnet.properties.get("delegations", [])]
         if FLEXIBLE.lower() in names:
             count = sum(
-                (one.properties.get("network", {}).get("delegatedSubnetResourceId") or "").lower()
-                == subnet["id"].lower()
+                (one.properties.get("network", {}).get("delegatedSubnetResourceId") or "").lower() == subnet.id.lower()
                 for one in cloud.of_type(FLEXIBLE)
             )
             usage.append({"subnetName": subnet.name, "usage": count})

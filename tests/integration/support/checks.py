@@ -18,12 +18,17 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import reach_speed, replication
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.run import run_checks
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
+
+# Hundreds of checks run here, so each of them measures the network and the growth of the log for a moment only.
+reach_speed.MEASURED_BYTES = 1 << 20
+replication.GROWTH_SECONDS = 0.2
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))

@@ -17,6 +17,7 @@ def azure(tmp_path):
     with Simulator(tmp_path / "azure", control_plane_only=True, clock=HeldClock()) as simulator:
         simulator.add_resource_group("rg")
         simulator.mistakes = False
+        simulator.cloud.token_lifetime = 30 * 24 * 3600  # the clock leaps here
         yield simulator
         assert simulator.mistakes or not simulator.violations, "\n".join(map(str, simulator.violations))
 

@@ -44,6 +44,7 @@ def test_without_a_token_nothing_is_said(azure, client, target):
 
 
 def test_a_token_expires(azure, client, target):
+    azure.cloud.token_lifetime = 3599
     assert client.get(target).status == 200
     azure.clock.step(3600)
     assert client.get(target).code == "InvalidAuthenticationToken"

@@ -24,6 +24,7 @@ DOCUMENTS = [
     "README.md",
     *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "docs").rglob("*.md")),
     *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "extensions").rglob("*.md")),
+    "examples/README.md",
 ]
 BLOCK = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
@@ -82,7 +83,7 @@ def check_plays(plays: list) -> None:
 
 
 def test_documents_hold_examples():
-    assert len(blocks("README.md", "yaml")) >= 3
+    assert len(blocks("README.md", "yaml")) >= 2
     assert blocks("README.md", "bash")
     assert blocks("README.md", "sql")
 
@@ -103,6 +104,17 @@ def test_yaml_examples_use_what_is_there(code):
     endpoint = facts.options("migration_info")["source"]["suboptions"]
     for words in endpoints(content):
         assert set(words) <= set(endpoint)
+
+
+@pytest.mark.parametrize("path", sorted((facts.ROOT / "examples").rglob("*.yml")), ids=lambda path: path.name)
+def test_examples_use_what_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    if isinstance(content, list):
+        check_plays(content)
+    assert set(facts.VARIABLE.findall(text)) <= facts.all_variables()
+    known = facts.options("migration_info")["source"]["suboptions"]
+    assert all(set(words) <= set(known) for words in endpoints(content))
 
 
 def endpoints(value):
