@@ -375,3 +375,24 @@ def test_a_run_that_is_killed_leaves_nothing_unknown(stage, method):
     stage.absent(server=own)
     stage.azure.settle()
     assert sorted(stage.azure.cloud.resources) == untouched
+
+
+def test_tags_of_the_user_are_on_everything_that_is_made(stage):
+    words = {"tags": {"cost-center": 4711}}
+    stage.present(server=words)
+    made = [item for item in stage.azure.cloud.resources.values() if "azpg-" in item.id and item.body.get("tags")]
+    assert len(made) == 5
+    assert {item.body["tags"]["cost-center"] for item in made} == {"4711"}
+    assert stage.present(server=words)["changed"] is False
+    with pytest.raises(InvalidRequest, match="tags that begin with azpg- are the collection's"):
+        stage.present(server={"tags": {"azpg-request": "x"}})
+
+
+def test_a_private_endpoint_that_may_not_be_seen_keeps_nobody_from_making_the_server(stage):
+    stage.azure.trouble.add("refused", path="privateEndpoints/", times=None, status=403, code="AuthorizationFailed")
+    done = stage.present()
+    assert stage.azure.resource(stage.runtime_name)
+    assert [
+        item for item in done["findings"] if item["rule"] == "azure-private-endpoint" and item["status"] == "skipped"
+    ]
+    assert not [line for line in done["changes"] if "spoke" in line]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .errors import Conflict
 from .ownership import own_tags
 from .runtime_common import Watch, told
+from .runtime_plan import user_tags
 from .scene import Scene, same
 
 
@@ -19,7 +20,7 @@ def make_links(scene: Scene, links, seconds: float, watch: Watch | None) -> None
     for link in links:
         body = {
             "location": "global",
-            "tags": own_tags(scene.request),
+            "tags": {**user_tags(scene), **own_tags(scene.request)},
             "properties": {"virtualNetwork": {"id": link.network_id}, "registrationEnabled": False},
         }
         try:

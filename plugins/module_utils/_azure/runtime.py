@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .errors import StillRunning
+import contextlib
+
+from .errors import NotFound, StillRunning
 from .long_running import LongRunning, Waiting
 from .ownership import ownership
 from .runtime_common import Outcome, Watch, need_target, refuse_endpoint, size_of, told, wait_for
@@ -61,7 +63,8 @@ def follow(scene: Scene, operation: str, seconds: float, watch: Watch | None) ->
     :raises OperationFailed: when it has failed
     """
     subject = f"The operation on server {scene.runtime_id.name}"
-    Waiting(scene.azure, LongRunning(subject, operation, None, 0.0), seconds, told(watch, subject)).until_ended()
+    with contextlib.suppress(NotFound):  # Azure forgets operations after a while; what they made is looked at anyhow
+        Waiting(scene.azure, LongRunning(subject, operation, None, 0.0), seconds, told(watch, subject)).until_ended()
 
 
 def describe(server: Server, scene: Scene) -> dict:

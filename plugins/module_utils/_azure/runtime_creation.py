@@ -32,7 +32,7 @@ def create(
         return Outcome(None, plan.lines(), plan)
     azure, tags, short = scene.azure, server_tags(scene, plan), max(seconds, NETWORK_SECONDS)
     changes += plan.lines()
-    own = own_tags(scene.request, plan.created)
+    own = {**plan.tags, **own_tags(scene.request, plan.created)}
     if plan.zone_made:
         make(scene, plan.zone_id, {"location": "global", "tags": own}, short, told(watch, f"zone {plan.zone_id.name}"))
     make_links(scene, plan.links, short, watch)

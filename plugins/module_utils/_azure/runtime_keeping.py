@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from .._core.errors import PreconditionFailed
 from .links import make_links
-from .ownership import OWN_TAGS, own_tags, ownership
+from .ownership import own_tags, ownership
 from .runtime_common import NETWORK_SECONDS, Outcome, Watch, merge_tags, size_of, told, wait_for
-from .runtime_plan import missing_links, planned_sku, target_size
+from .runtime_plan import missing_links, planned_sku, target_size, user_tags
 from .scene import Scene, network_of_subnet, same
 from .servers import READY, STOPPED, Server, region
 from .sizing import choose_storage
@@ -142,11 +142,7 @@ def wanted_changes(scene: Scene, target: Server, found: Server) -> tuple:
 
 def wanted_tags(scene: Scene, found: Server, adopting: bool) -> dict:
     """Return the tags that a server of ours lacks: those of the user, and whose it is when it is adopted."""
-    tags = {
-        name: value
-        for name, value in (scene.options.get("tags") or {}).items()
-        if name not in OWN_TAGS and found.tags.get(name) != str(value)
-    }
+    tags = {name: value for name, value in user_tags(scene).items() if found.tags.get(name) != value}
     return {**tags, **own_tags(scene.request, adopted=True)} if adopting else tags
 
 

@@ -11,6 +11,7 @@ from typing import Callable
 from .._core.request import Request
 from .._core.resource_id import ResourceId
 from .client import Azure
+from .errors import Forbidden
 from .ownership import runtime_id
 from .servers import INTEGRATED, PRIVATE_ENDPOINT, Server
 from .sizing import Offer
@@ -68,6 +69,13 @@ class Scene:
         if not identifier:
             return None
         return self.known(("resource", str(identifier).lower()), lambda: self.azure.get(identifier))
+
+    def readable(self, identifier: str | ResourceId | None) -> dict | None:
+        """Return the JSON of a resource, or None when there is none, or the identity may not see it."""
+        try:
+            return self.resource(identifier)
+        except Forbidden:
+            return None
 
     def entries(self, path: str, **query: str) -> list:
         """Return the entries of a collection."""
@@ -153,7 +161,7 @@ class Scene:
     def target_endpoints(self) -> list:
         """The JSON of the target's approved private endpoints that may be read."""
         target = self.target
-        found = [self.resource(identifier) for identifier in (target.approved_endpoints if target else [])]
+        found = [self.readable(identifier) for identifier in (target.approved_endpoints if target else [])]
         return [endpoint for endpoint in found if endpoint]
 
     @property

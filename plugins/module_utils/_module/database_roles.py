@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 
 from .._core.errors import PreconditionFailed
@@ -17,6 +18,7 @@ from .._transfer.target_database import databases_of
 from .edge import Task, difference
 
 PRESENT, RESTORED, RETURNED = STATES = ("present", "restored", "returned")
+FILE = "lent-memberships.json"
 
 
 # What a role owns in databases, apart from publications, which there are from 10 on.
@@ -29,19 +31,38 @@ SELECT count(*) FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oi
 
 
 class Lent:
-    """Memberships that the migration's user gave itself to act for others, written down before each is given."""
+    """Memberships of the migration's user by which it acts for others: those that it needs, and those that it gave itself.
+
+    Written down before each is given, in the migration's directory. Of several migrations of this host that need the same
+    one on the same target, the last takes it back.
+    """
 
     def __init__(self, task: Task):
-        self.path = os.path.join(task.layout.directory, "lent-memberships.json")
-        self.directory = task.layout.directory
-        self.names: list = read_json(self.path) or []
+        self.layout = task.layout
+        self.place = f"{task.request.target.address} {task.request.target.user}"
+        self.path = os.path.join(task.layout.directory, FILE)
+        known = read_json(self.path) or {}
+        self.known = bool(known)
+        self.needed: list = known.get("needed", [])
+        self.lent: list = known.get("lent", [])
+
+    def write(self) -> None:
+        """Write down how things are."""
+        make_private_directory(self.layout.directory)
+        write_json(self.path, {"place": self.place, "needed": self.needed, "lent": self.lent})
+
+    def need(self, names) -> None:
+        """Note whom the migration's user acts for."""
+        missing = sorted(set(names) - set(self.needed))
+        if missing:
+            self.needed = [*self.needed, *missing]
+            self.write()
 
     def creating(self, _side: str, _database, kind: str, name: str) -> None:
         """Note what is about to be given."""
-        if kind == "membership" and name not in self.names:
-            self.names.append(name)
-            make_private_directory(self.directory)
-            write_json(self.path, self.names)
+        if kind == "membership" and name not in self.lent:
+            self.lent.append(name)
+            self.write()
 
     def created(self, *_thing) -> None:
         """Leave it noted."""
@@ -49,16 +70,33 @@ class Lent:
     def removed(self, *_thing) -> None:
         """Leave it noted: to take back what was refused does no harm."""
 
-    def give_back(self, target, owners: list) -> list:
-        """Take the memberships back; return whose they were.
+    def others(self) -> dict:
+        """Return what other migrations of this host have noted of the same user on the same target, by path."""
+        found = {}
+        for path in sorted(glob.glob(os.path.join(glob.escape(self.layout.migrations_directory), "*", FILE))):
+            if path != self.path:
+                with contextlib.suppress(OSError, ValueError):
+                    noted = read_json(path)
+                    if noted and noted.get("place") == self.place:
+                        found[path] = noted
+        return found
 
-        :param owners: who is to be left where nothing is noted, since the note was on another host
+    def to_take_back(self, owners: list) -> list:
+        """Return whose membership ends with this migration.
+
+        :param owners: who it is where nothing is noted, since the note was on another host
         """
-        left = roles.leave_owners(target, self.names or owners)
+        needed = {name for noted in self.others().values() for name in noted["needed"]}
+        return [name for name in (self.lent if self.known else owners) if name not in needed]
+
+    def forget(self) -> None:
+        """Hand on what others need, and end the note."""
+        for path, noted in self.others().items():
+            heirs = [name for name in self.lent if name in noted["needed"] and name not in noted["lent"]]
+            if heirs:
+                write_json(path, {**noted, "lent": [*noted["lent"], *heirs]})
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
-        self.names = []
-        return left
 
 
 def result(state: str, steps: list, remarks: list) -> dict:
@@ -78,7 +116,7 @@ def ensure(task: Task) -> dict:
     wanted = task.parameters["state"]
     lent = Lent(task)
     # What was lent is given back after everything else has been cleaned up.
-    if task.final_record() and not (wanted == RETURNED and lent.names):
+    if task.final_record() and not (wanted == RETURNED and lent.known):
         return result("decommissioned", [], [])
     final = task.parameters["final_record"]
     with contextlib.ExitStack() as stack:
@@ -124,8 +162,12 @@ def forget_helper(source, plan, databases: list) -> None:
 
 def give_back(task: Task, target, plan, lent: Lent) -> dict:
     """Take back the memberships by which the migration's user acts for the owners of objects."""
-    names = lent.names or plan.owners
-    left = roles.granted_by_oneself(target, names) if task.check_mode else lent.give_back(target, names)
+    names = lent.to_take_back(plan.owners)
+    if task.check_mode:
+        left = roles.granted_by_oneself(target, names)
+    else:
+        left = roles.leave_owners(target, names)
+        lent.forget()
     return result(RETURNED, [f"end the membership of {plan.user} in {name}" for name in left], [])
 
 
@@ -135,6 +177,13 @@ def lacking(target, plan) -> list:
     return steps + [
         f"make {member} a member of {group}" for group, member, _words in roles.missing_memberships(target, plan)
     ]
+
+
+def reads_everything(target) -> bool:
+    """Return whether the current user may read every table, whoever owns it; there is a role for that from 14 on."""
+    return target.server_version >= 140000 and value(
+        target, "SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')"
+    )
 
 
 def open_session(stack, endpoint, side: str, database: str | None = None):
@@ -154,12 +203,17 @@ def restore(task: Task, plan, database: str, administration, lent: Lent) -> tupl
         left_out = [
             f"{database}: {thing} names {role}, which has no counterpart." for role, thing in sorted(found.left_out)
         ]
-        if task.check_mode or not found.changes:
+        if task.check_mode:
             return found.shown, left_out
-        for role, (statement, complaint) in roles.join(administration, sorted(found.actors), lent).items():
+        # Verification reads as a member of the owners, where the target's user may not read everything anyhow.
+        acted_for = found.actors | (set() if reads_everything(target) else set(plan.owners))
+        lent.need(acted_for - {plan.user})
+        for role, (statement, complaint) in roles.join(administration, sorted(acted_for), lent).items():
             left_out.append(
                 f"{database}: nobody may act for {role}: {complaint} Let an administrator run: {statement};"
             )
+        if not found.changes:
+            return [], left_out
         refused = rights.apply(target, found)
         left = rights.read_changes(source, target, database, plan)
         # What was refused once would be refused for ever, and is no change of a second run.

@@ -106,8 +106,8 @@ class AzureKeeper:
         return (server.state.lower() if server.passing else "present"), {**facts, **self.cost(facts)}
 
     def begun(self) -> bool:
-        """Tell whether the service has a record of this migration that moved data."""
-        return bool(self.leftovers()) and bool(self.records)
+        """Tell whether the service has a record of this migration that moved data, and something is left to end."""
+        return bool(self.records) and bool(self.leftovers() or target.restoration(self.scene))
 
     def known(self) -> bool:
         """Tell whether there is a runtime server of this migration, or something that was made for one."""

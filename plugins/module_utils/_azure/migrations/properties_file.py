@@ -12,11 +12,10 @@ import difflib
 import json
 from dataclasses import dataclass, field
 
+from ..._core.cli_properties import SERVER, SSL_MODES
 from ..._core.errors import InvalidRequest
-from .bodies import HOST_PORT_USER
 from .words import pick, squeezed
 
-SSL_MODES = {"prefer": "prefer", "require": "require", "verifyca": "verify-ca", "verifyfull": "verify-full"}
 SECRETS = "secretParameters"
 CREDENTIALS = "adminCredentials"
 # Keys that the CLI reads, with the option that has their value here; None for those that are taken apart.
@@ -153,7 +152,7 @@ class Reader:
         if str(text).lower().startswith("/subscriptions/"):
             self.found.options["source_server_id"] = text
             return
-        found = HOST_PORT_USER.fullmatch(str(text))
+        found = SERVER.fullmatch(str(text))
         if not found:
             raise self.wrong("sourceDbServerResourceId", "host:port@user, or the resource id of a Single Server")
         self.end("source").update(host=found["host"], port=int(found["port"]), user=found["user"])
