@@ -91,6 +91,10 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
+.PHONY: fleet-azure
+fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET=200
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_fleet $(FLEET)
+
 .PHONY: fleet
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet

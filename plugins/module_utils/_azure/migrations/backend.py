@@ -16,7 +16,7 @@ from ..._core.request import Request
 from ..._core.waiting import clock
 from . import bodies, creating, identity, story
 from .listing import SharedFiles
-from .occupancy import Occupancy, left_behind
+from .occupancy import FRESH, Occupancy, left_behind
 from .options import FAIL, Options
 from .progress import SHORTLY, progress_of
 from .record import Record
@@ -77,17 +77,18 @@ class AzureBackend:
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
-    def read(self, fresh: bool = True) -> story.Story:
-        """Return what the service's records say of this migration.
+    def read(self, fresh: bool = True, allowed_age: float = FRESH) -> story.Story:
+        """Return what the service's records say of this migration, as they are now.
 
         :param fresh: False to put up with a list that another process of this controller read a moment ago, as long as
             it says that somebody else's migration occupies the target
+        :param allowed_age: seconds that are as good as now
         """
         found = None
         if not fresh and self.options.on_busy != FAIL:
             found = self.sorted(self.occupancy.records(self.target, self.patience))
         if found is None or found.active or not found.others:
-            found = self.sorted(self.occupancy.records(self.target))
+            found = self.sorted(self.occupancy.records(self.target, allowed_age))
         return found
 
     def sorted(self, records: list) -> story.Story:
@@ -243,7 +244,7 @@ class AzureBackend:
         whole = self.options.batches(self.request.databases)
         number = next(one.number for one in whole if batch.databases[0] in one.databases)
         with self.files.lock(f"start:{self.runtime}"), self.files.lock(f"start:{self.target}"):
-            found = self.read(fresh=False)
+            found = self.read(fresh=False, allowed_age=0.0)
             self.obstacle = self.what_stands_in_the_way(found)
             if self.obstacle:
                 if not found.active:
