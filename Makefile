@@ -1,3 +1,6 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # azpg.migrate: everything that a developer runs. `make help` lists it.
 #
 # All that is made lies below .cache/; `make clean` removes it.
@@ -51,12 +54,16 @@ setup: ## make the project's environment in .cache (done by every other target)
 demo: setup ## migrate a whole sample application between two real servers, from nothing
 	@$(RUN) -m tools.demo
 
+.PHONY: demo-azure
+demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
 
 .PHONY: lint
-lint: setup ## ruff, shellcheck, ansible-lint (production), changelog, contents of the artefact
+lint: setup ## ruff, shellcheck, ansible-lint, documentation, changelog, licences, artefact, Galaxy's importer
 	@$(PARTS) lint
 
 .PHONY: format
@@ -81,11 +88,23 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 	@$(PARTS) molecule
 
 .PHONY: test-matrix
-test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
+test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
+.PHONY: fleet
+fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
+	@$(PARTS) fleet
+
+.PHONY: test-azure-sdk
+test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
+	@$(PARTS) test-azure-sdk
+
+.PHONY: test-cores
+test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
+	@$(PARTS) test-cores
+
 .PHONY: test-page
-test-page: setup ## long: the pages of verification and timeline in headless Chromium
+test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
 	@$(PARTS) test-page
 
 .PHONY: bench
@@ -104,6 +123,10 @@ azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --t
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
+
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
 
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build

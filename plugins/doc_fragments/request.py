@@ -20,13 +20,16 @@ options:
     description:
       - Who plays the runtime server.
       - With V(host) it is the host that executes the task, a Linux machine that reaches both servers.
+      - With V(azure) it is a flexible server in your virtual network, and Azure's own migration service moves the data.
     type: str
-    choices: [host]
+    choices: [azure, host]
     default: host
   mode:
-    description: With V(offline) the application is stopped, and one consistent copy is made.
+    description:
+      - With V(offline) the application is stopped, and one consistent copy is made.
+      - With V(online) a base copy is made and changes follow until cutover; for now only with O(provider=azure).
     type: str
-    choices: [offline]
+    choices: [offline, online]
     default: offline
   source:
     description:
@@ -133,6 +136,29 @@ options:
       - Objects of a superuser of the source that is not named here will belong to the migration's own user.
     type: dict
     default: {}
+  source_type:
+    description:
+      - What the source is, in the migration service's words. It decides which parameters and roles the checks ask for.
+      - Found out from the server itself where that is possible, V(OnPremises) otherwise, if not set.
+    type: str
+    choices: [
+      ApsaraDB_RDS, AWS, AWS_AURORA, AWS_EC2, AWS_RDS, AzureVM, Crunchy_PostgreSQL, Digital_Ocean_Droplets,
+      Digital_Ocean_PostgreSQL, EDB, EDB_Oracle_Server, EDB_PostgreSQL, GCP, GCP_AlloyDB, GCP_CloudSQL, GCP_Compute,
+      Heroku_PostgreSQL, Huawei_Compute, Huawei_RDS, OnPremises, PostgreSQLCosmosDB, PostgreSQLFlexibleServer,
+      PostgreSQLSingleServer, Supabase_PostgreSQL
+    ]
+  source_server_id:
+    description: Resource id of the source, when it is an Azure Database for PostgreSQL Single Server.
+    type: str
+  target_server_id:
+    description: Resource id of the target's flexible server. Required with O(provider=azure).
+    type: str
+  runtime_server_id:
+    description:
+      - Resource id of the flexible server that is the runtime server, or shall be. Only with O(provider=azure).
+      - If not set, the runtime server lies in the target's resource group and its name is derived from O(name).
+    type: str
+    aliases: [migration_runtime_resource_id, migrationRuntimeResourceId]
   state_directory:
     description:
       - Directory on the executing host for what migrations need while they last; on a local disk.

@@ -55,6 +55,8 @@ class Cloud:
         self.identity_url = ""
         self.tokens: dict[str, float] = {}
         self.token_lifetime = 3599
+        #: Actions that the identity has on a resource, by its id in small letters; all where none are named.
+        self.granted: dict[str, list[str]] = {}
         self.registrations = {name.lower(): "Registered" for name in PROVIDERS}
         self.groups: dict[str, dict] = {}
         self.resources: dict[str, Resource] = {}

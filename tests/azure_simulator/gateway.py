@@ -13,6 +13,7 @@ from tests.azure_simulator.trouble import ANSWERS, OPERATIONS, Troubles
 from tests.azure_simulator.wire import Answer, ArmError, Request
 
 TAGS = "/providers/microsoft.resources/tags/default"
+PERMISSIONS = "/providers/microsoft.authorization/permissions"
 #: What is answered without a token: how to get one.
 OPEN = ("/metadata/", "oauth2", ".well-known", "/common/discovery")
 
@@ -86,6 +87,8 @@ class Gateway:
         if lower.endswith(TAGS):
             versions.check_present(request)
             return groups.tags_handler(self.cloud, request, request.path[: -len(TAGS)])
+        if lower.endswith(PERMISSIONS) and request.method == "GET":
+            return groups.permissions(self.cloud, request.path[: -len(PERMISSIONS)])
         route, values, known = self.routes.find(request.method, request.segments)
         if not is_open:
             versions.check_present(request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 
 from .canonical import digest
 from .errors import InvalidRequest
+from .resource_id import FLEXIBLE_SERVER, SINGLE_SERVER, ResourceId
 
 REQUEST_FORMAT = "azpg.migrate/request/1"
 NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
@@ -78,16 +79,35 @@ class Request:
     provider: str = "host"
     mode: str = "offline"
     role_map: tuple = ()
+    source_type: str | None = None
+    source_server_id: ResourceId | None = None
+    target_server_id: ResourceId | None = None
+    runtime_server_id: ResourceId | None = None
 
     @classmethod
     def create(
-        cls, name, source: dict, target: dict, databases, provider="host", mode="offline", role_map=None
+        cls,
+        name,
+        source: dict,
+        target: dict,
+        databases,
+        provider="host",
+        mode="offline",
+        role_map=None,
+        source_type=None,
+        source_server_id=None,
+        target_server_id=None,
+        runtime_server_id=None,
     ) -> Request:
         """Build a request from module parameters and check what can be checked without a server.
 
         :param source: libpq words of the source; I(target) likewise
         :param databases: names of the databases, each once
         :param role_map: C({source role: target role}) for roles that have another name on the target
+        :param source_type: what the source is, in the migration service's words; None to find out
+        :param source_server_id: resource id of a source that is an Azure Single Server, as text
+        :param target_server_id: resource id of the target's flexible server, as text; required by provider azure
+        :param runtime_server_id: resource id of the flexible server that is, or shall be, the runtime server, as text
         :raises InvalidRequest: naming the option and the value at fault
         """
         if not NAME.fullmatch(name or ""):
@@ -114,7 +134,12 @@ class Request:
             provider=provider,
             mode=mode,
             role_map=tuple(sorted((role_map or {}).items())),
+            source_type=source_type,
+            source_server_id=_resource_id("source_server_id", source_server_id, SINGLE_SERVER),
+            target_server_id=_resource_id("target_server_id", target_server_id, FLEXIBLE_SERVER),
+            runtime_server_id=_resource_id("runtime_server_id", runtime_server_id, FLEXIBLE_SERVER),
         )
+        request.check_provider()
         for side, endpoint in (("source", request.source), ("target", request.target)):
             if not endpoint.host and not endpoint.service:
                 raise InvalidRequest(f"The {side} names no server.", f"Set '{side}.host' or '{side}.service'.")
@@ -125,10 +150,34 @@ class Request:
             )
         return request
 
+    def check_provider(self) -> None:
+        """Make sure that the provider has what it needs, and can do what is asked for.
+
+        :raises InvalidRequest: naming the option at fault
+        """
+        if self.provider == "host" and self.mode == "online":
+            raise InvalidRequest(
+                "Provider 'host' has no mode 'online' yet.",
+                "Use mode 'offline', or provider 'azure' for a target that is a flexible server.",
+            )
+        if self.provider == "azure" and not self.target_server_id:
+            raise InvalidRequest(
+                "Provider 'azure' does not know which flexible server the target is.",
+                "Set 'target_server_id' to its resource id; 'az postgres flexible-server show --query id' prints it.",
+            )
+        for option in ("source_server_id", "target_server_id"):
+            if self.runtime_server_id and self.runtime_server_id == getattr(self, option):
+                raise InvalidRequest(
+                    f"The runtime server is the server of '{option}', {self.runtime_server_id}.",
+                    "A runtime server is a flexible server of its own; correct 'runtime_server_id'.",
+                )
+
     @property
     def identity(self) -> dict:
         """What makes this request this request: no user, no secret, nothing that may change between two runs."""
+        resources = ("source_server_id", "target_server_id") if self.provider == "azure" else ()
         return {
+            **{word: getattr(self, word).key for word in resources if getattr(self, word)},
             "format": REQUEST_FORMAT,
             "name": self.name,
             "provider": self.provider,
@@ -151,6 +200,12 @@ class Request:
             "databases": list(self.databases),
             "source": self.source.as_dict(),
             "target": self.target.as_dict(),
+            "source_type": self.source_type,
+            **{
+                word: str(getattr(self, word))
+                for word in ("source_server_id", "target_server_id", "runtime_server_id")
+                if getattr(self, word)
+            },
             "hash": self.hash,
         }
 
@@ -166,6 +221,10 @@ class Request:
             stored["provider"],
             stored["mode"],
             stored["role_map"],
+            stored.get("source_type"),
+            stored.get("source_server_id"),
+            stored.get("target_server_id"),
+            stored.get("runtime_server_id"),
         )
 
     @property
@@ -177,3 +236,19 @@ class Request:
     def secret_values(self) -> list:
         """The passwords as a list, for redaction."""
         return [value for value in (self.source.password, self.target.password) if value]
+
+
+def _resource_id(option: str, text: str | None, kind: str) -> ResourceId | None:
+    """Return an option's text as resource id of a I(kind) of server; None for none.
+
+    :raises InvalidRequest: naming the option, what it says and what is expected
+    """
+    if not text:
+        return None
+    found = ResourceId.parse(text)
+    if found is None or found.type != kind.lower():
+        raise InvalidRequest(
+            f"'{option}' is {text!r}, expected the resource id of a {kind}.",
+            f"It reads /subscriptions/<id>/resourceGroups/<name>/providers/{kind}/<name>.",
+        )
+    return found

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 ABSENT = "absent"
 RUNNING = "running"
+# Online: the base copy has arrived, changes flow, and the cutover is waited for.
+REPLICATING = "replicating"
+# The migration service waits for an answer of a person.
+WAITING = "waiting"
+# The next part has not begun: target or runtime server are busy, or nobody has started it yet.
+QUEUED = "queued"
 COMPLETED = "completed"
 FAILED = "failed"
 INTERRUPTED = "interrupted"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 FORMAT = "azpg.migrate/verification/1"
+EVIDENCE_FORMAT = "azpg.migrate/evidence/1"
 
 # Hashes computed by the servers, and by this program from COPY streams.
 SERVER_ALGORITHM = "S64-send/1"
@@ -17,6 +18,12 @@ MODES = (SCHEMA, COUNTS, FULL, SAMPLE, RECHECK)
 
 AUTO, SERVER, CLIENT = "auto", "server", "client"
 METHODS = (AUTO, SERVER, CLIENT)
+
+# What tools keep for themselves in the databases that they move.
+HELPER_SCHEMAS = {
+    "azpg_migrate": "holds what this collection keeps on the target until cleanup",
+    "pgcopydb": "holds what pgcopydb, which Azure's migration service uses too, keeps on the source",
+}
 
 
 def rests_on_full(report: dict) -> bool:

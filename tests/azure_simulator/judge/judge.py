@@ -42,7 +42,7 @@ def findings(schema: dict, body: object) -> Iterator[tuple[str, str]]:
 UNDESCRIBED = re.compile(
     r"/(common|metadata)/.*|/[^/]+/(oauth2|v2\.0|discovery)/.*|/tenants|/subscriptions(/[^/]+)?(/locations)?"
     r"|/subscriptions/[^/]+/resourceGroups(/[^/]+)?(/resources)?|/subscriptions/[^/]+/providers(/[^/]+)?(/register)?"
-    r"|.*/providers/Microsoft\.Resources/tags/default"
+    r"|.*/providers/Microsoft\.Resources/tags/default|.*/providers/Microsoft\.Authorization/permissions"
     r"|/subscriptions/[^/]+/providers/Microsoft\.Network/locations/.*|.*/privateDnsOperation(Statuses|Results)/.*",
     re.IGNORECASE,
 )

@@ -148,6 +148,8 @@ class Migration:
         return getattr(self, "_in_" + self.phase.replace(" ", "_"))(now)
 
     def _meant_to_fail(self, now: float) -> bool:
+        if self.phase == "cleaning":  # it has failed already, and keeps its substate until it ends
+            return False
         for trouble in self.troubles.list:
             if trouble.kind != "migration_fails" or trouble.words.get("phase", "MigratingData") != self.state[1]:
                 continue

@@ -7,6 +7,7 @@ copy, a wait with counters and latency, a cutover that takes what was written up
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -207,19 +208,22 @@ class Link:
         dump = [self._program("pg_dump"), "--format=custom", "--no-subscriptions", "--no-publications", *options]
         restore = [self._program("pg_restore"), "--dbname", self.database, "--no-password"]
         source, target = (Endpoint.from_dict(one) for one in (self.job.source, self.job.target))
-        with (
-            client_environment(source, self.database, "azure-simulator") as (giving, given),
-            client_environment(target, self.database, "azure-simulator") as (taking, taken),
-            subprocess.Popen(dump, env=giving, pass_fds=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
-            subprocess.Popen(
-                restore,
-                env=taking,
-                pass_fds=taken,
-                stdin=first.stdout,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            ) as second,
-        ):
+        with contextlib.ExitStack() as stack:
+            giving, given = stack.enter_context(client_environment(source, self.database, "azure-simulator"))
+            taking, taken = stack.enter_context(client_environment(target, self.database, "azure-simulator"))
+            first = stack.enter_context(
+                subprocess.Popen(dump, env=giving, pass_fds=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            )
+            second = stack.enter_context(
+                subprocess.Popen(
+                    restore,
+                    env=taking,
+                    pass_fds=taken,
+                    stdin=first.stdout,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                )
+            )
             first.stdout.close()
             complaints = second.stderr.read().decode("utf-8", "replace")
             trouble = first.stderr.read().decode("utf-8", "replace")

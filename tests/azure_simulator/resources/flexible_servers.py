@@ -402,4 +402,4 @@ def start(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
 
 
 def found_stop(server: Resource):
-    return lambda: server.behind.stop()
+    return server.behind.stop

@@ -212,3 +212,14 @@ def tags_handler(cloud: Cloud, request: Request, identifier: str) -> Answer:
     name = "Microsoft.Resources/tags"
     path = f"{identifier}/providers/{name}/default"
     return Answer(200, {"id": path, "name": "default", "type": name, "properties": {"tags": tags}})
+
+
+def permissions(cloud: Cloud, identifier: str) -> Answer:
+    """Answer `{resource id}/providers/Microsoft.Authorization/permissions`: what the caller may do there.
+
+    The one identity may do everything, unless `cloud.granted` names other actions for a resource.
+    """
+    if cloud.find(identifier) is None and identifier.lower().rsplit("/", 1)[-1] not in cloud.groups:
+        raise ArmError(404, "ResourceNotFound", f"The resource '{identifier}' was not found.", cause="gateway")
+    actions = cloud.granted.get(identifier.lower(), ["*"])
+    return Answer(200, {"value": [{"actions": actions, "notActions": [], "dataActions": [], "notDataActions": []}]})

@@ -11,6 +11,8 @@ import xml.etree.ElementTree
 import drift_facts as facts
 import pytest
 import yaml
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.errors import AzureError
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.rules import ALL as AZURE_RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._core import status
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
@@ -21,6 +23,8 @@ from tools.house import run_tests
 DOCUMENTS = [
     "README.md",
     *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "docs").rglob("*.md")),
+    *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "extensions").rglob("*.md")),
+    "examples/README.md",
 ]
 BLOCK = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
@@ -69,8 +73,8 @@ def check_plays(plays: list) -> None:
             if str(task.get(word, "")).startswith(facts.COLLECTION):
                 assert task[word].rpartition(".")[2] in facts.PLAYBOOKS
         for word in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
-            if word in task:
-                assert task[word]["name"].rpartition(".")[2] in facts.ROLES
+            name = (task.get(word) or {}).get("name", "")
+            assert not name.startswith(facts.COLLECTION) or name.rpartition(".")[2] in facts.ROLES
         for role in task.get("roles", ()):
             name = role["role"] if isinstance(role, dict) else role
             assert name.rpartition(".")[2] in facts.ROLES
@@ -79,7 +83,7 @@ def check_plays(plays: list) -> None:
 
 
 def test_documents_hold_examples():
-    assert len(blocks("README.md", "yaml")) >= 4
+    assert len(blocks("README.md", "yaml")) >= 2
     assert blocks("README.md", "bash")
     assert blocks("README.md", "sql")
 
@@ -100,6 +104,17 @@ def test_yaml_examples_use_what_is_there(code):
     endpoint = facts.options("migration_info")["source"]["suboptions"]
     for words in endpoints(content):
         assert set(words) <= set(endpoint)
+
+
+@pytest.mark.parametrize("path", sorted((facts.ROOT / "examples").rglob("*.yml")), ids=lambda path: path.name)
+def test_examples_use_what_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    if isinstance(content, list):
+        check_plays(content)
+    assert set(facts.VARIABLE.findall(text)) <= facts.all_variables()
+    known = facts.options("migration_info")["source"]["suboptions"]
+    assert all(set(words) <= set(known) for words in endpoints(content))
 
 
 def endpoints(value):
@@ -142,13 +157,23 @@ def test_budgets_of_the_parts_are_those_that_are_held():
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_rules_named_in_documents_exist(name):
-    assert set(re.findall(r"[Rr]ule `([a-z0-9-]+)`", text_of(name))) <= {rule.id for rule in RULES}
+    assert set(re.findall(r"[Rr]ule `([a-z0-9-]+)`", text_of(name))) <= {rule.id for rule in (*RULES, *AZURE_RULES)}
+
+
+def test_the_guide_to_azure_names_every_rule_of_azure_and_no_other():
+    named = re.findall(r"`(azure-[a-z-]+)`", text_of("docs/azure-runtime-server.md"))
+    assert set(named) == {rule.id for rule in AZURE_RULES}
+
+
+def kin(error: type) -> list:
+    """Return all classes below a class."""
+    return [below for child in error.__subclasses__() for below in (child, *kin(child))]
 
 
 def test_troubleshooting_names_every_error_code():
     named = set(re.findall(r"^\| `([a-z-]+)` \|", text_of("docs/troubleshooting.md"), re.MULTILINE))
     family = [error for error in MigrationError.__subclasses__() if error.__module__ == MigrationError.__module__]
-    codes = {error.code for error in family} | {"unexpected"}
+    codes = {error.code for error in [*family, AzureError, *kin(AzureError)]} | {"unexpected"}
     assert named == codes | {*status.SETTLED, status.RUNNING}
 
 

@@ -13,6 +13,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.request import 
 
 SOURCE = {"host": "old.example", "user": "migrator", "password": "source secret"}
 TARGET = {"host": "new.example", "user": "admin", "password": "target secret", "sslmode": "require"}
+SERVER_ID = "/subscriptions/0/resourceGroups/Shop/providers/Microsoft.DBforPostgreSQL/flexibleServers/shop"
 
 
 def request(**changes) -> Request:
@@ -45,13 +46,51 @@ def test_hash_ignores_what_may_change_between_two_runs(changes):
         {"source": {**SOURCE, "port": 5433}},
         {"target": {**TARGET, "host": "newer.example"}},
         {"role_map": {"postgres": "app_owner"}},
-        {"mode": "online"},
-        {"provider": "azure"},
+        {"provider": "azure", "target_server_id": SERVER_ID},
     ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_hash_tells_different_migrations_apart(changes):
     assert request(**changes).hash != request().hash
+
+
+def azure(**changes):
+    """Return a request for provider azure."""
+    return request(**{"provider": "azure", "target_server_id": SERVER_ID, **changes})
+
+
+def test_hash_of_azure_knows_target_and_mode_and_not_the_runtime_server():
+    assert azure(target_server_id=SERVER_ID.upper()).hash == azure().hash
+    assert azure(target_server_id=f"{SERVER_ID}2").hash != azure().hash
+    assert azure(mode="online").hash != azure().hash
+    assert azure(runtime_server_id=f"{SERVER_ID}-runtime").hash == azure().hash
+
+
+def test_resource_ids_survive_storing():
+    asked = azure(runtime_server_id=f"{SERVER_ID}-runtime", source_type="AWS_RDS")
+    stored = Request.from_dict(json.loads(json.dumps(asked.as_dict())))
+    assert stored.runtime_server_id == asked.runtime_server_id
+    assert (stored.source_type, stored.hash) == ("AWS_RDS", asked.hash)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mode": "online"}, ["'host'", "'online'", "azure"]),
+        ({"provider": "azure"}, ["target_server_id", "az postgres flexible-server show"]),
+        ({"target_server_id": "shop"}, ["'target_server_id'", "'shop'", "/subscriptions/"]),
+        ({"source_server_id": SERVER_ID}, ["'source_server_id'", "DBforPostgreSQL/servers"]),
+        (
+            {"provider": "azure", "target_server_id": SERVER_ID, "runtime_server_id": SERVER_ID.upper()},
+            ["'target_server_id'", "of its own"],
+        ),
+    ],
+    ids=["online-host", "no-target", "no-id", "other-kind", "runtime-is-target"],
+)
+def test_refusals_about_azure_name_the_option(changes, words):
+    with pytest.raises(InvalidRequest) as caught:
+        request(**changes)
+    assert all(word in str(caught.value) for word in words)
 
 
 @pytest.mark.parametrize(
