@@ -104,6 +104,11 @@ class Simulator(Adding, Asking):
         for migration in list(self.cloud.migrations.values()):
             if migration.mover is not None:
                 migration.mover.stop()
+        for server in self.cloud.of_type(flexible_servers.KIND):
+            if server.private.get("own_cluster"):
+                server.behind.destroy()
+            elif server.behind is not None:
+                configurations.unpublish(server)
 
     def _tick(self) -> None:
         while not self._stop.wait(TICK):

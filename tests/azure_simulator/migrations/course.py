@@ -285,7 +285,7 @@ class Migration:
 
     def _in_cancelling(self, now: float) -> bool:
         end = self._after("migration cancelling", now)
-        return end is not None and self.end("Canceled", end)
+        return end is not None and self._states() <= ENDED and self.end("Canceled", end)
 
     def _states(self) -> set[str]:
         return {one.state for one in self.progress().values()}

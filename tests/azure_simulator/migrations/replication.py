@@ -118,6 +118,7 @@ class Replication(Mover):
     def _run(self, name: str) -> None:
         one = self._progress[name]
         link = Link(self.job, name)
+        outcome = CANCELED
         try:
             if self.job.overwrite:
                 target_side.drop(self.job.target, name)
@@ -125,14 +126,11 @@ class Replication(Mover):
             link.begin()
             if self._copied(link, one) and link.make_the_rest() and self._follow(link, one):
                 link.complete()
-                one.state = SUCCEEDED
-            else:
-                one.state = CANCELED
+                outcome = SUCCEEDED
         except Exception as error:  # noqa: BLE001 - whatever it is, the service would report it for the database
-            one.state, one.message = FAILED, " ".join(str(error).split())
-        finally:
-            link.end()
-            one.ended = time.time()
+            outcome, one.message = FAILED, " ".join(str(error).split())
+        link.end()  # before anybody is told that it is over
+        one.state, one.ended = outcome, time.time()
 
     def _copied(self, link: Link, one: Progress) -> bool:
         """Wait for the end of the base copy; return False when it was cancelled."""

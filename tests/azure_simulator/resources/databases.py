@@ -34,7 +34,8 @@ def existing(server: Resource) -> dict[str, dict]:
         with connection.cursor() as cursor:
             cursor.execute(QUERY)
             return {
-                name: {"charset": charset, "collation": collation} for name, charset, collation in cursor.fetchall()
+                name: {"charset": charset, "collation": collation.replace("UTF-8", "utf8")}
+                for name, charset, collation in cursor.fetchall()
             }
     finally:
         connection.close()
