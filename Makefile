@@ -111,6 +111,14 @@ faults: setup ## long: whatever dies in a transfer, one more run proves it: FAUL
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
 
+.PHONY: docs
+docs: setup ## the documentation's site, in .cache/docs/html; warnings are errors
+	@$(PARTS) docs
+
+.PHONY: docs-commands
+docs-commands: setup ## long: every command of the documentation, typed as it stands into a home of its own
+	@$(PARTS) docs-commands
+
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build
 	@$(RUN) -m tools.house.check_artifact --keep
