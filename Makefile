@@ -54,6 +54,10 @@ setup: ## make the project's environment in .cache (done by every other target)
 demo: setup ## migrate a whole sample application between two real servers, from nothing
 	@$(RUN) -m tools.demo
 
+.PHONY: demo-azure
+demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
@@ -84,19 +88,23 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 	@$(PARTS) molecule
 
 .PHONY: test-matrix
-test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
+test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
 .PHONY: fleet
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
 
+.PHONY: test-azure-sdk
+test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
+	@$(PARTS) test-azure-sdk
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
 
 .PHONY: test-page
-test-page: setup ## long: the pages of verification and timeline in headless Chromium
+test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
 	@$(PARTS) test-page
 
 .PHONY: bench
@@ -106,6 +114,11 @@ bench: setup ## the engine beside its peers: BENCH="--workloads bc --scale 0.2 -
 .PHONY: faults
 faults: setup ## long: whatever dies in a transfer, one more run proves it: FAULTS="--seed 7 --runs 50"; writes docs/faults.md
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults $(FAULTS)
+
+.PHONY: azure-simulator
+azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --time-scale 0.1 --state FILE"; prints its environment
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_simulator \
+		--directory "$(CACHE)/azure-simulator" $(SIMULATOR)
 
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
@@ -118,6 +131,10 @@ docs: setup ## the documentation's site, in .cache/docs/html; warnings are error
 .PHONY: docs-commands
 docs-commands: setup ## long: every command of the documentation, typed as it stands into a home of its own
 	@$(PARTS) docs-commands
+
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
 
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build

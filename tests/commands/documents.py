@@ -42,7 +42,7 @@ RULES = (
     Rule(r"pg_dump --version", "run"),
     Rule(r"python3 -m venv .*", "run"),
     Rule(r"\. ~/azpg/bin/activate", "run"),
-    Rule(r"pip install ansible-core psycopg2-binary", "run"),
+    Rule(r"(?:python3 -m )?pip install .*", "run"),
     Rule(r"ansible-galaxy collection (?:install|build) .*", "run"),
     Rule(r"git clone https://github\.com/azpg/migrate\.git", "run"),
     Rule(r"cd (?:~/\.ansible/\S+|migrate && make demo)", "run"),

@@ -25,6 +25,7 @@ ORDER = (
     status.WAITING,
     status.REPLICATING,
     status.RUNNING,
+    status.QUEUED,
     status.COMPLETED,
     status.ABSENT,
     status.DECOMMISSIONED,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 
 from .._core.errors import ConnectionFailed
@@ -61,6 +62,12 @@ CAUSES = (
     ),
 )
 
+# Settings that 9.5 does not know.
+SINCE_9_6 = frozenset(["idle_in_transaction_session_timeout"])
+
+
+PORTIONS = itertools.count(1)  # a cursor needs a name of its own
+
 
 def connection_words(endpoint: Endpoint, dbname: str | None, application_name: str) -> dict:
     """Return the libpq keywords for psycopg2; the keepalives let a dead network path be noticed within two minutes."""
@@ -100,6 +107,7 @@ def connect(
     settings: dict | None = None,
     autocommit: bool = True,
     application_name: str | None = None,
+    replication: bool = False,
 ):
     """Open a session and return the psycopg2 connection.
 
@@ -108,26 +116,33 @@ def connect(
     :param settings: session settings to apply, C({name: value})
     :param autocommit: False leaves transactions to the caller
     :param application_name: what the server shows of the session; None gives C(azpg.migrate SIDE)
+    :param replication: for the replication commands of this database
     :raises ConnectionFailed: C(details.cause) is one of name, refused, timeout, password, database, role, hba, tls,
         connect-privilege, slots, starting, other
     :raises DependencyMissing: without psycopg2
     """
     require_driver()
     words = connection_words(endpoint, dbname, application_name or f"azpg.migrate {side}")
+    if replication:
+        words["connection_factory"] = psycopg2.extras.LogicalReplicationConnection
     try:
         connection = psycopg2.connect(**words)
     except psycopg2.OperationalError as error:
         raise failure(endpoint, side, words["dbname"], str(error)) from None
-    connection.autocommit = True
+    if not replication:  # such a connection knows no transactions of the client's
+        connection.autocommit = True
     # Through the driver: a role's setting may name another encoding, in which it would go on reading names.
     connection.set_client_encoding("UTF8")
     if settings and settings.get("statement_timeout") == "0" and connection.server_version >= 170000:
         settings = {**settings, "transaction_timeout": "0"}  # who may take any time may do so in one transaction
+    if settings and connection.server_version < 90600:
+        settings = {name: text for name, text in settings.items() if name not in SINCE_9_6}
     if settings:
         calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {calls}", [str(word) for item in settings.items() for word in item])
-    connection.autocommit = autocommit
+    if not replication:
+        connection.autocommit = autocommit
     return connection
 
 
@@ -151,6 +166,32 @@ def rows(connection, sql: str, parameters=None) -> list:
         cursor.execute(sql, parameters)
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def portions(connection, sql: str, parameters=None, size: int = 2000):
+    """Run I(sql) and yield its rows as tuples, which come from the server in portions of I(size).
+
+    For results with a row per object of a database: only a portion of them is in memory.
+    """
+    inside = connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    with connection.cursor() as cursor:
+        if not inside:
+            cursor.execute("BEGIN READ ONLY")
+        try:
+            # All rows are wanted, so the plan has to be that of a query, not one for the first few rows.
+            cursor.execute("SET LOCAL cursor_tuple_fraction TO 1")
+            name = f"azpg_portions_{next(PORTIONS)}"
+            cursor.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
+            while True:
+                cursor.execute(f"FETCH {int(size)} FROM {name}")
+                found = cursor.fetchall()
+                yield from found
+                if len(found) < size:
+                    break
+            cursor.execute(f"CLOSE {name}")
+        finally:
+            if not inside and not connection.closed:
+                cursor.execute("ROLLBACK")
 
 
 def value(connection, sql: str, parameters=None):
