@@ -128,6 +128,14 @@ azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --t
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
 
+.PHONY: docs
+docs: setup ## the documentation's site, in .cache/docs/html; warnings are errors
+	@$(PARTS) docs
+
+.PHONY: docs-commands
+docs-commands: setup ## long: every command of the documentation, typed as it stands into a home of its own
+	@$(PARTS) docs-commands
+
 .PHONY: checks-page
 checks-page: setup ## write docs/checks.md from the rules
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page

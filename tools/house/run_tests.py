@@ -282,6 +282,14 @@ class Matrix(Pytest):
     arguments = ("--durations=10",)
 
 
+class Commands(Pytest):
+    """The commands of the documentation, typed as they stand."""
+
+    budget = 900
+    folder = "tests/commands"
+    arguments = ("-s",)
+
+
 class Cores(Pytest):
     """Every supported ansible-core; it writes docs/cores.md."""
 
@@ -316,6 +324,17 @@ class Page(Pytest):
     folder = "tests/page"
 
 
+class Docs(Part):
+    """The documentation's site."""
+
+    budget = 120
+    counts_as_tests = False
+
+    def work(self) -> None:
+        """Make it, and look at it."""
+        self.check("site", sys.executable, "-m", "tools.docs.site")
+
+
 class Molecule(Part):
     """The site playbook from nothing, twice."""
 
@@ -341,6 +360,8 @@ PARTS = {
     "unit": Unit,
     "integration": Integration,
     "molecule": Molecule,
+    "docs": Docs,
+    "docs-commands": Commands,
     "fleet": Fleet,
     "test-azure-sdk": AzureSdk,
     "test-cores": Cores,

@@ -18,6 +18,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core import status
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.gate import CODES
 
+from tools.docs import pictures
 from tools.house import run_tests
 
 DOCUMENTS = [
@@ -132,7 +133,7 @@ def endpoints(value):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_names_of_the_collection_exist(name):
-    known = {*facts.MODULES, *facts.ROLES, *facts.PLAYBOOKS, "all", "git"}
+    known = {*facts.MODULES, *facts.ROLES, *facts.PLAYBOOKS, *facts.FILTERS, "all", "git"}
     assert set(NAME.findall(text_of(name))) <= known
 
 
@@ -198,6 +199,13 @@ def test_links_inside_the_repository_lead_somewhere(name):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.resolve().relative_to(facts.ROOT).as_posix()), link
+
+
+@pytest.mark.parametrize("name", sorted(pictures.PICTURES))
+def test_pictures_of_networks_are_up_to_date_and_shown(name):
+    path = facts.ROOT / "docs" / "images" / f"{name}.svg"
+    assert path.read_text(encoding="utf-8") == pictures.draw(name), "run: python -m tools.docs.pictures"
+    assert f"images/{name}.svg" in text_of("docs/networks.md")
 
 
 @pytest.mark.parametrize("path", sorted((facts.ROOT / "docs").rglob("*.svg")), ids=lambda path: path.name)
