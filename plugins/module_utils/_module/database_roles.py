@@ -9,7 +9,7 @@ import contextlib
 import glob
 import os
 
-from .._core.errors import PreconditionFailed
+from .._core.errors import ConnectionFailed, PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json
 from .._core.final_record import keep_final_record
 from .._postgres.connection import connect, quiet_settings, value
@@ -191,6 +191,21 @@ def open_session(stack, endpoint, side: str, database: str | None = None):
     return stack.enter_context(contextlib.closing(connect(endpoint, side, database, settings=quiet_settings())))
 
 
+def enter(stack, task: Task, plan, database: str, administration, lent: Lent):
+    """Open a session in a database of the target, as a member of the owners where only they and the application may.
+
+    :raises ConnectionFailed: when not even that helps
+    """
+    try:
+        return open_session(stack, task.request.target, "target", database)
+    except ConnectionFailed as error:
+        if error.details["cause"] != "connect-privilege" or task.check_mode:
+            raise
+    lent.need(set(plan.owners) - {plan.user})
+    roles.join(administration, sorted(plan.owners), lent)
+    return open_session(stack, task.request.target, "target", database)
+
+
 def restore(task: Task, plan, database: str, administration, lent: Lent) -> tuple:
     """Bring owners, privileges and settings of one database in line; return C((steps, what was refused)).
 
@@ -198,7 +213,7 @@ def restore(task: Task, plan, database: str, administration, lent: Lent) -> tupl
     """
     with contextlib.ExitStack() as stack:
         source = open_session(stack, task.request.source, "source", database)
-        target = open_session(stack, task.request.target, "target", database)
+        target = enter(stack, task, plan, database, administration, lent)
         found = rights.read_changes(source, target, database, plan)
         left_out = [
             f"{database}: {thing} names {role}, which has no counterpart." for role, thing in sorted(found.left_out)

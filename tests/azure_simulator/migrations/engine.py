@@ -91,8 +91,9 @@ class Engine(Mover):
         backend.start()
         found = self._watch(backend, name, one)
         if found["state"] == status.COMPLETED:
-            cleanup.clean_target(layout, request)
+            # Before what was lent is given back: with it goes the right to connect, where only the application has it.
             target_side.finish(job.target, name)
+            cleanup.clean_target(layout, request)
             one.state = SUCCEEDED
             shutil.rmtree(layout.directory, ignore_errors=True)
         elif found["state"] == status.CANCELLED:
