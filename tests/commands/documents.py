@@ -59,7 +59,7 @@ RULES = (
     Rule(r"ansible-builder build .*", "listed", "needs a container engine; `make lint` makes the build context"),
     Rule(r"make (?:setup|format|clean|build|help)", "elsewhere", "every other target needs them"),
     Rule(r"make [a-z-]+(?: [A-Z]+=.*)?", "elsewhere", "a target of its own"),
-    Rule(r"(?s)(?:--|CREATE|GRANT|ALTER|DROP).*", "run"),
+    Rule(r"(?s)(?:--|CREATE|GRANT|ALTER|DROP|SELECT)\b.*", "run"),
 )
 
 

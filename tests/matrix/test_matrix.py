@@ -166,4 +166,3 @@ def test_the_same_statements_on_both_ends_are_equal(pair, record):
     make_afresh(source, target)
     report = verify(request(source, target, [TYPED]), mode="schema")
     assert not findings(report, "not_comparable"), said(report)
-    open(f"/tmp/w/afresh-{source.major}-{target.major}.txt", "w").write(said(report))
