@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the live service, or Microsoft's own client, does not keep to the description: each entry names its witness.
 
 A finding that an entry fits is none. A test makes sure that every entry is needed by its witness and by nothing else.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Online: PostgreSQL's own logical replication between the two servers, in this file alone.
 
 The collection's engine has no online mode yet. When it has, a mover like `Engine` takes the place of this class; nothing

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 
-from ..._core.cli_properties import SERVER, SSL_MODES
 from ..._core.errors import InvalidRequest
 from .words import pick, squeezed
 
+SSL_MODES = {"prefer": "prefer", "require": "require", "verifyca": "verify-ca", "verifyfull": "verify-full"}
+# host:port@user; a user may hold an @ of its own, a host may not.
+SERVER = re.compile(r"^(?P<host>\[[^\]]+\]|[^:@/]+):(?P<port>\d+)@(?P<user>.+)$")
 SECRETS = "secretParameters"
 CREDENTIALS = "adminCredentials"
 # Keys that the CLI reads, with the option that has their value here; None for those that are taken apart.

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents import Contents, Entry
 
 
 def contents_of(text: str) -> Contents:
     """Return what pg_restore's text I(text) consists of."""
-    stream = tempfile.TemporaryFile()
+    stream = os.fdopen(os.memfd_create("text"), "w+b")
     stream.write(text.encode("utf-8"))
     stream.flush()
     return Contents(stream)
