@@ -16,7 +16,7 @@ from .._checks.report import summary, to_json
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json, write_private
-from .._core.findings import FAILED, SUCCEEDED, WARNING
+from .._core.findings import FAILED, SUCCEEDED, WARNING, fitting
 from .._transfer.backend import default_jobs
 from .._transfer.estimate import estimate
 from .._transfer.target_database import own_databases
@@ -96,7 +96,7 @@ def require_ready(task: Task) -> list:
         raise PreconditionFailed(
             in_words(failed),
             "Put these right, or look at all findings with module premigration_check.",
-            {"findings": [finding.as_dict() for finding in failed]},
+            {"findings": fitting([finding.as_dict() for finding in failed])},
         )
     return findings
 
@@ -170,7 +170,7 @@ def check(task: Task) -> dict:
     result = {
         "changed": bool(probed),
         "state": "checked",
-        "findings": report["findings"],
+        "findings": fitting(report["findings"]),
         "summary": summary(findings),
         "estimate": expectation.known,
         "begun": sorted(own),
@@ -183,7 +183,7 @@ def check(task: Task) -> dict:
     if against:
         result["failure"] = in_words(against)
         # What is well is left out of an error, where it would bury the rest.
-        result["findings"] = [finding for finding in report["findings"] if finding["status"] != SUCCEEDED]
+        result["findings"] = fitting([finding for finding in report["findings"] if finding["status"] != SUCCEEDED])
     return result
 
 
