@@ -25,11 +25,10 @@ MEMBERSHIPS = (
 def add_administrator(cluster: Cluster, user: str, password: str) -> None:
     """Make an administrator as Azure has them, who is no superuser; one that exists gets the password."""
     name, group = sql.Identifier(user), sql.Identifier(GROUP)
-    with (
-        contextlib.closing(psycopg2.connect(**cluster.connection())) as connection,
-        connection,
-        connection.cursor() as cursor,
-    ):
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(contextlib.closing(psycopg2.connect(**cluster.connection())))
+        stack.enter_context(connection)
+        cursor = stack.enter_context(connection.cursor())
         cursor.execute("SELECT rolname FROM pg_roles")
         known = {role for (role,) in cursor.fetchall()}
         if GROUP not in known:

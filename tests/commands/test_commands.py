@@ -124,7 +124,7 @@ def ready(world, name: str, *databases: str) -> Path:
 
 def test_networks(world):
     ready(world, "networks", "shop")
-    (shown,) = follow(world, "docs/networks.md").values()
+    (shown,) = list(follow(world, "docs/networks.md").values())
     assert re.search(r"ok=\d+ .*failed=0", shown)
 
 

@@ -168,7 +168,7 @@ def test_time_is_shown_as_a_picture_part_by_part(browser, pages, size, dark):
     assert all(above["bottom"] <= below["top"] for above, below in zip(parts, parts[1:]))
     for part in parts:
         assert part["bars"] and all(
-            part["left"] <= bar["left"] < bar["right"] <= part["right"] + 1 for bar in part["bars"]
+            part["left"] <= stripe["left"] < stripe["right"] <= part["right"] + 1 for stripe in part["bars"]
         )
     # One database after the other, from left to right, and what is said to be drawn is drawn.
     begins = [part["bars"][0]["left"] for part in parts]
@@ -177,7 +177,7 @@ def test_time_is_shown_as_a_picture_part_by_part(browser, pages, size, dark):
     drawn = picture.at((first["bars"][0]["left"] + first["bars"][0]["right"]) / 2, (first["top"] + first["bottom"]) / 2)
     assert drawn == tuple(first["bars"][0]["colour"])
     ground = picture.at(first["right"] - 6, (first["top"] + first["bottom"]) / 2)
-    colours = {tuple(bar["colour"]) for part in parts for bar in part["bars"]}
+    colours = {tuple(stripe["colour"]) for part in parts for stripe in part["bars"]}
     assert len(colours) == 4 and all(contrast(colour, ground) >= 3 for colour in colours), (colours, ground)
 
 

@@ -405,4 +405,8 @@ def start(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
 
 
 def found_stop(server: Resource):
-    return server.behind.stop
+
+    def stop() -> None:
+        server.behind.stop()
+
+    return stop
