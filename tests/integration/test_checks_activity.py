@@ -17,10 +17,10 @@ from support.checks import SOURCE_MAJOR, both_sides, of_rule, session, shows, th
 
 
 @shows("source-quiet")
-def test_the_application_is_not_stopped(pair):
-    with session(pair.source, "INSERT INTO shop.customer (name) VALUES ('c')"):
-        findings = pair.check()
-    finding = the_only(findings, "source-quiet", "warning", pair.address("source"))
+def test_the_application_is_not_stopped(checked_pair):
+    with session(checked_pair.source, "INSERT INTO shop.customer (name) VALUES ('c')"):
+        findings = checked_pair.check()
+    finding = the_only(findings, "source-quiet", "warning", checked_pair.address("source"))
     assert "1 session of postgres (till) in one, 1 with uncommitted writes" in finding.found
     assert 'ALTER DATABASE "one" SET default_transaction_read_only = on;' in finding.remedy
     blind = of_rule(findings, "source-long-transactions")
@@ -28,111 +28,127 @@ def test_the_application_is_not_stopped(pair):
 
 
 @contextlib.contextmanager
-def seeing_all(pair):
+def seeing_all(checked_pair):
     """Let the source's user see what others do."""
-    with pair.undone("source", "GRANT pg_read_all_stats TO mig", "REVOKE pg_read_all_stats FROM mig"):
+    with checked_pair.undone("source", "GRANT pg_read_all_stats TO mig", "REVOKE pg_read_all_stats FROM mig"):
         yield
 
 
 @shows("source-long-transactions")
-def test_a_long_transaction(pair, monkeypatch):
+def test_a_long_transaction(checked_pair, monkeypatch):
     monkeypatch.setattr(activity, "LONG_SECONDS", -1)
-    with seeing_all(pair), session(pair.source, "SELECT 1") as connection:
-        findings = pair.check(exclude=["source-quiet", "state-directory-file-system"])
+    with seeing_all(checked_pair), session(checked_pair.source, "SELECT 1") as connection:
+        findings = checked_pair.check(exclude=["source-quiet", "state-directory-file-system"])
         process = connection.info.backend_pid
-    finding = the_only(findings, "source-long-transactions", "warning", pair.address("source"))
+    finding = the_only(findings, "source-long-transactions", "warning", checked_pair.address("source"))
     assert f"postgres (till) in one, pid {process}, open for" in finding.found
     assert f"pg_terminate_backend({process})" in finding.remedy
 
 
 @shows("source-prepared-transactions")
-def test_a_prepared_transaction(pair):
-    with session(pair.source, "INSERT INTO shop.customer (name) VALUES ('c')", "PREPARE TRANSACTION 'half'"):
+def test_a_prepared_transaction(checked_pair):
+    with session(checked_pair.source, "INSERT INTO shop.customer (name) VALUES ('c')", "PREPARE TRANSACTION 'half'"):
         pass
     try:
-        finding = the_only(pair.check(), "source-prepared-transactions", item=pair.address("source"))
+        finding = the_only(checked_pair.check(), "source-prepared-transactions", item=checked_pair.address("source"))
     finally:
-        pair.run("source", "ROLLBACK PREPARED 'half'", "one")
+        checked_pair.run("source", "ROLLBACK PREPARED 'half'", "one")
     assert "ROLLBACK PREPARED 'half';" in finding.remedy
 
 
 @shows("other-databases-transactions")
-def test_a_transaction_elsewhere_keeps_a_slot_waiting(pair, monkeypatch):
+def test_a_transaction_elsewhere_keeps_a_slot_waiting(checked_pair, monkeypatch):
     monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._checks.surroundings.LONG_SECONDS", -1)
     writing = ("CREATE TEMPORARY TABLE t ()",)
-    with pair.ready(mode="online"), seeing_all(pair), session(pair.source, *writing, dbname="healthy") as connection:
-        finding = the_only(pair.check(mode="online"), "other-databases-transactions", "warning", pair.address("source"))
+    with (
+        checked_pair.ready(mode="online"),
+        seeing_all(checked_pair),
+        session(checked_pair.source, *writing, dbname="healthy") as connection,
+    ):
+        finding = the_only(
+            checked_pair.check(mode="online"), "other-databases-transactions", "warning", checked_pair.address("source")
+        )
         assert f"postgres (till) in healthy, pid {connection.info.backend_pid}" in finding.found
         assert "pg_terminate_backend" in finding.remedy
     with session(
-        pair.source, "INSERT INTO shop.customer (name) VALUES ('c')", "PREPARE TRANSACTION 'far'", dbname="healthy"
+        checked_pair.source,
+        "INSERT INTO shop.customer (name) VALUES ('c')",
+        "PREPARE TRANSACTION 'far'",
+        dbname="healthy",
     ):
         pass
     try:
-        with pair.ready(mode="online"):
+        with checked_pair.ready(mode="online"):
             finding = the_only(
-                pair.check(mode="online"), "other-databases-transactions", "warning", pair.address("source")
+                checked_pair.check(mode="online"),
+                "other-databases-transactions",
+                "warning",
+                checked_pair.address("source"),
             )
     finally:
-        pair.run("source", "ROLLBACK PREPARED 'far'", "healthy")
+        checked_pair.run("source", "ROLLBACK PREPARED 'far'", "healthy")
     assert "ROLLBACK PREPARED 'far'; (in healthy)" in finding.remedy
 
 
 @shows("idle-slots")
 @pytest.mark.parametrize("provider", ["host", "azure"])
-def test_a_slot_that_nobody_reads(pair, provider):
+def test_a_slot_that_nobody_reads(checked_pair, provider):
     with (
-        pair.ready(provider),
-        pair.undone(
+        checked_pair.ready(provider),
+        checked_pair.undone(
             "source",
             "SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')",
             "SELECT pg_drop_replication_slot('forgotten')",
             "healthy",
         ),
     ):
-        finding = the_only(pair.check(provider=provider), "idle-slots", "warning", pair.address("source"))
+        finding = the_only(
+            checked_pair.check(provider=provider), "idle-slots", "warning", checked_pair.address("source")
+        )
     assert "forgotten (logical of healthy, keeps " in finding.found
     assert "SELECT pg_drop_replication_slot('forgotten');" in finding.remedy
 
 
 @shows("source-replicas")
-def test_more_replicas_than_flexible_server_can_have(pair):
+def test_more_replicas_than_flexible_server_can_have(checked_pair):
     with contextlib.ExitStack() as stack:
-        stack.enter_context(pair.ready("azure"))
+        stack.enter_context(checked_pair.ready("azure"))
         for number in range(6):
-            words = {**pair.source.connection(), "application_name": f"replica{number}"}
+            words = {**checked_pair.source.connection(), "application_name": f"replica{number}"}
             connection = psycopg2.connect(**words, connection_factory=psycopg2.extras.PhysicalReplicationConnection)
             stack.callback(connection.close)
-        finding = the_only(pair.check(provider="azure"), "source-replicas", "warning", pair.address("source"))
+        finding = the_only(
+            checked_pair.check(provider="azure"), "source-replicas", "warning", checked_pair.address("source")
+        )
     assert finding.found == "6 replicas follow the source"
 
 
 @both_sides("user-expiry")
-def test_a_password_that_expires_soon(pair, side):
+def test_a_password_that_expires_soon(checked_pair, side):
     soon = datetime.date.today() + datetime.timedelta(days=3)
-    with pair.undone(side, f"ALTER ROLE mig VALID UNTIL '{soon}'", "ALTER ROLE mig VALID UNTIL 'infinity'"):
-        finding = the_only(pair.check(), f"{side}-user-expiry", "warning", pair.address(side))
+    with checked_pair.undone(side, f"ALTER ROLE mig VALID UNTIL '{soon}'", "ALTER ROLE mig VALID UNTIL 'infinity'"):
+        finding = the_only(checked_pair.check(), f"{side}-user-expiry", "warning", checked_pair.address(side))
     assert "ALTER ROLE \"mig\" VALID UNTIL 'infinity';" in finding.remedy
 
 
 @shows("tablespaces")
-def test_tablespaces(pair):
-    directory = pair.source.data.parent / "extra"
+def test_tablespaces(checked_pair):
+    directory = checked_pair.source.data.parent / "extra"
     directory.mkdir(exist_ok=True)
     directory.chmod(0o777)
-    pair.run("source", f"CREATE TABLESPACE extra LOCATION '{directory}'")
+    checked_pair.run("source", f"CREATE TABLESPACE extra LOCATION '{directory}'")
     try:
-        pair.run("source", "ALTER TABLE shop.customer SET TABLESPACE extra", "one")
-        assert "extra (1 relation)" in the_only(pair.check(), "tablespaces", "warning").found
+        checked_pair.run("source", "ALTER TABLE shop.customer SET TABLESPACE extra", "one")
+        assert "extra (1 relation)" in the_only(checked_pair.check(), "tablespaces", "warning").found
     finally:
-        pair.servers.clean()
-        pair.run("source", "DROP TABLESPACE extra")
+        checked_pair.servers.clean()
+        checked_pair.run("source", "DROP TABLESPACE extra")
 
 
 @shows("system-databases")
-def test_a_database_of_the_service(pair):
-    pair.servers.create("rdsadmin")
-    finding = the_only(pair.check(databases=["one", "rdsadmin"]), "system-databases", item="rdsadmin")
+def test_a_database_of_the_service(checked_pair):
+    checked_pair.servers.create("rdsadmin")
+    finding = the_only(checked_pair.check(databases=["one", "rdsadmin"]), "system-databases", item="rdsadmin")
     assert "belongs to the managed service" in finding.found
 
 
@@ -141,10 +157,15 @@ def test_a_database_of_the_service(pair):
 
 @shows("replication-attribute")
 @pytest.mark.parametrize("provider", ["host", "azure"])
-def test_online_needs_replication(pair, provider):
-    with pair.ready(provider, "online"), pair.undone("source", "ALTER ROLE mig NOREPLICATION", "SELECT 1"):
+def test_online_needs_replication(checked_pair, provider):
+    with (
+        checked_pair.ready(provider, "online"),
+        checked_pair.undone("source", "ALTER ROLE mig NOREPLICATION", "SELECT 1"),
+    ):
         finding = the_only(
-            pair.check(provider=provider, mode="online"), "replication-attribute", item=pair.address("source")
+            checked_pair.check(provider=provider, mode="online"),
+            "replication-attribute",
+            item=checked_pair.address("source"),
         )
     assert finding.remedy == 'On the source: ALTER ROLE "mig" REPLICATION;' and finding.code == "603104"
 
@@ -171,13 +192,13 @@ def test_online_needs_replication(pair, provider):
         ),
     ],
 )
-def test_online_settings(pair, values, rules):
+def test_online_settings(checked_pair, values, rules):
     if "max_slot_wal_keep_size" in values and SOURCE_MAJOR < 13:
         pytest.skip("this major does not have the setting")
-    with pair.settings("source", **values):
+    with checked_pair.settings("source", **values):
         for provider in ("host", "azure"):
-            with pair.ready(provider, "online"):
-                findings = pair.check(provider=provider, mode="online")
+            with checked_pair.ready(provider, "online"):
+                findings = checked_pair.check(provider=provider, mode="online")
             known = {
                 rule: status
                 for rule, status in rules.items()
@@ -189,11 +210,11 @@ def test_online_settings(pair, values, rules):
 
 
 @shows("log-growth")
-def test_a_log_that_grows_quickly(pair):
+def test_a_log_that_grows_quickly(checked_pair):
     stop = threading.Event()
 
     def write() -> None:
-        connection = psycopg2.connect(**pair.source.connection(dbname="healthy"))
+        connection = psycopg2.connect(**checked_pair.source.connection(dbname="healthy"))
         connection.autocommit = True
         with connection.cursor() as cursor:
             while not stop.is_set():
@@ -201,11 +222,14 @@ def test_a_log_that_grows_quickly(pair):
         connection.close()
 
     thread = threading.Thread(target=write, daemon=True)
-    with pair.ready(mode="online"):
+    with checked_pair.ready(mode="online"):
         thread.start()
         try:
             finding = the_only(
-                pair.check(mode="online", only=["log-growth"]), "log-growth", "warning", pair.address("source")
+                checked_pair.check(mode="online", only=["log-growth"]),
+                "log-growth",
+                "warning",
+                checked_pair.address("source"),
             )
         finally:
             stop.set()

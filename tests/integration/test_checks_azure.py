@@ -17,13 +17,13 @@ def words_of(server_words: dict) -> dict:
     return {word: value for word, value in server_words.items() if word != "dbname"}
 
 
-def test_one_report_of_sql_and_of_the_control_plane(make, pair, tmp_path):
+def test_one_report_of_sql_and_of_the_control_plane(make, checked_pair, tmp_path):
     shop = make(["one"])
     ends = {
-        "source": words_of(pair.source.connection("mig", "source")),
-        "target": words_of(pair.target.connection("mig", "target")),
+        "source": words_of(checked_pair.source.connection("mig", "source")),
+        "target": words_of(checked_pair.target.connection("mig", "target")),
     }
-    with pair.ready("azure"):
+    with checked_pair.ready("azure"):
         task = shop.task(premigration_check.SPECIFICATION, **ends, fail_on="never", report_directory=str(tmp_path))
         result = checking.check(task)
         assert {"source-reachable", "service-target-admin"} <= {finding["rule"] for finding in result["findings"]}
@@ -36,7 +36,7 @@ def test_one_report_of_sql_and_of_the_control_plane(make, pair, tmp_path):
             json.loads((tmp_path / "premigration.json").read_text(encoding="utf-8"))["findings"] == result["findings"]
         )
         # What the service has begun to carry is the migration's own, also when it is looked at again.
-        pair.run("target", "CREATE DATABASE one OWNER mig")
+        checked_pair.run("target", "CREATE DATABASE one OWNER mig")
         request = task.request
         assert isinstance(request, Request) and checking.begun(task) == frozenset()
         again = checking.check(task)

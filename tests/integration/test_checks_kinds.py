@@ -67,14 +67,14 @@ def not_logical(check_servers):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_of_source_shows_itself_and_has_its_own_remedies(pair, not_logical, kind):
+def test_a_kind_of_source_shows_itself_and_has_its_own_remedies(checked_pair, not_logical, kind):
     do, undo, logical, replicate = KINDS[kind]
     only = ["source-kind", "wal-level", "replication-attribute", "service-flexible-source"]
-    with pair.undone("source", do, undo):
-        findings = pair.check(mode="online", only=only)
-        by_service = pair.check(provider="azure", mode="online", only=only)
-        told = pair.check(mode="online", only=only, source_type=kind)
-        wrong = pair.check(mode="online", only=only, source_type="Huawei_RDS")
+    with checked_pair.undone("source", do, undo):
+        findings = checked_pair.check(mode="online", only=only)
+        by_service = checked_pair.check(provider="azure", mode="online", only=only)
+        told = checked_pair.check(mode="online", only=only, source_type=kind)
+        wrong = checked_pair.check(mode="online", only=only, source_type="Huawei_RDS")
     by_rule = {finding.rule: finding for finding in findings}
     assert by_rule["source-kind"].status == "succeeded" and "(" in by_rule["source-kind"].found
     assert logical in by_rule["wal-level"].remedy
@@ -89,25 +89,25 @@ def test_a_kind_of_source_shows_itself_and_has_its_own_remedies(pair, not_logica
 
 
 @shows("source-kind", "service-flexible-source")
-def test_source_type_without_a_sign_is_believed(pair):
-    findings = pair.check(
+def test_source_type_without_a_sign_is_believed(checked_pair):
+    findings = checked_pair.check(
         mode="online", only=["source-kind", "wal-level", "replication-attribute"], source_type="AWS_RDS"
     )
     assert "as 'source_type' says" in of_rule(findings, "source-kind").found
     assert "rds_replication" in of_rule(findings, "replication-attribute").remedy
-    with pair.undone("source", "CREATE ROLE azuresu", "DROP ROLE azuresu"):
-        assert of_rule(pair.check(source_type="OnPremises"), "source-kind").status == "warning"
-        assert of_rule(pair.check(provider="azure"), "service-flexible-source").status == "failed"
+    with checked_pair.undone("source", "CREATE ROLE azuresu", "DROP ROLE azuresu"):
+        assert of_rule(checked_pair.check(source_type="OnPremises"), "source-kind").status == "warning"
+        assert of_rule(checked_pair.check(provider="azure"), "service-flexible-source").status == "failed"
 
 
 @shows("entra-roles")
 @pytest.mark.parametrize(("provider", "status"), [("host", "warning"), ("azure", "failed")])
-def test_roles_of_entra_must_exist_on_the_target(pair, provider, status):
+def test_roles_of_entra_must_exist_on_the_target(checked_pair, provider, status):
     roles = 'CREATE ROLE azure_ad_user; CREATE ROLE "anna@example.com" IN ROLE azure_ad_user'
     undo = 'DROP ROLE "anna@example.com"; DROP ROLE azure_ad_user'
-    with pair.ready(provider), pair.undone("source", roles, undo):
-        finding = the_only(pair.check(provider=provider), "entra-roles", status, pair.address("target"))
+    with checked_pair.ready(provider), checked_pair.undone("source", roles, undo):
+        finding = the_only(checked_pair.check(provider=provider), "entra-roles", status, checked_pair.address("target"))
         assert "1 role of Microsoft Entra ID missing on the target: anna@example.com" in finding.found
         assert "pgaadauth_create_principal('anna@example.com', false, false);" in finding.remedy
         assert finding.code == "603103"
-        assert troubles(pair.check(provider=provider, role_map={"anna@example.com": "app"})) == []
+        assert troubles(checked_pair.check(provider=provider, role_map={"anna@example.com": "app"})) == []

@@ -21,15 +21,15 @@ from support.checks import SOURCE_MAJOR, TARGET_MAJOR, both_sides, of_rule, show
 
 @pytest.mark.skipif(SOURCE_MAJOR == TARGET_MAJOR, reason="needs two majors")
 @shows("target-version")
-def test_an_older_target(pair):
+def test_an_older_target(checked_pair):
     finding = the_only(
-        pair.check(
-            source=pair.target.connection("mig", "target"),
-            target=pair.source.connection("mig", "source"),
+        checked_pair.check(
+            source=checked_pair.target.connection("mig", "target"),
+            target=checked_pair.source.connection("mig", "source"),
             only=["target-version"],
         ),
         "target-version",
-        item=pair.address("source"),
+        item=checked_pair.address("source"),
     )
     assert f"PostgreSQL {SOURCE_MAJOR}." in finding.found
     assert finding.expected == f"PostgreSQL {TARGET_MAJOR} or newer on the target"
@@ -37,141 +37,148 @@ def test_an_older_target(pair):
 
 @pytest.mark.skipif(SOURCE_MAJOR == TARGET_MAJOR, reason="needs two majors")
 @shows("client-programs")
-def test_a_client_program_that_is_too_old(pair):
-    if not (pair.source.prefix / "bin" / "pg_dump").exists():
+def test_a_client_program_that_is_too_old(checked_pair):
+    if not (checked_pair.source.prefix / "bin" / "pg_dump").exists():
         pytest.skip("this build of the server has no client programs")
     finding = the_only(
-        pair.check(bin_directory=str(pair.source.prefix / "bin")),
+        checked_pair.check(bin_directory=str(checked_pair.source.prefix / "bin")),
         "client-programs",
-        item=str(pair.source.prefix / "bin"),
+        item=str(checked_pair.source.prefix / "bin"),
     )
     assert finding.expected == f"client programs {TARGET_MAJOR} or newer"
     assert f"postgresql-client-{TARGET_MAJOR}" in finding.remedy
 
 
 @shows("client-programs")
-def test_no_client_programs(pair, tmp_path):
-    finding = the_only(pair.check(bin_directory=str(tmp_path)), "client-programs", item=str(tmp_path))
+def test_no_client_programs(checked_pair, tmp_path):
+    finding = the_only(checked_pair.check(bin_directory=str(tmp_path)), "client-programs", item=str(tmp_path))
     assert "No pg_dump and pg_restore in" in finding.found
 
 
 @shows("source-version")
 @pytest.mark.parametrize("provider", ["host", "azure"])
-def test_a_source_that_is_too_old(pair, provider, monkeypatch):
+def test_a_source_that_is_too_old(checked_pair, provider, monkeypatch):
     # No server of that age can be had, so the border is moved.
     border = (SOURCE_MAJOR + 1) * 10000
     monkeypatch.setattr(versions, "OLDEST_SOURCE", {"host": border, "azure": border})
-    with pair.ready(provider):
-        finding = the_only(pair.check(provider=provider), "source-version", item=pair.address("source"))
+    with checked_pair.ready(provider):
+        finding = the_only(checked_pair.check(provider=provider), "source-version", item=checked_pair.address("source"))
     assert finding.code == "603400" and f"PostgreSQL {SOURCE_MAJOR + 1} or newer" in finding.expected
 
 
 @shows("runtime-driver")
-def test_a_driver_that_is_missing(pair, monkeypatch):
+def test_a_driver_that_is_missing(checked_pair, monkeypatch):
     # The tests themselves need psycopg2.
     def missing():
         raise DependencyMissing("no psycopg2", "install it")
 
     monkeypatch.setattr(reach, "require_driver", missing)
-    findings = pair.check()
+    findings = checked_pair.check()
     (finding,) = [finding for finding in troubles(findings) if finding.rule == "runtime-driver"]
     assert (finding.found, finding.remedy) == ("no psycopg2", "install it")
     assert [item.rule for item in troubles(findings)] == ["runtime-driver"]
 
 
 @shows("source-standby", "source-standby-online", "target-writable")
-def test_a_standby(pair):
-    pair.run("source", "CHECKPOINT")
-    pair.source.stop()
-    signal = pair.source.data / ("standby.signal" if SOURCE_MAJOR >= 12 else "recovery.conf")
+def test_a_standby(checked_pair):
+    checked_pair.run("source", "CHECKPOINT")
+    checked_pair.source.stop()
+    signal = checked_pair.source.data / ("standby.signal" if SOURCE_MAJOR >= 12 else "recovery.conf")
     signal.write_text("" if SOURCE_MAJOR >= 12 else "standby_mode = on\n", encoding="ascii")
     try:
-        pair.source.start()
-        address = pair.address("source")
-        the_only(pair.check(), "source-standby", "warning", address)
-        with psycopg2.connect(**pair.source.connection(dbname="one")) as connection, connection.cursor() as cursor:
+        checked_pair.source.start()
+        address = checked_pair.address("source")
+        the_only(checked_pair.check(), "source-standby", "warning", address)
+        with (
+            psycopg2.connect(**checked_pair.source.connection(dbname="one")) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute("SELECT pg_export_snapshot()")
-        online = pair.check(mode="online")
+        online = checked_pair.check(mode="online")
         assert {"source-standby-online", "replication-attribute", "publication-rights"} == {
             finding.rule for finding in troubles(online)
         }
         assert of_rule(online, "log-growth").because == "source-standby-online"
-        reverse = pair.check(
-            source=pair.target.connection("mig", "target"),
-            target=pair.source.connection("mig", "source"),
+        reverse = checked_pair.check(
+            source=checked_pair.target.connection("mig", "target"),
+            target=checked_pair.source.connection("mig", "source"),
             only=["target-writable"],
         )
         assert "in recovery" in the_only(reverse, "target-writable", item=address).found
     finally:
-        pair.source.stop()
+        checked_pair.source.stop()
         signal.unlink()
-        pair.source.start()
+        checked_pair.source.start()
 
 
 # -- room -------------------------------------------------------------------------------------------------------------
 
 
 @shows("state-directory-room")
-def test_too_little_disk(pair):
+def test_too_little_disk(checked_pair):
     finding = the_only(
-        pair.check(minimum_free_bytes=10**18), "state-directory-room", item=str(pair.state / "migrations" / "shop")
+        checked_pair.check(minimum_free_bytes=10**18),
+        "state-directory-room",
+        item=str(checked_pair.state / "migrations" / "shop"),
     )
     assert finding.expected.startswith("1000000.0 TB free")
     assert "state_directory" in finding.remedy
 
 
 @shows("state-directory-file-system")
-def test_a_state_directory_in_memory(pair):
-    pair.state = Path("/dev/shm/azpg-migrate-absent")
-    findings = pair.check(exclude=(), only=["state-directory-file-system"])
+def test_a_state_directory_in_memory(checked_pair):
+    checked_pair.state = Path("/dev/shm/azpg-migrate-absent")
+    findings = checked_pair.check(exclude=(), only=["state-directory-file-system"])
     finding = the_only(
         findings, "state-directory-file-system", "warning", "/dev/shm/azpg-migrate-absent/migrations/shop"
     )
     assert "tmpfs" in finding.found
 
 
-def test_a_state_directory_that_cannot_be_written(pair, tmp_path):
+def test_a_state_directory_that_cannot_be_written(checked_pair, tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(stat.S_IRUSR)
-    pair.state = locked / "state"
+    checked_pair.state = locked / "state"
     item = str(locked / "state" / "migrations" / "shop")
-    assert "cannot be written" in the_only(pair.check(), "state-directory-room", item=item).found
+    assert "cannot be written" in the_only(checked_pair.check(), "state-directory-room", item=item).found
 
 
 @shows("source-lock-table", "target-lock-table")
-def test_the_lock_table_is_too_small(pair):
-    pair.run(
+def test_the_lock_table_is_too_small(checked_pair):
+    checked_pair.run(
         "source",
         "SET ROLE app; DO $$ BEGIN FOR i IN 1..1500 LOOP EXECUTE format('CREATE TABLE shop.t%s ()', i); END LOOP; END $$",
         "one",
     )
     small = {"max_locks_per_transaction": 10, "max_connections": 90}
-    with pair.settings("source", **small):
-        finding = the_only(pair.check(only=["*-lock-table"]), "source-lock-table")
+    with checked_pair.settings("source", **small):
+        finding = the_only(checked_pair.check(only=["*-lock-table"]), "source-lock-table")
     assert finding.found == "1503 tables, room for 1000 locks"
     assert "max_locks_per_transaction = 128" in finding.remedy
-    with pair.settings("target", **small):
-        finding = the_only(pair.check(only=["*-lock-table"]), "target-lock-table", "warning")
+    with checked_pair.settings("target", **small):
+        finding = the_only(checked_pair.check(only=["*-lock-table"]), "target-lock-table", "warning")
     assert "restart it" in finding.remedy
 
 
 @both_sides("connections")
 @pytest.mark.parametrize("provider", ["host", "azure"])
-def test_too_few_connections(pair, side, provider):
+def test_too_few_connections(checked_pair, side, provider):
     with (
-        pair.ready(provider),
-        pair.undone(side, "ALTER ROLE mig CONNECTION LIMIT 6", "ALTER ROLE mig CONNECTION LIMIT -1"),
+        checked_pair.ready(provider),
+        checked_pair.undone(side, "ALTER ROLE mig CONNECTION LIMIT 6", "ALTER ROLE mig CONNECTION LIMIT -1"),
     ):
-        finding = the_only(pair.check(provider=provider), f"{side}-connections", item=pair.address(side))
+        finding = the_only(
+            checked_pair.check(provider=provider), f"{side}-connections", item=checked_pair.address(side)
+        )
     assert "may hold 6 connections" in finding.found
     assert finding.remedy == f'On the {side}: ALTER ROLE "mig" CONNECTION LIMIT -1;'
 
 
-def test_too_few_connections_on_both(pair):
-    found = troubles(pair.check(jobs=200))
+def test_too_few_connections_on_both(checked_pair):
+    found = troubles(checked_pair.check(jobs=200))
     assert [(finding.rule, finding.status) for finding in found] == [
         ("source-connections", "failed"),
         ("target-connections", "failed"),
@@ -180,15 +187,15 @@ def test_too_few_connections_on_both(pair):
 
 
 @shows("estimated-duration")
-def test_more_than_the_service_carries_in_a_week(pair, monkeypatch):
+def test_more_than_the_service_carries_in_a_week(checked_pair, monkeypatch):
     # No test has 30 TB, so the week is made shorter.
     monkeypatch.setattr(sizes, "SERVICE_LIFETIME_SECONDS", 30)
-    with pair.ready("azure"):
-        finding = the_only(pair.check(provider="azure"), "estimated-duration", item="source and target")
+    with checked_pair.ready("azure"):
+        finding = the_only(checked_pair.check(provider="azure"), "estimated-duration", item="source and target")
     assert "the service gives up after 30 s" in finding.found
 
 
-def test_an_estimate_is_told(pair):
+def test_an_estimate_is_told(checked_pair):
     words = {
         "seconds": 600,
         "seconds_low": 300,
@@ -196,12 +203,14 @@ def test_an_estimate_is_told(pair):
         "runtime_disk_bytes": 5_000_000,
         "basis": ["a sample"],
     }
-    findings = pair.check(estimator=lambda: words)
+    findings = checked_pair.check(estimator=lambda: words)
     assert of_rule(findings, "estimated-duration").found == "about 10 min 0 s (5 min 0 s to 20 min 0 s), from a sample"
     assert "5.0 MB on the runtime server" in of_rule(findings, "disk-needed").found
 
 
-def test_the_largest_tables_are_named(pair):
-    pair.run("source", "INSERT INTO shop.customer (name) SELECT repeat('x', 500) FROM generate_series(1, 4000)", "one")
-    found = of_rule(pair.check(), "largest-tables").found
+def test_the_largest_tables_are_named(checked_pair):
+    checked_pair.run(
+        "source", "INSERT INTO shop.customer (name) SELECT repeat('x', 500) FROM generate_series(1, 4000)", "one"
+    )
+    found = of_rule(checked_pair.check(), "largest-tables").found
     assert found.startswith('"shop"."customer" 2.') and " %)" in found
