@@ -247,7 +247,9 @@ def test_unit_may_be_tried_again_when_all_others_are_done(run):
              unit("after", waits_for=["early"])]  # fmt: skip
     results, notes, lines = run(units, relieve=lambda unit, answer: pool_module.LAST)
     assert set(results) == {"early", "a", "b", "after"}
-    assert begun(notes) == ["early", "a", "b", "early", "after"]
+    # Two workers begin at once, and either may be the first to say so.
+    order = begun(notes)
+    assert sorted(order[:2]) == ["a", "early"] and order[2:] == ["b", "early", "after"]
     assert not [line for line in lines if line[0] == "failed"]
 
 
