@@ -65,6 +65,7 @@ def results(lab, tmp_path_factory):
         found["no report"] = ("", not (one.private / "reports").exists())
         record("verified", "verification")
         record("verification info", "verification_info")
+        record("trial of roles", "database_roles", check_mode=True)
         record("trial of cleanup", "cleanup", check_mode=True)
         record("cleanup", "cleanup")
         for module in MODULES:
