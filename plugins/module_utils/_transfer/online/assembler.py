@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Callable
 
 from . import pgoutput
-from .batch import FULL_WEIGHT, Batch, Position
-from .pgoutput import StreamError
+from .batch import CHANGE_WEIGHT, FULL_WEIGHT, Batch, Position
+from .netting import Unordered, changes_of
+from .pgoutput import DELETE, INSERT, UPDATE, StreamError
 from .spool import Spool
+
+ROW_KINDS = frozenset((INSERT, UPDATE, DELETE))
 
 
 class Assembler:
@@ -34,10 +37,10 @@ class Assembler:
         self.batch = Batch(expected)
         self.known: dict = {}
         self.types: dict = {}
-        self.begun: pgoutput.Begin | None = None
+        self.begun: tuple | None = None
         self.filters: list = []
         self.skipped: frozenset = frozenset()
-        self.skip_all = False
+        self.is_open = False
         self.streamed: int | None = None
         self.heard_position = position
 
@@ -55,42 +58,61 @@ class Assembler:
         kind = data[0]
         if self.streamed is not None and kind in pgoutput.CONTENT:
             self.spool.add(self.streamed, data)
-        elif kind in (pgoutput.UPDATE, pgoutput.INSERT, pgoutput.DELETE):
-            self.change(data)
+        elif kind in ROW_KINDS:
+            if self.is_open:
+                batch = self.batch
+                changes = batch.changes.get(data[1:5])
+                if changes is None or self.skipped:
+                    changes = self.changes_of(data[1:5])
+                    if changes is None:
+                        return
+                batch.log.append(data)
+                batch.weight += len(data) + CHANGE_WEIGHT
+                if not batch.ordered:
+                    try:
+                        if kind == UPDATE:
+                            changes.update(data)
+                        elif kind == INSERT:
+                            changes.insert(data)
+                        else:
+                            changes.delete(data)
+                    except Unordered:
+                        batch.ordered = True
+                if batch.weight >= FULL_WEIGHT:
+                    self.cut()
+            elif self.begun is None:
+                raise StreamError("A change came outside of any transaction.")
+        elif kind == pgoutput.BEGIN:
+            self.begin(*pgoutput.BEGIN_FIELDS(data, 1))
+        elif kind == pgoutput.COMMIT:
+            _flags, commit_lsn, end_lsn, committed_at = pgoutput.COMMIT_FIELDS(data, 1)
+            self.commit(end_lsn, commit_lsn, pgoutput.moment(committed_at))
         else:
             self.control(pgoutput.parse(data, self.expected))
 
-    def change(self, data: bytes) -> None:
-        """Take in a changed row."""
-        if self.begun is None:
-            raise StreamError("A change came outside of any transaction.")
-        if self.skip_all:
-            return
+    def changes_of(self, key: bytes):
+        """Return where the batch gathers the changes of a table; None when this one's are of no interest."""
         try:
-            table = self.known[data[1:5]]
+            table = self.known[key]
         except KeyError:
-            raise StreamError(f"A change of table {data[1:5].hex()} came before its description.") from None
+            raise StreamError(f"A change of table {key.hex()} came before its description.") from None
         if table is None or table.relation.oid in self.skipped:
-            return
-        batch = self.batch
-        batch.add(data, table)
-        if batch.weight >= FULL_WEIGHT:
-            self.cut()
+            return None
+        changes = self.batch.changes.get(key)
+        if changes is None:
+            changes = self.batch.changes[key] = changes_of(table, self.expected)
+        return changes
 
     def control(self, message) -> None:
         """Take in a message that is no change of a row."""
-        if isinstance(message, pgoutput.Begin):
-            self.begin(message)
-        elif isinstance(message, pgoutput.Commit):
-            self.commit(message.end_lsn, message.commit_lsn, message.committed_at)
-        elif isinstance(message, pgoutput.Relation):
+        if isinstance(message, pgoutput.Relation):
             self.relation(message)
         elif isinstance(message, pgoutput.Type):
             self.types[message.oid] = (message.schema, message.name)
         elif isinstance(message, pgoutput.Truncate):
             self.truncate(message)
         elif isinstance(message, pgoutput.Message):
-            if not self.skip_all:
+            if self.is_open or not message.transactional:
                 self.batch.messages.append(message)
         elif isinstance(message, pgoutput.StreamStart):
             self.streamed = message.xid
@@ -103,23 +125,21 @@ class Assembler:
         elif not isinstance(message, pgoutput.Origin):
             raise StreamError(f"A message came that was not asked for: {type(message).__name__}.")
 
-    def begin(self, message: pgoutput.Begin) -> None:
+    def begin(self, final_lsn: int, _committed_at: float, xid: int) -> None:
         """Take in that a transaction begins."""
         if self.begun is not None:
             raise StreamError("A transaction began within another one.")
-        self.begun = message
-        self.skip_all = message.final_lsn < self.position
-        self.skipped = self.skipped_by_snapshots(message)
-        if not self.skip_all:
-            self.batch.begin(message)
+        self.begun = (final_lsn, xid)
+        self.is_open = final_lsn >= self.position
+        if self.filters:
+            self.skipped = self.skipped_by_snapshots(final_lsn, xid)
+        if self.is_open:
+            self.batch.starts.append((len(self.batch.log), final_lsn, xid))
 
-    def skipped_by_snapshots(self, message: pgoutput.Begin) -> frozenset:
+    def skipped_by_snapshots(self, final_lsn: int, xid: int) -> frozenset:
         """Return the oids of the tables whose copies hold this transaction's changes already."""
-        if not self.filters:
-            return frozenset()
-        self.filters = [(snapshot, oids) for snapshot, oids in self.filters if message.final_lsn <= snapshot.position]
-        seen = [oids for snapshot, oids in self.filters if snapshot.sees(message.xid)]
-        return frozenset().union(*seen)
+        self.filters = [(snapshot, oids) for snapshot, oids in self.filters if final_lsn <= snapshot.position]
+        return frozenset().union(*(oids for snapshot, oids in self.filters if snapshot.sees(xid)))
 
     def commit(self, end_lsn: int, commit_lsn: int, committed_at: float) -> None:
         """Take in that the transaction ends; a batch that is large enough ends with it."""
@@ -127,41 +147,44 @@ class Assembler:
             raise StreamError("A transaction ended that had not begun.")
         self.begun = None
         self.heard_position = end_lsn
-        if self.skip_all:
-            return
-        batch = self.batch
-        batch.commit(Position(end_lsn, commit_lsn, committed_at))
-        if batch.weight >= self.close_weight:
-            self.close()
+        if self.is_open:
+            self.is_open = False
+            batch = self.batch
+            batch.position = Position(end_lsn, commit_lsn, committed_at)
+            batch.transactions += 1
+            if batch.weight >= self.close_weight:
+                self.close()
 
     def relation(self, message: pgoutput.Relation) -> None:
-        """Take in how a table looks from here on."""
-        self.known[message.oid.to_bytes(4, "big")] = self.table_of(message, self.types)
+        """Take in how a table looks from here on; changes of before are written as they were described."""
+        key = message.oid.to_bytes(4, "big")
+        if key in self.batch.changes:
+            self.cut()
+        self.known[key] = self.table_of(message, self.types)
 
     def truncate(self, message: pgoutput.Truncate) -> None:
         """Take in that tables were emptied: what came before is written first."""
-        if self.skip_all:
+        if not self.is_open:
             return
         tables = [self.known.get(oid.to_bytes(4, "big")) for oid in message.relations]
         tables = [table for table in tables if table is not None and table.relation.oid not in self.skipped]
         if tables:
             self.batch.truncate = (tables, message.cascade, message.restart_identity)
-            self.batch.truncates += len(tables)
             self.cut()
 
     def stream_commit(self, message: pgoutput.StreamCommit) -> None:
         """Take in a transaction that was kept on the spool, now that it has been committed."""
-        self.begin(pgoutput.Begin(message.commit_lsn, message.committed_at, message.xid))
+        self.begin(message.commit_lsn, message.committed_at, message.xid)
         for data in self.spool.messages(message.xid):
             self.feed(data)
         self.spool.forget(message.xid)
         self.commit(message.end_lsn, message.commit_lsn, message.committed_at)
 
     def cut(self) -> None:
-        """Hand on what there is, within a transaction."""
+        """Hand on what there is, though its last transaction goes on."""
         batch, self.batch = self.batch, Batch(self.expected)
         if self.begun is not None:
-            self.batch.begin(self.begun)
+            self.batch.starts.append((0, *self.begun))
         self.emit(batch)
 
     def close(self) -> None:

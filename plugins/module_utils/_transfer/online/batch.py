@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from . import pgoutput
-from .netting import Unordered, changes_of
 
 # Weights are bytes; a change weighs more than its content, since it has to be kept and written.
 CHANGE_WEIGHT = 600
 FULL_WEIGHT = 14 << 20
-KINDS = ("inserts", "updates", "deletes", "truncates")
+KINDS = {pgoutput.INSERT: "inserts", pgoutput.UPDATE: "updates", pgoutput.DELETE: "deletes"}
 
 
 class Position(NamedTuple):
@@ -25,8 +25,9 @@ class Position(NamedTuple):
 
 
 class Batch:
-    """Gathers changes; I(log) holds them in order, C((message, table)), in case that they have to be replayed one by one.
+    """Gathers changes, C({relation's number as it comes: changes of its table}).
 
+    I(log) holds them in order, in case that they have to be replayed one by one.
     I(position) is that of the last transaction in it that is whole; I(whole) says that it ends there. I(truncate) is what
     empties tables after its changes. I(ordered) says that only the log tells what to do. I(starts) tells at which places
     of the log transactions begin, C([(place, final LSN, xid)]).
@@ -44,7 +45,6 @@ class Batch:
         self.truncate: tuple | None = None
         self.transactions = 0
         self.messages: list = []
-        self.inserts = self.updates = self.deletes = self.truncates = 0
 
     @property
     def is_empty(self) -> bool:
@@ -54,39 +54,13 @@ class Batch:
     @property
     def counts(self) -> dict:
         """How many changes of each kind it holds."""
-        return {kind: getattr(self, kind) for kind in KINDS}
+        kinds = Counter([data[0] for data in self.log])
+        found = {word: kinds.get(kind, 0) for kind, word in KINDS.items()}
+        return {**found, "truncates": len(self.truncate[0]) if self.truncate else 0}
 
-    def begin(self, begin: pgoutput.Begin) -> None:
-        """Take in that a transaction begins."""
-        self.starts.append((len(self.log), begin.final_lsn, begin.xid))
-
-    def commit(self, position: Position) -> None:
-        """Take in that it ends."""
-        self.position = position
-        self.transactions += 1
-
-    def add(self, data: bytes, table) -> None:
-        """Take in a change of I(table)."""
-        self.log.append((data, table))
-        self.weight += len(data) + CHANGE_WEIGHT
-        if self.ordered:
-            return
-        changes = self.changes.get(table.relation.oid)
-        if changes is None:
-            changes = self.changes[table.relation.oid] = changes_of(table, self.expected)
-        kind = data[0]
-        try:
-            if kind == pgoutput.UPDATE:
-                self.updates += 1
-                changes.update(data)
-            elif kind == pgoutput.INSERT:
-                self.inserts += 1
-                changes.insert(data)
-            else:
-                self.deletes += 1
-                changes.delete(data)
-        except Unordered:
-            self.ordered = True
+    def table_of(self, data: bytes):
+        """Return the table that a change of the log is about."""
+        return self.changes[data[1:5]].table
 
     def transaction_of(self, place: int) -> tuple:
         """Return C((final LSN, xid)) of the transaction that the log's entry I(place) belongs to."""

@@ -29,7 +29,8 @@ def explain(cursor, stages: Stages, batch, refused: Refused) -> TransferFailed:
     C(details) is C({table, key, operation, commit_lsn, xid, target, differing, sqlstate}); C(target) is C(no such row),
     C(the same row), C(another row) or C(unknown), and C(differing) names the columns of another row that differ.
     """
-    data, table = batch.log[refused.place]
+    data = batch.log[refused.place]
+    table = batch.table_of(data)
     change = parse_change(data, 1, batch.expected)
     lsn, xid = batch.transaction_of(refused.place)
     details = {

@@ -32,7 +32,7 @@ class Counts:
     committed_at: float | None = None
     received: int = 0
     transactions: int = 0
-    kinds: dict = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    kinds: dict = field(default_factory=lambda: dict.fromkeys((*KINDS.values(), "truncates"), 0))
     replayed: int = 0
     spooled: int = 0
     largest: int = 0

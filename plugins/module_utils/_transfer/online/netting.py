@@ -11,10 +11,11 @@ still there at the end. Of a table without a key only copies of whole rows are c
 
 from __future__ import annotations
 
-from .pgoutput import DELETE, FIRST_VALUE, INSERT, NEW_ROW, OLD_ROW, ROW, StreamError, values
+from .pgoutput import FIRST_VALUE, INSERT, NEW_ROW, NULL, NULL_VALUE, OLD_ROW, ROW, StreamError, values
 from .tables import Table
 
 INSERT_BYTE, UPDATE_BYTE = b"I", b"U"
+UNCHANGED_BYTE = b"u"  # may be anything else too; a message without it has no value that is not told
 
 
 class Unordered(Exception):
@@ -77,6 +78,7 @@ class KeyedChanges:
         self.table = table
         self.expected = expected
         self.key_of = key_function(table, expected)
+        self.toastable = table.toastable
         self.live: dict = {}
         self.gone: dict = {}
 
@@ -101,9 +103,9 @@ class KeyedChanges:
             if key in self.gone:
                 raise Unordered
             self.live[key] = data
-        elif self.table.toastable or type(known) is tuple:
+        elif type(known) is tuple or (self.toastable and UNCHANGED_BYTE in data):
             self.merge(key, key, values(data, ROW, self.expected)[0])
-        else:
+        else:  # all values are told again
             self.live[key] = data if known[0] != INSERT else INSERT_BYTE + data[1:]
 
     def update_with_old(self, data: bytes) -> None:
@@ -177,50 +179,62 @@ class KeyedChanges:
 
 
 class CountedRows:
-    """Changes of a table whose rows have no key: how many copies of a row there are more, or less."""
+    """Changes of a table whose rows have no key: how many copies of a row there are more, or less.
+
+    Rows are known as they came, so equal ones are equal byte by byte.
+    """
 
     def __init__(self, table: Table, expected: int):
         self.table = table
         self.expected = expected
         self.copies: dict = {}
 
-    def count(self, row: list, number: int) -> None:
-        """Count copies of a row."""
-        image = tuple(row)
-        left = self.copies.get(image, 0) + number
-        if left:
-            self.copies[image] = left
-        else:
-            del self.copies[image]
-
     def insert(self, data: bytes) -> None:
         """Take in an INSERT."""
-        self.count(values(data, ROW, self.expected)[0], 1)
+        row = data[ROW:]
+        self.copies[row] = self.copies.get(row, 0) + 1
 
     def update(self, data: bytes) -> None:
         """Take in an UPDATE."""
-        old, position = values(data, ROW, self.expected)
         if data[5] != OLD_ROW:
             raise StreamError(f"An UPDATE of {self.table.label}, which has no key, does not tell the old row.")
-        self.count(old, -1)
-        self.count(completed(values(data, position + 1, self.expected)[0], old), 1)
+        old, position = values(data, ROW, self.expected)
+        self.remove(data[ROW:position])
+        row = data[position + 1 :]
+        if UNCHANGED_BYTE in row:
+            row = joined(completed(values(row, 0, self.expected)[0], old), self.expected)
+        self.copies[row] = self.copies.get(row, 0) + 1
 
     def delete(self, data: bytes) -> None:
         """Take in a DELETE."""
-        self.count(values(data, ROW, self.expected)[0], -1)
+        self.remove(data[ROW:])
+
+    def remove(self, row: bytes) -> None:
+        """Count a copy less."""
+        self.copies[row] = self.copies.get(row, 0) - 1
 
     def inserts(self) -> list:
         """Return the rows to insert, each as often as it is needed."""
-        return [list(image) for image, number in self.copies.items() for _copy in range(number)]
+        return [
+            images
+            for row, number in self.copies.items()
+            if number > 0
+            for images in [values(row, 0, self.expected)[0]] * number
+        ]
 
     def deletes(self) -> list:
         """Return the rows to delete, C([(row, number of copies)])."""
-        return [(list(image), -number) for image, number in self.copies.items() if number < 0]
+        return [(values(row, 0, self.expected)[0], -number) for row, number in self.copies.items() if number < 0]
+
+
+def joined(images: list, kind: int) -> bytes:
+    """Return a row as it comes in a message."""
+    mark, none = bytes([kind]), bytes([NULL_VALUE])
+    parts = [none if image == NULL else mark + image for image in images]
+    return b"".join((len(images).to_bytes(2, "big"), *parts))
 
 
 def changes_of(table: Table, expected: int):
     """Return an empty collection of changes of a table."""
     return CountedRows(table, expected) if table.bag else KeyedChanges(table, expected)
 
-
-__all__ = ["DELETE", "CountedRows", "KeyedChanges", "Unordered", "changes_of"]

@@ -135,8 +135,8 @@ def replay(cursor, stages: Stages, batch) -> None:
     ways: dict = {}
     filled: dict = {}
     steps = []
-    for place, (data, table) in enumerate(batch.log):
-        way, before, new = told(parse_change(data, 1, batch.expected), table)
+    for place, data in enumerate(batch.log):
+        way, before, new = told(parse_change(data, 1, batch.expected), batch.table_of(data))
         number = ways.setdefault((table.relation, way.kind, way.places), (len(ways), way))[0]
         filled.setdefault(number, []).append(rows.row([rows.number(place), *before, *new]))
         steps.append(rows.row([rows.number(place), rows.number(number)]))

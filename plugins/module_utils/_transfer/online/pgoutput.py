@@ -39,6 +39,8 @@ _BEGIN = struct.Struct(">QqI")
 _COMMIT = struct.Struct(">BQQq")
 _COLUMN = struct.Struct(">Ii")
 _STREAM_COMMIT = struct.Struct(">IBQQq")
+# For who wants no types: C((final LSN, microseconds, xid)) and C((flags, commit LSN, end LSN, microseconds)).
+BEGIN_FIELDS, COMMIT_FIELDS = _BEGIN.unpack_from, _COMMIT.unpack_from
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
