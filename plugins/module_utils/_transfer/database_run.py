@@ -128,6 +128,13 @@ class DatabaseRun:
 
     def carry(self) -> None:
         """Do everything that has no marker yet."""
+        self.prepare()
+        writer = self.create()
+        last_foreign_keys, late_analyses = self.copy()
+        self.finish(writer, last_foreign_keys, late_analyses)
+
+    def prepare(self) -> None:
+        """Find out what there is to do, and enter it in the journal."""
         self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", (), 0)
         with Background(self.context) as background:
             dump = background.start(dump_schema, self.database, self.snapshot, self.archive_file)
@@ -137,20 +144,23 @@ class DatabaseRun:
             sections = [
                 background.start(read_section, self.archive_file, section) for section in ("pre-data", "post-data")
             ]
-            self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
+            self.pre_data, self.post_data = (self.own_part(result(section, self.tick)) for section in sections)
         # What pg_dump itself writes after the rows need not be put off.
         late = {entry.oid for entry in self.post_data.entries if entry.type == "CHECK CONSTRAINT"}
         self.checks = [check for check in self.checks if check.add.oid not in late]
         entries = [*self.pre_data.entries, *self.post_data.entries]
         givers = {*statements.grantors(entries), *large_object_grantors(self.source)}
         roles.join_grantors(self.target, self.roles, sorted(givers), self.journal)
-        keys, foreign_keys, rest = plan.split_post_data(self.post_data.entries)
-        rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
+        self.keys, self.foreign_keys, rest = plan.split_post_data(self.post_data.entries)
+        self.rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
+        self.about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         texts = {entry.number: statements.target_text(entry, self.roles) for entry in self.post_data.entries}
-        key_units = plan.key_units(keys, self.pre_data.entries, self.tables, texts, self.functions)
-        foreign_key_units = plan.foreign_key_units(foreign_keys, keys, self.pre_data.entries, self.tables, texts)
-        everything = [*self.units, *key_units, *foreign_key_units, *self.refreshes, *self.analyses]
-        self.enter(everything, [*keys, *foreign_keys])
+        self.key_units = plan.key_units(self.keys, self.pre_data.entries, self.tables, texts, self.functions)
+        self.foreign_key_units = plan.foreign_key_units(
+            self.foreign_keys, self.keys, self.pre_data.entries, self.tables, texts
+        )
+        everything = self.everything()
+        self.enter(everything, [*self.keys, *self.foreign_keys])
         self.journal.prune(self.database, {*STEP_UNITS, *(unit.name for unit in everything)})
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
@@ -159,35 +169,67 @@ class DatabaseRun:
             database=self.database,
         )
 
+    def own_part(self, section):
+        """Return what of a section of the archive is to be brought: all of it."""
+        return section
+
+    def everything(self) -> list:
+        """Return all units."""
+        return [*self.units, *self.key_units, *self.foreign_key_units, *self.refreshes, *self.analyses]
+
+    def create(self) -> schema.SchemaWriter:
+        """Create what has to be there before the rows; return who writes the rest."""
         writer = self.create_schema()
-        about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
         # Tens of thousands of tables have hundreds of thousands of entries; most of them are done with here.
-        self.pre_data = entries = texts = None
-        lost = writer.drop_followers(keys)
-        key_units = [unit for unit in key_units if unit.name not in lost]
+        self.pre_data = None
+        lost = writer.drop_followers(self.keys)
+        self.key_units = [unit for unit in self.key_units if unit.name not in lost]
+        return writer
+
+    def copy(self) -> tuple:
+        """Bring the rows, keys and foreign keys; return C((foreign keys that come last, statistics that do))."""
         self.begin_work()
-        resume.keep_what_is_proven(self, self.units, [*foreign_keys, *rest], [*self.refreshes, *self.analyses])
-        self.settle(everything)
-        graph, last_foreign_keys, late_analyses = self.arrange(key_units, foreign_key_units, foreign_keys)
+        self.keep_what_is_there()
+        self.settle(self.everything())
+        graph, last_foreign_keys, late_analyses = self.arrange(
+            self.key_units, self.foreign_key_units, self.foreign_keys
+        )
         finishing.name_failures(self, self.pool.run(graph), graph, "has no statistics, ANALYZE failed")
         self.step("large object properties", lambda: finishing.set_large_object_properties(self))
         self.step("sequences", lambda: finishing.set_sequences(self))
         self.step("extension tables", lambda: finishing.carry_extension_tables(self))
+        return last_foreign_keys, late_analyses
+
+    def keep_what_is_there(self) -> None:
+        """Keep what earlier runs brought where it is proven to be what the source has now."""
+        repeated = [*self.refreshes, *self.analyses]
+        resume.keep_what_is_proven(self, self.units, [*self.foreign_keys, *self.rest], repeated)
+
+    def finish(self, writer: schema.SchemaWriter, last_foreign_keys: list, late_analyses: list) -> None:
+        """Bring everything that comes after the rows."""
         self.pool.run(last_foreign_keys)
         self.step("checks", lambda: finishing.restore_checks(self, writer))
-        self.step("other objects", lambda: writer.run(rest, keep_going=True))
-        refreshes = self.open_units(self.refreshes)
-        finishing.name_failures(
-            self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
-        )
+        self.step("other objects", lambda: writer.run(self.rest, keep_going=True))
+        self.refresh()
         self.step("comments", lambda: finishing.comment_on_multiranges(self))
-        self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
-        late = plan.batch_statistics(late_analyses)
-        finishing.name_failures(self, self.pool.run(late), late, "has no statistics, ANALYZE failed")
+        self.step("settings", lambda: writer.run([e for e in self.about if e.type != "DATABASE"], keep_going=True))
+        self.analyze(late_analyses)
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
         self.keep_inventory()
         finishing.report(self, writer)
         self.mark(FINISHED)
+
+    def refresh(self) -> None:
+        """Fill the materialised views."""
+        refreshes = self.open_units(self.refreshes)
+        finishing.name_failures(
+            self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
+        )
+
+    def analyze(self, units: list) -> None:
+        """Gather the statistics that are left."""
+        late = plan.batch_statistics(units)
+        finishing.name_failures(self, self.pool.run(late), late, "has no statistics, ANALYZE failed")
 
     def read_catalogue(self) -> None:
         """Read what the source holds, while pg_dump does the same in its own way."""
