@@ -1,3 +1,6 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # azpg.migrate: everything that a developer runs. `make help` lists it.
 #
 # All that is made lies below .cache/; `make clean` removes it.
@@ -56,7 +59,7 @@ test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
 
 .PHONY: lint
-lint: setup ## ruff, shellcheck, ansible-lint (production), changelog, contents of the artefact
+lint: setup ## ruff, shellcheck, ansible-lint, documentation, changelog, licences, artefact, Galaxy's importer
 	@$(PARTS) lint
 
 .PHONY: format
@@ -83,6 +86,10 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 .PHONY: test-matrix
 test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
+
+.PHONY: test-cores
+test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
+	@$(PARTS) test-cores
 
 .PHONY: test-page
 test-page: setup ## long: the pages of verification and timeline in headless Chromium

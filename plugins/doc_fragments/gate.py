@@ -10,6 +10,13 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  evidence:
+    description:
+      - What RV(azpg.migrate.verification_info#module:evidence) returned within the last 15 minutes, for a host that
+        reaches one of the servers not at all.
+      - The gate judges report and servers by it and looks at neither itself. It is refused when it is older, was
+        edited, or belongs to another request.
+    type: dict
   accept_sample:
     description: >-
       Open the gate for a report of a sample too, if the verification was told to write into it that it may.

@@ -18,6 +18,14 @@ requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
 options:
+  evidence:
+    description:
+      - Also look at both servers now, as the gate in front of deletion does, and return what it has to know.
+      - M(azpg.migrate.cleanup) and M(azpg.migrate.runtime_server) take it with their option O(ignore:evidence), on a host
+        that cannot reach the servers itself.
+      - Where rows of the source may have changed since the report, they are read again for it, which can take long.
+    type: bool
+    default: false
   report_directory:
     description: Directory on the executing host that holds the report; the migration's own directory if not set.
     type: path
@@ -45,11 +53,45 @@ EXAMPLES = r"""
       password: "{{ target_password }}"
       sslmode: require
     databases: [shop, billing]
+
+- name: Look at report and servers from a host that reaches them
+  azpg.migrate.verification_info:
+    name: shop
+    evidence: true
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+  delegate_to: data_host
+  register: proof
+
+- name: Clean up from here
+  azpg.migrate.cleanup:
+    name: shop
+    evidence: "{{ proof.evidence }}"
+    source:
+      host: 10.20.0.4
+      user: migrator
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+    databases: [shop, billing]
 """
 
 RETURN = r"""
 state:
-  description: V(verified), V(running) while a verification runs, or V(decommissioned) when the migration is over and cleaned up.
+  description:
+    - V(verified), V(running) while a verification runs, or V(decommissioned) when the migration is over and cleaned up.
+    - With O(evidence=true) V(unverified) where there is no report of this migration that could be believed; without it
+      the task fails then.
   returned: success
   type: str
   sample: verified
@@ -60,6 +102,14 @@ progress:
   returned: success
   type: dict
   sample: {state: running, share: 0.42, seconds_left: 310.5, tables_done: 17, tables_total: 64, database: shop}
+evidence:
+  description:
+    - What the gate has to know of the report and of both servers, with the moment at which it was collected, bound
+      together by a digest. It holds the whole report.
+    - Empty without O(evidence), while a verification runs, and when the migration is over.
+  returned: success
+  type: dict
+  sample: {format: azpg.migrate/evidence/1, collected_at: "2026-05-01T12:00:00Z"}
 verification:
   description: The report in short; the whole of it lies in the file RV(verification.report). Empty while a verification runs.
   returned: success
@@ -103,7 +153,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments imp
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import inform
 
-SPECIFICATION = merged(REQUEST, report_directory={"type": "path"})
+SPECIFICATION = merged(REQUEST, evidence={"type": "bool", "default": False}, report_directory={"type": "path"})
 
 
 def main():

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: the engine beside its peers on the same machine in the same run, in alternating order.
 
 The engine runs twice in every round: with equal work (foreign keys checked by the target, the target's own TOAST
@@ -166,6 +169,7 @@ def main() -> None:
             if chosen.results:
                 replace_part(chosen.results, lines)
             source.psql(f'DROP DATABASE "{database}";')
+            arena.discard()
 
 
 def replace_part(path: Path, lines: list) -> None:

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the servers need by themselves: the floor below which no copier on this machine can go.
 
 Every step is measured alone, in one session, with a warm cache: reading all tables (COPY TO in binary form to the server's

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Verification beside COPY and beside pgcopydb compare data: C(python -m tests.benchmarks.verification --help).
 
 The cost of reading is the processor time of one backend of the source, alternating with C(COPY table TO '/dev/null') in

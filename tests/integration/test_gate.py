@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.canonical import digest
-from support.migrations import Migration
+from support.migrations import Migration, environment
 from support.servers import USER, ask, drop_database, session
 from support.waiting import wait_for
 
@@ -187,6 +188,98 @@ def test_a_sample_opens_only_where_both_sides_say_so(completed):
         completed.module("verification", check="sample", accept_sample=True).good()
         refused(completed, "mode-not-full")
         assert opens(completed, accept_sample=True)
+
+
+def collected(one: Migration, **options) -> dict:
+    """Collect evidence as a host would that reaches both servers."""
+    return one.module("verification_info", evidence=True, **options).good()["evidence"]
+
+
+# What a host has to say of the servers that reaches neither: their addresses, and no way to them.
+def unreachable(one: Migration) -> dict:
+    return {side: {**words, "user": "nobody", "password": "wrong"} for side, words in one.ends.items()}
+
+
+def test_evidence_opens_the_gate_on_a_host_that_reaches_no_server(completed):
+    evidence = collected(completed)
+    assert evidence["report"] == completed.report() and evidence["against"] == []
+    text = json.dumps(evidence)
+    assert not any(words["password"] in text for words in completed.ends.values())
+    refusals = completed.module("cleanup", check_mode=True, **unreachable(completed)).good()["refusals"]
+    assert {item["code"] for item in refusals} == {"source-unreadable", "target-unreadable"}
+    assert opens(completed, evidence=evidence, **unreachable(completed))
+    # The report here is not looked at: it may lie on the other host.
+    with restored(completed):
+        shutil.rmtree(completed.private / "reports")
+        assert opens(completed, evidence=evidence)
+
+
+@pytest.mark.parametrize("module", ["cleanup", "runtime_server"])
+def test_evidence_that_is_edited_stale_or_foreign(completed, module):
+    def seal(**changes) -> dict:
+        content = {word: item for word, item in {**evidence, **changes}.items() if word != "sha256"}
+        return {**content, "sha256": digest(content)}
+
+    options = {"state": "absent"} if module == "runtime_server" else {}
+    evidence = collected(completed)
+    facts = {**evidence["facts"], "sequences": {"checked": 7, "behind": [], "unreadable": []}}
+    for code, found in (
+        ("evidence-edited", {**evidence, "facts": facts}),
+        ("evidence-expired", seal(collected_at="2026-01-01T00:00:00Z")),
+        ("evidence-from-future", seal(collected_at="2999-01-01T00:00:00Z")),
+        ("evidence-foreign", seal(facts={**facts, "request_hash": "0" * 64})),
+        ("evidence-format", seal(format="azpg.migrate/evidence/99")),
+        ("report-digest", seal(report={**evidence["report"], "reason": "all is well"})),
+        ("report-missing", seal(report=None)),
+    ):
+        refused(completed, code, module=module, evidence=found, **options)
+
+
+def test_evidence_of_a_source_that_moved_or_a_report_that_is_none(completed):
+    source = completed.lab.source
+    ask(source, "UPDATE app.parent SET name = 'changed' WHERE id = 7", "gated")
+    try:
+        refused(completed, "source-moved", "app.parent", evidence=collected(completed))
+    finally:
+        ask(source, "UPDATE app.parent SET name = 'parent 7' WHERE id = 7", "gated")
+    assert opens(completed, evidence=collected(completed))
+    with restored(completed):
+        edit(completed, sign=False, reason="all is well")
+        evidence = collected(completed)
+        assert completed.module("verification_info", evidence=True)["state"] == "unverified"
+    refused(completed, "report-digest", "edited", evidence=evidence)
+
+
+def test_evidence_survives_the_way_through_a_playbook(completed):
+    """Registered, templated and handed to another module it is still what was collected."""
+    given = completed.arguments("cleanup")
+    call = {
+        word: given[word] for word in ("name", "source", "target", "databases", "state_directory", "archive_directory")
+    }
+    play = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+            "tasks": [
+                {"azpg.migrate.verification_info": {**call, "evidence": True}, "register": "proof"},
+                {
+                    "azpg.migrate.cleanup": {**call, "evidence": "{{ proof.evidence }}"},
+                    "check_mode": True,
+                    "register": "gate",
+                },
+                {"ansible.builtin.assert": {"that": ["gate.refusals == []", "gate is changed"]}},
+            ],
+        }
+    ]
+    path = completed.directory.parent / "evidence.yml"
+    path.write_text(json.dumps(play), encoding="utf-8")
+    program = Path(sys.executable).parent / "ansible-playbook"
+    done = subprocess.run(
+        [program, "-i", "localhost,", path], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "changed=1" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.connection import connect, quiet_settings, value
@@ -279,3 +280,43 @@ def test_the_gate_refuses_without_the_servers(pair):
     evidence = collect(dead, report, migration_state="completed", other_users=[], runtime_is_endpoint=None)
     codes = [item["code"] for item in evaluate(report, evidence, now=datetime.now(timezone.utc))]
     assert "source-unreadable" in codes and "foreign-request" in codes
+
+
+# -- the surroundings ---------------------------------------------------------------------------------------------
+
+
+def test_a_pooler_that_takes_settings_away_between_transactions_does_not_matter(pair, monkeypatch):
+    """Every transaction brings its own settings: a pooler gives each to another session of the server."""
+    ugly = {"DateStyle": "German", "extra_float_digits": "-5", "search_path": "app, public", "bytea_output": "escape"}
+    opened = []
+
+    def pooled(*arguments, **options):
+        connection = connect(*arguments, **options)
+        with connection.cursor() as cursor:
+            cursor.execute("RESET ALL")
+            for name, text in ugly.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, text))
+        if not connection.autocommit:
+            connection.commit()
+        opened.append(connection)
+        return connection
+
+    for module in ("session", "database"):
+        monkeypatch.setattr(f"ansible_collections.azpg.migrate.plugins.module_utils._verify.{module}.connect", pooled)
+    report = pair.verify(jobs=3)
+    assert report["verdict"] == "MATCH" and len(opened) == 7, said(report)
+    assert findings(report, "warnings") == [], said(report)
+
+
+def test_a_lock_that_is_held_makes_the_table_incomplete_and_nobody_waits_for_ever(pair, monkeypatch):
+    monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._verify.session.LOCK_TIMEOUT", "200ms")
+    words = pair.clusters["target"].connection(dbname="shop")
+    holder = psycopg2.connect(**words)
+    try:
+        holder.cursor().execute("LOCK TABLE public.no_key IN ACCESS EXCLUSIVE MODE")
+        report = pair.verify()
+    finally:
+        holder.close()
+    assert report["verdict"] == "INCOMPLETE", said(report)
+    (bad,) = [table for table in report["databases"][0]["tables"] if table["verdict"] != "MATCH"]
+    assert bad["name"] == "public.no_key" and "lock timeout" in bad["msg"] and "pg_locks" in bad["remedy"]

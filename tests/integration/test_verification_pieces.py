@@ -49,8 +49,8 @@ def prepare(cluster, name: str = NAME) -> None:
 
 @pytest.fixture(scope="module")
 def pair(lab):
-    if not ask(lab.target, "SELECT 1 FROM pg_roles WHERE rolname = 'app_owner'"):
-        ask(lab.target, "CREATE ROLE app_owner")
+    lab.clean_target()
+    ask(lab.target, "CREATE ROLE app_owner")
     ask(lab.target, f"GRANT app_owner TO {USER}")
     for side in SIDES:
         prepare(getattr(lab, side))

@@ -104,8 +104,8 @@ class Ends:
 
 @pytest.fixture(scope="module")
 def servers(lab):
-    if not ask(lab.target, "SELECT 1 FROM pg_roles WHERE rolname = 'app_owner'"):
-        ask(lab.target, "CREATE ROLE app_owner")
+    lab.clean_target()
+    ask(lab.target, "CREATE ROLE app_owner")
     ask(lab.target, f"GRANT app_owner TO {USER}")
     return lab
 

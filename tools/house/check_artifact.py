@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the collection artefact and look at it the way a user meets it.
 
-It must hold only what users need, install without a network, and show its modules' documentation.
+It must hold only what users need, install without a network, show its modules' documentation, and tell
+ansible-builder what it needs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+
+from tools.house import execution_environment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".cache" / "build"
@@ -96,7 +99,7 @@ def install_and_ask(artefact: pathlib.Path, folder: pathlib.Path) -> list[str]:
         answer = json.loads(run("ansible-doc", "--json", "-t", "module", f"azpg.migrate.{name}", env=env))
         if not answer.get(f"azpg.migrate.{name}", {}).get("doc"):
             found.append(f"ansible-doc knows nothing of azpg.migrate.{name}")
-    return found
+    return found + execution_environment.complaints(collections, folder)
 
 
 def main(arguments: list[str]) -> int:

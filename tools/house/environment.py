@@ -8,68 +8,28 @@ Run by any Python that can make a venv; standard library only. It does nothing w
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache"
-VENV = CACHE / "venv"
-STAMP = VENV / ".made-from"
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+from tools.house import venvs
+
+ROOT = venvs.ROOT
+CACHE = venvs.CACHE
+REQUIREMENTS = ["requirements.txt", "requirements-dev.txt"]
 LINK = CACHE / "ansible" / "collections" / "ansible_collections" / "azpg" / "migrate"
 
 
-def fingerprint() -> str:
-    """What the venv depends on: the requirements, its place, and the Python it was made from."""
-    digest = hashlib.sha256()
-    for name in REQUIREMENTS:
-        digest.update((ROOT / name).read_bytes())
-    digest.update(str(VENV).encode())
-    digest.update(f"{os.path.realpath(sys.executable)} {sys.version}".encode())
-    return digest.hexdigest()
-
-
-def stamp_holds(wanted: str) -> bool:
-    """Tell whether the venv is complete and was made from what is wanted now."""
-    try:
-        if STAMP.read_text(encoding="utf-8").strip() != wanted:
-            return False
-    except OSError:
-        return False
-    probe = subprocess.run([str(VENV / "bin" / "python"), "-c", ""], check=False)
-    return probe.returncode == 0
-
-
-def make_venv() -> None:
-    """Make the venv anew unless the stamp says that it is up to date."""
-    wanted = fingerprint()
-    if stamp_holds(wanted):
-        return
-    version = ".".join(map(str, sys.version_info[:3]))
-    print(f"Making .cache/venv with Python {version} (about a minute, once)", flush=True)
-    began = time.monotonic()
-    shutil.rmtree(VENV, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "-r", str(ROOT / REQUIREMENTS[-1])], check=True, cwd=ROOT)
-    STAMP.write_text(wanted + "\n", encoding="utf-8")
-    print(f"Made .cache/venv in {time.monotonic() - began:.0f} s", flush=True)
-
-
-def link_collection() -> None:
+def link_collection(link: pathlib.Path = LINK) -> None:
     """Let Ansible find the checkout as azpg.migrate, whatever the checkout's folder is called."""
-    LINK.parent.mkdir(parents=True, exist_ok=True)
-    target = os.path.relpath(ROOT, LINK.parent)
-    if LINK.is_symlink() and os.readlink(LINK) == target:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = os.path.relpath(ROOT, link.parent)
+    if link.is_symlink() and os.readlink(link) == target:
         return
-    if LINK.is_symlink() or LINK.exists():
-        LINK.unlink()
-    LINK.symlink_to(target, target_is_directory=True)
+    if link.is_symlink() or link.exists():
+        link.unlink()
+    link.symlink_to(target, target_is_directory=True)
 
 
 def write_config() -> None:
@@ -89,7 +49,7 @@ def main() -> int:
     """Make whatever is missing."""
     CACHE.mkdir(exist_ok=True)
     try:
-        make_venv()
+        venvs.make(CACHE / "venv", REQUIREMENTS)
     except subprocess.CalledProcessError as failure:
         command = " ".join(failure.cmd)
         print(f"error: could not make .cache/venv: `{command}` ended with {failure.returncode}", file=sys.stderr)

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Obtain PostgreSQL installations from packages: 14 and newer with client programs, 11 to 13 servers only.
 
 Nothing is taken from the operating system but glibc (2.34 or newer) and the time zone files, so that every machine

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Start and stop real PostgreSQL servers on free loopback ports, with TLS and SCRAM and nothing else.
 
 A server runs detached from the process that started it. ``Cluster`` is a context manager and also registers itself

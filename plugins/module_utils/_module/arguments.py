@@ -63,6 +63,7 @@ AZURE = {
 
 # What lets the gate in front of deletion open.
 GATE = {
+    "evidence": {"type": "dict"},
     "accept_sample": {"type": "bool", "default": False},
     "accept_warnings": {"type": "list", "elements": "str", "default": []},
     "signing_key": {"type": "str", "no_log": True},

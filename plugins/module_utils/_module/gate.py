@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from .._core import status
 from .._core.errors import GateRefused
 from .._transfer.backend import HostBackend
+from .._verify.carried_evidence import doubts
 from .._verify.evidence import collect
 from .._verify.gate import evaluate, refusal
 from .._verify.report import ReportRefused, read_report
@@ -23,23 +24,46 @@ def look_at_gate(task: Task) -> tuple:
     """Return C((report, refusals)); no refusals means that the gate is open."""
     backend = HostBackend(task.request, task.layout, {})
     backend.check_identity()
-    report, against = stored_report(task.layout.verification_file)
     state = backend.status()["state"]
     # Another migration on this host is served by an engine of its own; it does not need this one's directory.
-    evidence = {"migration_state": state, "other_users": [], "runtime_is_endpoint": None}
-    evidence["fence"] = measured(task.request, task.layout)
-    if report is not None and state == status.COMPLETED:
-        evidence = collect(task.request, report, **evidence)
+    circumstances = {"migration_state": state, "other_users": [], "runtime_is_endpoint": None}
+    return judge(task, circumstances, look=state == status.COMPLETED)
+
+
+def judge(task: Task, circumstances: dict, look: bool) -> tuple:
+    """Return C((report, refusals)) from the evidence that was handed in, or else collected here.
+
+    :param circumstances: C({migration_state, other_users, runtime_is_endpoint}), see M(evidence.collect)
+    :param look: whether looking at both servers is worth the while
+    """
+    now = datetime.now(timezone.utc)
+    carried = task.parameters["evidence"]
+    if carried is not None:
+        against = doubts(carried, task.request.hash, now)
+        if against:
+            return None, against + [item for item in evaluate(None, circumstances, now=now) if not about_report(item)]
+        report, against = carried["report"], list(carried["against"])
+        evidence = {**carried["facts"], **circumstances}
+    else:
+        report, against = stored_report(task.layout.verification_file)
+        evidence = {**circumstances, "fence": measured(task.request, task.layout)}
+        if report is not None and look:
+            evidence = collect(task.request, report, **evidence)
     against += signature_refusals(report, task.parameters) if report is not None else []
     reasons = evaluate(
         report,
         evidence,
-        now=datetime.now(timezone.utc),
+        now=now,
         accept_warnings=task.parameters["accept_warnings"],
         accept_sample=task.parameters["accept_sample"],
     )
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
-    return report, against + [reason for reason in reasons if not against or reason["code"] != "report-missing"]
+    return report, against + [reason for reason in reasons if not against or not about_report(reason)]
+
+
+def about_report(reason: dict) -> bool:
+    """Return whether a reason only says that there is no report."""
+    return reason["code"] == "report-missing"
 
 
 def stored_report(path: str) -> tuple:

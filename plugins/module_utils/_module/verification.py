@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 
 from .._core.errors import ConnectionFailed, PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json
+from .._verify.carried_evidence import seal
+from .._verify.evidence import collect
 from .._verify.formats import RECHECK
 from .._verify.report import REPORT, read_report, write_report
 from .._verify.run import verify
 from .._verify.signature import sign
 from .edge import Task
 from .fence import DOWN, UP, measured, put_up, standing, take_down
+from .gate import stored_report
 
 PASSING = "MATCH"
 DIFFERENCES_SHOWN = 20
@@ -178,20 +182,43 @@ def progress_of(task: Task) -> dict:
 
 
 def inform(task: Task) -> dict:
-    """Read back the newest report.
+    """Read back the newest report, and collect the evidence of the gate when asked to.
 
-    :raises PreconditionFailed: when there is none
+    :raises PreconditionFailed: when there is none; evidence says so itself
     """
+    result = {"changed": False, "state": "verified", "progress": {}, "evidence": {}}
     record = task.final_record()
     if record:
-        return {"changed": False, "state": "decommissioned", "progress": {}, "verification": record["verification"]}
-    progress = progress_of(task)
+        return {**result, "state": "decommissioned", "verification": record["verification"]}
+    result["progress"] = progress_of(task)
     path = f"{task.parameters['report_directory'] or task.layout.report_directory}/{REPORT}"
-    if progress.get("state") == "running":
-        return {"changed": False, "state": "running", "progress": progress, "verification": {}}
+    if result["progress"].get("state") == "running":
+        return {**result, "state": "running", "verification": {}}
+    if task.parameters["evidence"]:
+        report, result["evidence"] = evidence_of(task, path)
+        if report is None or report["request_hash"] != task.request.hash:
+            return {**result, "state": "unverified", "verification": {}}
+        return {**result, "verification": digest_of(report, path)}
     report = read_report(path)
     if report["request_hash"] != task.request.hash:
         raise PreconditionFailed(
             f"The report {path} belongs to another request ({report['request_hash'][:12]}).", "Run module verification."
         )
-    return {"changed": False, "state": "verified", "progress": progress, "verification": digest_of(report, path)}
+    return {**result, "verification": digest_of(report, path)}
+
+
+def evidence_of(task: Task, path: str) -> tuple:
+    """Return C((report or None, evidence)): what the gate has to know of the report I(path) and of both servers now."""
+    report, against = stored_report(path)
+    facts = collect(
+        task.request,
+        report,
+        # Where the gate is asked is where these are known.
+        migration_state="",
+        other_users=[],
+        runtime_is_endpoint=None,
+        fence=measured(task.request, task.layout),
+    )
+    for word in ("migration_state", "other_users", "runtime_is_endpoint"):
+        facts.pop(word)
+    return report, seal(report, against, facts, datetime.now(timezone.utc))

@@ -341,9 +341,10 @@ def table_fingerprints(connection, tables: list) -> list:
     return [tuple(row[1:]) for row in sorted(found)]
 
 
-def guarded(connection, sql: str, name: str) -> list:
+def guarded(connection, sql: str, name: str, named: bool = False) -> list:
     """Run I(sql), which reads the table I(name), and return its rows; inside a transaction an error leaves it usable.
 
+    :param named: return rows as dictionaries keyed by column name
     :raises RowTooLarge: when a row passes the limit of 1 GB
     :raises psycopg2.Error: for everything else
     """
@@ -353,6 +354,8 @@ def guarded(connection, sql: str, name: str) -> list:
         try:
             cursor.execute(f"SAVEPOINT azpg_fingerprint; {sql}" if inside else sql)
             found = cursor.fetchall()
+            if named:
+                found = [dict(zip([column.name for column in cursor.description], row)) for row in found]
         except psycopg2.Error as error:
             if inside and not connection.closed:
                 cursor.execute("ROLLBACK TO SAVEPOINT azpg_fingerprint")

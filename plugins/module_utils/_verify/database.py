@@ -135,9 +135,11 @@ def _definitions(request: Request, name: str, ends: dict, options: Options) -> t
     known: dict = {}
     found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
     known.clear()
-    session = connect(request.target, "target", name, settings=settings(options.oldest_version))
+    words = settings(options.oldest_version)
+    session = connect(request.target, "target", name, settings=words)
     try:
         objects = object_counts(found["source"], found["target"])
-        return compare_inventories(found["source"], found["target"], options.rules, Canonicaliser(session)), objects
+        canonicaliser = Canonicaliser(session, words)
+        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser), objects
     finally:
         session.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
+from .session import settle
 
 EQUAL, DIFFERENT = "equal", "different"
 
@@ -35,9 +36,9 @@ EXPRESSIONS = {
 class Canonicaliser:
     """Compares expressions on the target, in a session of its own whose every transaction is rolled back."""
 
-    def __init__(self, connection):
-        """I(connection) must be in autocommit mode and hold nothing that matters."""
-        self.connection = connection
+    def __init__(self, connection, words: dict):
+        """I(connection) must be in autocommit mode and hold nothing that matters; I(words) are settings to print with."""
+        self.connection, self.words = connection, words
 
     def compare(self, kind: str, attribute: str, source: dict, target: dict) -> str:
         """Say how two texts of an expression relate: C(equal), C(different), or a sentence why that cannot be told.
@@ -52,7 +53,7 @@ class Canonicaliser:
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute("BEGIN READ WRITE")
-                cursor.execute("SET LOCAL check_function_bodies = off")
+                settle(self.connection, {**self.words, "check_function_bodies": "off"})
                 printed = method(cursor, source, target)
         except psycopg2.Error as error:
             text = " ".join(str(error.diag.message_primary or error).split())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 FORMAT = "azpg.migrate/verification/1"
+EVIDENCE_FORMAT = "azpg.migrate/evidence/1"
 
 # Hashes computed by the servers, and by this program from COPY streams.
 SERVER_ALGORITHM = "S64-send/1"

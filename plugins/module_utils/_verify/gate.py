@@ -24,7 +24,8 @@ CODES = frozenset(
     "mode-not-full verdict-mismatch verdict-incomplete verdict-error verdict-unknown warnings-not-accepted "
     "foreign-request source-identity target-identity source-unreadable target-unreadable "
     "migration-not-completed runtime-in-use runtime-is-endpoint fence-open fence-unmeasured "
-    "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable".split()
+    "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable "
+    "evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
 )
 
 VERIFY_AGAIN = "Run the module verification with mode 'full' again."

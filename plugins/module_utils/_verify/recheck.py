@@ -22,7 +22,7 @@ from .client_hash import client_fingerprint, table_query
 from .formats import CLIENT, rests_on_full
 from .identity import counters
 from .large_objects import read_alike
-from .session import open_session, settings
+from .session import open_session, settings, settle
 from .tables import Table, read_tables, skip_reason
 
 PASSED, DIFFERS, IMPOSSIBLE = "passed", "differs", "impossible"
@@ -97,6 +97,7 @@ def _database(connection, entry: dict, report: dict, live: dict, result: dict, p
     now = counters(connection)
     told = counters_tell(connection, entry, report["source"]["static_proof"], live, now)
     connection.rollback()
+    settle(connection, settings(min(report["source"]["version"], report["target"]["version"])))
     excluded = {item["what"].partition(" ")[2] for item in report["excluded"] if item["what"].startswith("schema ")}
     tables = read_tables(connection, None, excluded)
     known = {(table["schema"], table["table"]): table for table in entry["tables"]}

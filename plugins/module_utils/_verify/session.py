@@ -11,8 +11,12 @@ from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import check_canaries
 
+# Reading needs ACCESS SHARE only; whoever keeps that away for longer (a VACUUM FULL, say) is named in the report.
+LOCK_TIMEOUT = "30s"
+
 # From this version on every large table can be read in pieces, see M(pieces).
 PIECES_SINCE = 140000
+WORKERS = "max_parallel_workers_per_gather"
 
 
 def settings(oldest_version: int) -> dict:
@@ -21,7 +25,7 @@ def settings(oldest_version: int) -> dict:
     Until 11 floats print with up to 18 digits at extra_float_digits 3, from 12 on with as few as are exact; so text
     images compare at 15 digits when one end is that old. Binary images do not depend on it.
     """
-    words = quiet_settings()
+    words = {**quiet_settings(), "lock_timeout": LOCK_TIMEOUT}
     if oldest_version >= 110000:
         words["jit"] = "off"  # there is none before
     if oldest_version < 120000:
@@ -34,9 +38,21 @@ def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict):
     connection = connect(endpoint, side, dbname, settings=words)
     if connection.server_version >= PIECES_SINCE:
         # Sessions share the work by pieces; workers beside them would be more than anybody asked for.
-        value(connection, "SELECT pg_catalog.set_config('max_parallel_workers_per_gather', '0', false)")
+        value(connection, f"SELECT pg_catalog.set_config('{WORKERS}', '0', false)")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
     return connection
+
+
+def settle(session, words: dict) -> None:
+    """Apply settings to the transaction that I(session) is in, which a pooler cannot take away between two of them."""
+    words = {**words, "client_encoding": "UTF8"}
+    if session.server_version >= PIECES_SINCE:
+        words[WORKERS] = "0"
+    if session.server_version >= 170000:
+        words["transaction_timeout"] = "0"
+    calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(words))
+    with session.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [text for item in words.items() for text in item])
 
 
 class Snapshot:
@@ -78,6 +94,7 @@ class Snapshot:
             f"ARRAY(SELECT x::text FROM {prefix}_xip({new}) x) AS xip",
         )[0]
         self.position = seen
+        settle(self.leader, words)
         if jobs > 1:
             exported = value(self.leader, "SELECT pg_export_snapshot()")
             for _number in range(jobs - 1):
@@ -90,11 +107,12 @@ class Snapshot:
                 self.sessions.append(session)
                 with session.cursor() as cursor:
                     cursor.execute("SET TRANSACTION SNAPSHOT %s", (exported,))
+                settle(session, words)
 
     def allow_workers(self) -> None:
         """Let the leader's queries use parallel workers again; for the rest of its transaction it works alone."""
         with self.leader.cursor() as cursor:
-            cursor.execute("SET LOCAL max_parallel_workers_per_gather TO DEFAULT")
+            cursor.execute(f"SET LOCAL {WORKERS} TO DEFAULT")
 
     def close(self) -> None:
         """End every session."""

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 
 from .._core.canonical import digest
 from .._postgres.connection import rows
-from .._postgres.fingerprint import ColumnsDiffer, choose_forms, read_all_columns, row_hash, table_fingerprints
+from .._postgres.driver import psycopg2
+from .._postgres.fingerprint import (
+    ColumnsDiffer,
+    choose_forms,
+    guarded,
+    read_all_columns,
+    row_hash,
+    table_fingerprints,
+)
 from .pieces import Piece
 
 # What holds rows, or might: partitioned roots are summed up from their leaves, foreign tables hold none here.
@@ -23,8 +31,7 @@ WITH RECURSIVE tree AS (
     FROM pg_extension x CROSS JOIN LATERAL unnest(x.extconfig, x.extcondition) u(relation, condition) GROUP BY 1
 )
 SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
-       c.relispopulated AS populated, pg_table_size(c.oid) AS bytes,
-       pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks, coalesce(am.amname, '') AS method,
+       c.relispopulated AS populated, {sizes}, coalesce(am.amname, '') AS method,
        rn.nspname AS root_schema, r.relname AS root_name,
        x.extname AS extension, f.condition,
        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS has_columns
@@ -41,6 +48,13 @@ WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY 1, 2
 """
+SIZES = "pg_table_size(c.oid) AS bytes, pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks"
+# Asking for a size waits for whoever holds the table; what the planner believes does not.
+ESTIMATED = (
+    "(c.relpages + coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = c.reltoastrelid), 0)::int8) "
+    "* current_setting('block_size')::int AS bytes, c.relpages AS blocks"
+)
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass
@@ -80,12 +94,22 @@ def read_tables(source, target, excluded_schemas) -> dict:
     """
     tables = {}
     for side, connection in (("source", source), ("target", target)):
-        for row in rows(connection, TABLES) if connection else ():
+        for row in _listed(connection) if connection else ():
             if row["schema"] in excluded_schemas:
                 continue
             key = (row["schema"], row["name"])
             setattr(tables.setdefault(key, Table(*key)), side, row)
     return tables
+
+
+def _listed(connection) -> list:
+    """Return what there is on one end; sizes are estimates where somebody keeps a table locked."""
+    try:
+        return guarded(connection, TABLES.format(sizes=SIZES), "the catalogue", named=True)
+    except psycopg2.Error as error:
+        if error.pgcode != LOCK_NOT_AVAILABLE:
+            raise
+        return rows(connection, TABLES.format(sizes=ESTIMATED))
 
 
 def skip_reason(table: Table) -> str | None:

@@ -31,6 +31,11 @@ def remedy_of(side: str, name: str, code: str, message: str) -> str:
         )
     if code == "42501":
         return f"On the {side}: GRANT SELECT ON {name} TO the migration user (and USAGE on its schema)."
+    if code == "55P03":
+        return (
+            f"Somebody holds the table on the {side} in ACCESS EXCLUSIVE mode (pg_locks tells who); verify again when it "
+            "is free: 'check: recheck' then reads what is left."
+        )
     return f"Read the message of the {side}, put it right, and verify again."
 
 

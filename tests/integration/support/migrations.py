@@ -198,10 +198,15 @@ class Migration:
             json.dump(secrets, stream)
         return inventory, vault
 
-    def begin_play(self, playbook: str, *arguments: str, **variables) -> subprocess.Popen:
-        """Start a playbook of the collection in a session of its own and do not wait; I(arguments) name more, or options."""
+    def begin_play(
+        self, playbook: str, *arguments: str, programs: Path = Path(sys.executable).parent, **variables
+    ) -> subprocess.Popen:
+        """Start a playbook of the collection in a session of its own and do not wait; I(arguments) name more, or options.
+
+        I(programs) is the folder of the ansible-playbook that runs it.
+        """
         inventory, vault = self.write_inventory(**variables)
-        program = str(Path(sys.executable).parent / "ansible-playbook")
+        program = str(programs / "ansible-playbook")
         words = [word if word.startswith("-") else f"azpg.migrate.{word}" for word in (playbook, *arguments)]
         return subprocess.Popen(
             [program, "-i", str(inventory), "-e", f"@{vault}", *words],
@@ -221,9 +226,9 @@ class Migration:
             output = process.stdout.read()
         return Play(output, process.returncode)
 
-    def play(self, playbook: str, *arguments: str, **variables) -> Play:
-        """Run a playbook of the collection."""
-        return self.end_play(self.begin_play(playbook, *arguments, **variables))
+    def play(self, playbook: str, *arguments: str, **options) -> Play:
+        """Run a playbook of the collection; the options are those of C(begin_play)."""
+        return self.end_play(self.begin_play(playbook, *arguments, **options))
 
     # -- traces -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ LIBRARIES = {"_azure": {"azure"}}
 SOURCES = sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "plugins").rglob("*.py"))
 LIBRARY = [name for name in SOURCES if re.match(r"plugins/module_utils/_\w+/", name)]
 PREFIX = f"ansible_collections.{facts.COLLECTION}.plugins.module_utils."
+# In two pieces, or this line would be read as a licence itself.
+LICENCE = ": ".join(("SPDX-License-Identifier", "GPL-3.0-or-later"))
 # Absolute paths of a developer's machine.
 MACHINE_PATH = re.compile(r"/(?:work|root|home/[a-z]+)/[\w.]")
 
@@ -91,8 +93,13 @@ def test_syntax_is_that_of_python_3_9(name):
 @pytest.mark.parametrize("name", [name for name in SOURCES if (facts.ROOT / name).stat().st_size])
 def test_every_source_has_licence_and_lazy_annotations(name):
     text = (facts.ROOT / name).read_text(encoding="utf-8")
-    assert "SPDX-License-Identifier: GPL-3.0-or-later" in text
+    assert LICENCE in text
     assert "from __future__ import annotations" in text
+
+
+def test_licence_text_is_where_galaxy_and_where_reuse_look_for_it():
+    wanted = (facts.ROOT / "LICENSE").read_bytes()
+    assert (facts.ROOT / "LICENSES" / "GPL-3.0-or-later.txt").read_bytes() == wanted
 
 
 def test_no_file_mentions_a_path_of_a_developers_machine():

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A data set shaped like a real application, in two databases, and the queries that such an application asks.
 
 It holds every kind of object that a migration by an ordinary user can carry; ``loader`` puts it into a cluster,

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the application asks its databases: the same questions must get the same answers before and after a migration.
 
 Every query orders its rows completely, by values that do not depend on the server's version, and shows no object
