@@ -67,9 +67,10 @@ class HostBackend:
             return {"state": status.RUNNING if process.living(self.layout) else status.ABSENT}
         living = process.living(self.layout)
         if living:
-            found["state"] = status.RUNNING
             found["engine"] = living
-        elif found["state"] == status.RUNNING:
+            if found["state"] != status.REPLICATING:
+                found["state"] = status.RUNNING
+        elif found["state"] in (status.RUNNING, status.REPLICATING):
             found["state"] = status.INTERRUPTED
             found["current"] = []
         return found

@@ -46,6 +46,8 @@ FINISHED = "database"
 class DatabaseRun:
     """Carries one database; every step looks at the target's markers first, so it can be run again after any crash."""
 
+    outcome = "done"  # what the journal says of the database afterwards
+
     def __init__(self, context, database: str, number: int):
         self.context = context
         self.request = context.request
@@ -82,7 +84,7 @@ class DatabaseRun:
                 self.carry()
             else:  # a journal that was lost and is new does not know it
                 self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
-            self.journal.database(self.database, "done")
+            self.journal.database(self.database, self.outcome)
         finally:
             if self.pool is not None:
                 self.pool.close()
@@ -321,6 +323,7 @@ class DatabaseRun:
         rate = options.get("max_bytes_per_second")
         settings = load_settings.choose(self.target, options, self.post_data.standard_conforming_strings)
         self.as_replica = load_settings.REPLICA in settings
+        settings.update(self.more_settings())
         self.pool.begin(
             {
                 "request": self.request.as_dict(),
@@ -336,6 +339,10 @@ class DatabaseRun:
                 "rate": rate / options["jobs"] if rate else None,
             }
         )
+
+    def more_settings(self) -> dict:
+        """Return further settings of the workers' sessions on the target."""
+        return {}
 
     def settle(self, units: list) -> None:
         """Enter in the journal what the target's markers say is done."""

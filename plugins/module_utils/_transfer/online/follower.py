@@ -81,6 +81,7 @@ class Follower:
         self.ended = threading.Event()
         self.described: Callable = lambda before, after: None
         self.barriers: list = []
+        self.tick: Callable = lambda: None
         self.relations: dict = {}
         self.thread = threading.Thread(target=self.write, name="writer", daemon=True)
 
@@ -92,6 +93,7 @@ class Follower:
         :raises TransferFailed: when the target does not take a change, or a definition differs
         :raises psycopg2.Error: when a connection is lost
         """
+        self.tick = tick
         self.thread.start()
         feed, read = self.assembler.feed, self.stream.read
         try:
@@ -103,7 +105,6 @@ class Follower:
                         break
                     feed(data)
                 self.look_after()
-                tick()
                 if data is None:
                     self.rest()
         finally:
@@ -126,7 +127,7 @@ class Follower:
                 self.counts.applied = walked
 
     def look_after(self) -> None:
-        """Raise what the writer met with, and let the source hear from here."""
+        """Raise what the writer met with, let the source hear from here, and call the tick."""
         if self.failure is not None:
             raise self.failure
         with self.changing:
@@ -134,6 +135,7 @@ class Follower:
             self.counts.spooled, self.counts.largest = self.spool.size, self.spool.largest
             confirmed = self.confirmation.safe(self.counts.applied)
         self.stream.feedback(confirmed, force=False)
+        self.tick()
 
     def emit(self, batch) -> None:
         """Hand a batch to the writer; the source is told that this end lives while that takes time."""

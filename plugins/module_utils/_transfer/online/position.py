@@ -22,7 +22,7 @@ CREATE = f"""
 CREATE TABLE IF NOT EXISTS {marker.SCHEMA}.stream (
     migration text PRIMARY KEY, system text NOT NULL, slot text NOT NULL, publication text NOT NULL,
     first_xid bigint NOT NULL, position pg_lsn NOT NULL, commit_position pg_lsn NOT NULL, committed_at timestamptz,
-    transactions bigint NOT NULL DEFAULT 0, changes bigint NOT NULL DEFAULT 0);
+    transactions bigint NOT NULL DEFAULT 0, changes bigint NOT NULL DEFAULT 0, proven boolean NOT NULL DEFAULT false);
 CREATE TABLE IF NOT EXISTS {marker.SCHEMA}.snapshot (
     migration text NOT NULL, number integer NOT NULL, content text NOT NULL, position pg_lsn NOT NULL,
     PRIMARY KEY (migration, number));
@@ -31,7 +31,7 @@ ALTER TABLE {marker.SCHEMA}.unit ADD COLUMN IF NOT EXISTS
 """
 READ = f"""
 SELECT system, slot, publication, first_xid, position::text AS position, commit_position::text AS commit_position,
-       pg_catalog.date_part('epoch', committed_at) AS committed_at, transactions, changes
+       pg_catalog.date_part('epoch', committed_at) AS committed_at, transactions, changes, proven
   FROM {marker.SCHEMA}.stream WHERE migration = %s
 """
 MOVE = f"""
@@ -44,7 +44,12 @@ XID_BITS = 32
 
 @dataclass(frozen=True)
 class Stream:
-    """A row of C(azpg_migrate.stream); positions are numbers, I(committed_at) is in seconds since 1970 or None."""
+    """A row of C(azpg_migrate.stream).
+
+    Positions are numbers, I(committed_at) is in seconds since 1970 or None. I(first_xid) is the first transaction that
+    cannot have been open when the slot was made. I(proven) says that everything copied belongs to this stream; until then
+    what an earlier stream has left has to be compared with the source.
+    """
 
     system: str
     slot: str
@@ -53,8 +58,9 @@ class Stream:
     position: int
     commit_position: int
     committed_at: float | None
-    transactions: int
-    changes: int
+    transactions: int = 0
+    changes: int = 0
+    proven: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,14 +110,20 @@ def read(session, migration: str) -> Stream | None:
     return Stream(**words)
 
 
-def enter(session, migration: str, stream: Stream) -> None:
-    """Enter a new stream in the place of any earlier one."""
+def enter(session, migration: str, stream: Stream, snapshot: str, begun: list) -> int:
+    """Enter a new stream in the place of any earlier one, with its first snapshot; return that one's number.
+
+    :param snapshot: what the slot's own snapshot sees; the stream has nothing of that
+    :param begun: markers that an earlier stream has set and that hold no more
+    """
     with transaction(session) as cursor:
         cursor.execute(f"DELETE FROM {marker.SCHEMA}.stream WHERE migration = %s", (migration,))
         cursor.execute(f"DELETE FROM {marker.SCHEMA}.snapshot WHERE migration = %s", (migration,))
+        marker.remove_markers(cursor, migration, begun)
         cursor.execute(
-            f"INSERT INTO {marker.SCHEMA}.stream (migration, system, slot, publication, first_xid, position, commit_position)"
-            " VALUES (%s, %s, %s, %s, %s, %s::pg_lsn, %s::pg_lsn)",
+            f"INSERT INTO {marker.SCHEMA}.stream"
+            " (migration, system, slot, publication, first_xid, position, commit_position, proven)"
+            " VALUES (%s, %s, %s, %s, %s, %s::pg_lsn, %s::pg_lsn, %s)",
             (
                 migration,
                 stream.system,
@@ -120,19 +132,36 @@ def enter(session, migration: str, stream: Stream) -> None:
                 stream.first_xid,
                 lsn_text(stream.position),
                 lsn_text(stream.commit_position),
+                stream.proven,
             ),
         )
+        return insert_snapshot(cursor, migration, snapshot, stream.position)
+
+
+def insert_snapshot(cursor, migration: str, content: str, position: int) -> int:
+    """Enter a snapshot under which tables are about to be copied; return its number."""
+    cursor.execute(
+        f"INSERT INTO {marker.SCHEMA}.snapshot SELECT %s, COALESCE(pg_catalog.max(number), 0) + 1, %s, %s::pg_lsn"
+        f" FROM {marker.SCHEMA}.snapshot WHERE migration = %s RETURNING number",
+        (migration, content, lsn_text(position), migration),
+    )
+    return cursor.fetchone()[0]
 
 
 def enter_snapshot(session, migration: str, content: str, position: int) -> int:
-    """Enter a snapshot under which tables are about to be copied; return its number."""
+    """Do the same in a transaction of its own."""
+    with transaction(session) as cursor:
+        return insert_snapshot(cursor, migration, content, position)
+
+
+def prove(session, migration: str, number: int) -> None:
+    """Enter that everything which is there is what snapshot I(number) sees."""
     with transaction(session) as cursor:
         cursor.execute(
-            f"INSERT INTO {marker.SCHEMA}.snapshot SELECT %s, COALESCE(pg_catalog.max(number), 0) + 1, %s, %s::pg_lsn"
-            f" FROM {marker.SCHEMA}.snapshot WHERE migration = %s RETURNING number",
-            (migration, content, lsn_text(position), migration),
+            f"UPDATE {marker.SCHEMA}.unit SET snapshot = %s WHERE migration = %s AND snapshot IS NOT NULL",
+            (number, migration),
         )
-        return cursor.fetchone()[0]
+        cursor.execute(f"UPDATE {marker.SCHEMA}.stream SET proven = true WHERE migration = %s", (migration,))
 
 
 def snapshots(session, migration: str) -> dict:

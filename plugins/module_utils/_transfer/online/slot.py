@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from ..._core.errors import PreconditionFailed
 from ..._postgres.connection import rows, value
 from ..._postgres.driver import psycopg2
 from ..._postgres.quoting import qualified, quote_identifier, quote_literal
+from ..subjects import shut
 from .pgoutput import lsn_number
 
 TABLES_AT_ONCE = 500
@@ -101,14 +103,35 @@ def read_slot(source, name: str) -> SlotState | None:
     )
 
 
-def create_slot(replication, name: str) -> Made:
+def create_slot(replication, name: str, tick) -> Made:
     """Make the slot over a replication connection, which has to stay open and idle for as long as the snapshot is wanted.
 
-    The server waits for all transactions that write at this moment.
+    The server waits for the end of all transactions that write at this moment, which may take any time; meanwhile I(tick)
+    is called and may raise.
     """
-    with replication.cursor() as cursor:
-        cursor.execute(f"CREATE_REPLICATION_SLOT {quote_identifier(name)} LOGICAL pgoutput EXPORT_SNAPSHOT")
-        _name, position, snapshot, _plugin = cursor.fetchone()
+    answer: list = []
+
+    def ask() -> None:
+        try:
+            with replication.cursor() as cursor:
+                cursor.execute(f"CREATE_REPLICATION_SLOT {quote_identifier(name)} LOGICAL pgoutput EXPORT_SNAPSHOT")
+                answer.append(cursor.fetchone())
+        except psycopg2.Error as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, name="slot", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.5)
+            tick()
+    except BaseException:
+        shut(replication)
+        thread.join()
+        raise
+    if isinstance(answer[0], BaseException):
+        raise answer[0]
+    _name, position, snapshot, _plugin = answer[0]
     return Made(lsn_number(position), snapshot)
 
 
