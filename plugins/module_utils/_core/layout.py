@@ -98,6 +98,11 @@ class Layout:
         return os.path.join(self.directory, "verification-progress.json")
 
     @property
+    def cutover_file(self) -> str:
+        """What the cutover that is wanted, or going on, is to do; gone when it is done or was refused."""
+        return os.path.join(self.directory, "cutover.json")
+
+    @property
     def fence_file(self) -> str:
         """What the fence around the source changed there, so that it can be taken down."""
         return os.path.join(self.directory, "fence.json")

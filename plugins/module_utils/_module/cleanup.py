@@ -12,12 +12,12 @@ from .._core.errors import InvalidRequest
 from .._core.files import read_json
 from .._core.final_record import read_final_record, write_final_record
 from .._core.units import human_bytes, human_seconds
+from .._postgres.fence_standing import keep_record, standing
 from .._transfer import cleanup, runtime
 from .._transfer.backend import HostBackend
 from .._transfer.journal import utc_now
 from .._transfer.progress import slowest_tables
 from .edge import Task, difference
-from .fence import keep_record, standing
 from .gate import look_at_gate, require_open_gate
 from .verification import digest_of
 

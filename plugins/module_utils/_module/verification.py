@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from .._core.errors import ConnectionFailed, PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json
+from .._postgres.fence_standing import DOWN, UP, measured, put_up, standing, take_down
 from .._verify.carried_evidence import seal
 from .._verify.evidence import collect
 from .._verify.formats import RECHECK
@@ -17,7 +18,6 @@ from .._verify.report import REPORT, read_report, write_report
 from .._verify.run import verify
 from .._verify.signature import sign
 from .edge import Task
-from .fence import DOWN, UP, measured, put_up, standing, take_down
 from .gate import stored_report
 
 PASSING = "MATCH"

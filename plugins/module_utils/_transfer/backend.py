@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from .._core import status
 from .._core.errors import PreconditionFailed
@@ -33,6 +34,7 @@ class HostBackend:
         self.request = request
         self.layout = layout
         self.options = options
+        self.asked_at: float | None = None
 
     def stored(self) -> dict | None:
         """Return what was stored when the migration was started first, or None."""
@@ -68,7 +70,7 @@ class HostBackend:
         living = process.living(self.layout)
         if living:
             found["engine"] = living
-            if found["state"] != status.REPLICATING:
+            if found["state"] != status.REPLICATING or os.path.exists(self.layout.cutover_file):
                 found["state"] = status.RUNNING
         elif found["state"] in (status.RUNNING, status.REPLICATING):
             found["state"] = status.INTERRUPTED
@@ -112,6 +114,27 @@ class HostBackend:
                 "archive_directory": self.layout.archive_directory,
             },
         )
+
+    def cut_over(self) -> list:
+        """Ask the engine for the cutover; return what was asked for, in sentences, nothing when that has been done already.
+
+        The options are C(cutover_databases), C(max_lag), C(fence), C(fence_methods), C(grace_seconds) and
+        C(sequence_margin).
+
+        :raises PreconditionFailed: when the cutover that this object has asked for was refused
+        """
+        found = self.status()
+        refused = found.get("cutover_refused") or {}
+        if self.asked_at is not None and refused.get("asked_at") == self.asked_at:
+            raise PreconditionFailed(refused["msg"], refused["hint"], refused["details"])
+        if found["state"] != status.REPLICATING or self.asked_at is not None:
+            return []
+        words = ("max_lag", "fence", "fence_methods", "grace_seconds", "sequence_margin")
+        databases = self.options.get("cutover_databases") or list(self.request.databases)
+        self.asked_at = time.time()
+        order = {word: self.options[word] for word in words if self.options.get(word) is not None}
+        write_json(self.layout.cutover_file, {**order, "databases": databases, "asked_at": self.asked_at})
+        return [f"cut over {', '.join(databases)} to {self.request.target.address}"]
 
     def cancel(self) -> bool:
         """Stop the engine; return False when none was running. What has arrived on the target stays there."""

@@ -34,8 +34,9 @@ from .heartbeat import Watch
 from .journal import Journal, utc_now
 from .leftovers import clear_the_way, end_own_sessions
 from .observation import Observer
-from .online.base import OnlineDatabaseRun
+from .online.base import FOLLOWED_STATE, OnlineDatabaseRun
 from .online.following import Following
+from .online.supervision import supervise
 from .process import ANOTHER_RUNS, Lock, describe_holder, record_self
 from .sessions import Sessions
 from .subjects import ControlSession
@@ -160,7 +161,7 @@ def carry_databases(context: Context) -> None:
             (OnlineDatabaseRun if context.following else DatabaseRun)(context, database, number).run()
 
         persist(context, carry, database)
-        if context.following:
+        if context.following and context.journal.database_state(database) == FOLLOWED_STATE:
             context.following.begin(database)
 
 
@@ -174,14 +175,6 @@ def start_watch(context: Context) -> None:
     context.watch = Watch(context.sessions, say, context.request.secret_values)
     signal.set_wakeup_fd(context.watch.waker.fileno(), warn_on_full_buffer=False)
     context.watch.start()
-
-
-def follow(context: Context) -> None:
-    """Let changes flow until all databases have cut over."""
-    context.journal.set(state=status.REPLICATING)
-    while True:
-        time.sleep(0.2)
-        context.tick()
 
 
 def leave(context: Context) -> None:
@@ -227,7 +220,7 @@ def run(directory: str) -> int:
         persist(context, lambda: prepare(context))
         carry_databases(context)
         if context.following:
-            follow(context)
+            supervise(context, persist)
     except Cancelled:
         outcome, sentence, level, code = status.CANCELLED, "Cancelled on request.", "warning", 4
     except Exception as error:

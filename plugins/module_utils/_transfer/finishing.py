@@ -26,8 +26,8 @@ def set_large_object_properties(run) -> None:
         run.tick()
 
 
-def set_sequences(run) -> None:
-    """Put every sequence where the source's stands."""
+def set_sequences(run, margin: int = 0) -> None:
+    """Put every sequence where the source's stands, or I(margin) steps further within its bounds."""
     names, numbers, called = [], [], []
     for space, name, last_value, is_called in catalogue.read_sequences(run.source):
         names.append(qualified(space, name))
@@ -35,9 +35,11 @@ def set_sequences(run) -> None:
         called.append(is_called)
     with run.target.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, s.number, s.called))"
-            " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)",
-            (names, numbers, called),
+            "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, GREATEST(q.seqmin, LEAST(q.seqmax,"
+            " s.number::numeric + %s * q.seqincrement))::bigint, s.called))"
+            " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)"
+            " JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.name::pg_catalog.regclass",
+            (margin, names, numbers, called),
         )
 
 

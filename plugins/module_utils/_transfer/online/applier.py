@@ -72,9 +72,7 @@ class Applier:
         if not batch.whole:
             self.stages.empty()
             return False
-        if not position.move(
-            self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes
-        ):
+        if not position.move(self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes):
             self.rollback()
             raise TransferFailed(
                 f"The target knows another stream than {self.slot}.",

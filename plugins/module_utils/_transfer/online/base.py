@@ -22,10 +22,13 @@ from ..._postgres.connection import value
 from .. import catalogue, finishing, resume, target_database
 from ..database_run import FINISHED, DatabaseRun
 from ..inventory import restore
-from . import position, published, requirements, slot
+from . import definitions, position, published, requirements, slot
 from .pgoutput import lsn_number
+from .release import release
 
 BASE = "base copy"
+DRAINED = "last change"  # the marker that the stream has come to its end
+FOLLOWED_STATE, DRAINED_STATE = "replicating", "drained"
 # Whose owner has decided what happens when rows are written, or who may see and write them.
 POSTPONED = frozenset(
     (
@@ -47,7 +50,7 @@ def is_postponed(entry) -> bool:
 class OnlineDatabaseRun(DatabaseRun):
     """Carries one database up to where its changes can be followed."""
 
-    outcome = "replicating"
+    outcome = FOLLOWED_STATE
 
     def __init__(self, context, database: str, number: int):
         super().__init__(context, database, number)
@@ -56,6 +59,15 @@ class OnlineDatabaseRun(DatabaseRun):
         self.snapshot_number = 0
         self.stream: position.Stream | None = None
         self.must_prove = False
+
+    def carry_within(self, stack) -> None:
+        """Carry the database; one that has cut over is left with nothing of the migration on the source."""
+        super().carry_within(stack)
+        if FINISHED in self.done:
+            release(self.source, self.journal, self.database, self.tick)
+            self.journal.database(self.database, "done")
+        elif DRAINED in self.done:
+            self.journal.database(self.database, DRAINED_STATE)
 
     # -- sessions and the snapshot ------------------------------------------------------------------------------------
 
@@ -70,7 +82,7 @@ class OnlineDatabaseRun(DatabaseRun):
             self.target, self.database, self.request.name, self.request.hash, self.journal
         )
         restore(self.done, self.journal)
-        if FINISHED in self.done:
+        if FINISHED in self.done or DRAINED in self.done:
             return
         requirements.check_target_database(self.target, self.database)
         position.prepare(self.target)
@@ -81,7 +93,8 @@ class OnlineDatabaseRun(DatabaseRun):
         elif BASE not in self.done:
             self.take_snapshot_beside_slot()
         self.must_prove = not self.stream.proven
-        self.journal.database(self.database, "running", self.snapshot)
+        if BASE not in self.done:
+            self.journal.database(self.database, "running", self.snapshot)
         self.keep_inventory()
 
     def wishes(self) -> dict:
@@ -207,7 +220,8 @@ class OnlineDatabaseRun(DatabaseRun):
         kept = tuple(
             entry
             for entry in section.entries
-            if entry.number not in own and not (entry.type.startswith("PUBLICATION") and own.intersection(entry.dependencies))
+            if entry.number not in own
+            and not (entry.type.startswith("PUBLICATION") and own.intersection(entry.dependencies))
         )
         return replace(section, entries=kept)
 
@@ -217,11 +231,14 @@ class OnlineDatabaseRun(DatabaseRun):
             self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
             return
         self.prepare()
+        found = definitions.digests([*self.pre_data.entries, *self.post_data.entries])
         writer = self.create()
+        definitions.remember(self.target, self.request.name, found)
         last_foreign_keys, late_analyses = self.copy()
         self.pool.run(last_foreign_keys)
         self.step("other objects", lambda: writer.run(self.early_rest(), keep_going=True))
         self.refresh()
+        self.step("settings", lambda: writer.run([e for e in self.about if e.type != "DATABASE"], keep_going=True))
         self.analyze(late_analyses)
         self.keep_inventory()
         finishing.report(self, writer)

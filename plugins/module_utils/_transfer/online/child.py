@@ -315,7 +315,7 @@ def main() -> int:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    pulse.start(child.descriptors, lambda: child.say("alive"), lambda: [])
+    pulse.start(child.descriptors, lambda: child.say("alive"), list)
     try:
         child.run()
     except Exception as error:

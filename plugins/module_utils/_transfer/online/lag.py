@@ -76,7 +76,9 @@ class Lag:
             return {}
         first, last = self.window()
         passed = last[0] - first[0]
-        return {kind: round((number - first[2][kind]) / passed, 1) for kind, number in last[2].items()} if passed else {}
+        return (
+            {kind: round((number - first[2][kind]) / passed, 1) for kind, number in last[2].items()} if passed else {}
+        )
 
     def seconds_to_catch_up(self) -> float | None:
         """Return in how many seconds the lag will be gone; None when it grows, or nothing is known."""

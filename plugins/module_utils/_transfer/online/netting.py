@@ -237,4 +237,3 @@ def joined(images: list, kind: int) -> bytes:
 def changes_of(table: Table, expected: int):
     """Return an empty collection of changes of a table."""
     return CountedRows(table, expected) if table.bag else KeyedChanges(table, expected)
-

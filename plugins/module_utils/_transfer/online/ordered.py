@@ -145,7 +145,9 @@ def replay(cursor, stages: Stages, batch) -> None:
         stage = stages.fill(way.table, way.columns, rows.form, rows.whole(filled[number]))
         staged.add(stage)
         branches.append(f"    WHEN {number} THEN {way.statement(stage)};")
-    cursor.execute(f"CREATE TEMPORARY TABLE {STEPS.partition('.')[2]} (n pg_catalog.int8, way pg_catalog.int8) ON COMMIT DROP")
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE {STEPS.partition('.')[2]} (n pg_catalog.int8, way pg_catalog.int8) ON COMMIT DROP"
+    )
     stages.copy(f"{STEPS} (n, way)", rows.form, rows.whole(steps))
     for stage in sorted(staged):
         cursor.execute(f"CREATE INDEX ON {stage} (n)")

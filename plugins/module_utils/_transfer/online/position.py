@@ -171,9 +171,7 @@ def snapshots(session, migration: str) -> dict:
         f"SELECT number, content, position::text AS position FROM {marker.SCHEMA}.snapshot WHERE migration = %s",
         (migration,),
     )
-    return {
-        row["number"]: Snapshot.parse(row["number"], row["content"], lsn_number(row["position"])) for row in found
-    }
+    return {row["number"]: Snapshot.parse(row["number"], row["content"], lsn_number(row["position"])) for row in found}
 
 
 def snapshots_of_units(session, migration: str) -> dict:

@@ -110,4 +110,3 @@ class ChangeStream:
     def close(self) -> None:
         """End it."""
         self.connection.close()
-

@@ -48,7 +48,9 @@ def update_statement(table: Table, places, staged: str, condition: str) -> str:
     if not table.fixed.intersection(places):
         return f"UPDATE {home} t SET {assignments(table, places)} FROM {staged} WHERE {condition}"
     kept = [place for place in range(len(table.columns)) if place not in places]
-    values = [f"t.{table.name_of(place)} AS v{place}" for place in kept] + [f"s.c{place} AS v{place}" for place in places]
+    values = [f"t.{table.name_of(place)} AS v{place}" for place in kept] + [
+        f"s.c{place} AS v{place}" for place in places
+    ]
     order = [*kept, *places]
     return (
         f"WITH gone AS (DELETE FROM {home} t USING {staged} WHERE {condition} RETURNING {', '.join(values)})"
@@ -101,7 +103,9 @@ class SetWriter:
         """Delete the rows with the keys that they had when the batch began."""
         if keys:
             staged = self.stage(table, self.key_columns(table), [split_images(key, len(table.key)) for key in keys])
-            self.cursor.execute(f"DELETE FROM {table.only}{table.qualified} t USING {staged} WHERE {matches(table, 'k')}")
+            self.cursor.execute(
+                f"DELETE FROM {table.only}{table.qualified} t USING {staged} WHERE {matches(table, 'k')}"
+            )
             self.expect(len(keys), table, "delete")
 
     @staticmethod
@@ -111,9 +115,7 @@ class SetWriter:
 
     def move(self, table: Table, places: tuple, rows: list) -> None:
         """Update rows, C([(origin, values)]), whose keys change."""
-        images = [
-            split_images(origin, len(table.key)) + [values[place] for place in places] for origin, values in rows
-        ]
+        images = [split_images(origin, len(table.key)) + [values[place] for place in places] for origin, values in rows]
         staged = self.stage(table, self.key_columns(table) + [f"c{place}" for place in places], images)
         self.cursor.execute(update_statement(table, places, staged, matches(table, "k")))
         self.expect(len(rows), table, "update of keys")

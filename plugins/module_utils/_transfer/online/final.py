@@ -1,0 +1,233 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rest of a database at cutover: everything that the stream does not carry, or that had to wait for its end.
+
+Until the application may write again stands: sequences, large objects and tables that were not streamed, where they
+differ; foreign keys and checks, as yet without a look at old rows; triggers, rules, policies, privileges. Afterwards,
+beside the application: constraints are validated, materialised views refreshed, and what was borrowed is given back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._core.errors import TransferFailed
+from ..._postgres.connection import rows, value
+from ..._postgres.driver import psycopg2
+from ..._postgres.quoting import qualified, quote_identifier
+from .. import catalogue, finishing, marker, plan, resume, schema
+from ..database_run import FINISHED, STEP_UNITS
+from . import definitions, published
+from .base import OnlineDatabaseRun, is_postponed
+from .release import SET_WRITABLE, release
+
+PUBLISHED = "SELECT schemaname AS schema, tablename AS name FROM pg_catalog.pg_publication_tables WHERE pubname = %s"
+UNVALIDATED = """
+SELECT n.nspname AS schema, COALESCE(c.relname, t.typname) AS object, k.conname AS name, c.oid IS NULL AS of_domain
+  FROM pg_catalog.pg_constraint k
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = k.conrelid LEFT JOIN pg_catalog.pg_type t ON t.oid = k.contypid
+  JOIN pg_catalog.pg_namespace n ON n.oid = COALESCE(c.relnamespace, t.typnamespace)
+ WHERE NOT k.convalidated AND k.contype IN ('f', 'c') AND {enforced} AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
+"""
+NOT_VALID = re.compile(r"(\s(?:NOT VALID|NOT ENFORCED))?;\s*\Z")
+
+
+def unvalidated(text: str) -> str:
+    """Return the text of a foreign key so that old rows are not looked at, where the server can do that."""
+    if not text.lstrip().startswith("ALTER TABLE ONLY "):
+        return text  # of a partitioned table
+    return NOT_VALID.sub(lambda found: f"{found[1] or ' NOT VALID'};", text.rstrip())
+
+
+class FinalRun(OnlineDatabaseRun):
+    """What is left of a database; I(start) while changes still flow, I(complete) after the last one, I(tidy) at the end."""
+
+    def start(self, stack) -> None:
+        """Open the sessions and find out what is left; nothing is changed."""
+        self.context.watch.database = self.database
+        self.open(stack)
+        if FINISHED not in self.done:
+            self.take_snapshot()
+            self.prepare()
+
+    def begin_stream(self) -> None:
+        """Do not begin a new stream: a cutover needs the one that there was.
+
+        :raises TransferFailed: always
+        """
+        raise TransferFailed(
+            f"Replication slot {self.publication} is gone or has lost log: changes of database {self.database} are missing.",
+            "Run the migration with state=replicating: a new slot is made, and only what differs is copied again.",
+            {"slot": self.publication, "lost": True},
+        )
+
+    def leave(self) -> None:
+        """End what is at work for this database."""
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
+        if os.path.exists(self.archive_file):
+            os.unlink(self.archive_file)
+
+    def take_snapshot(self) -> None:
+        """Take a new snapshot of the source in the place of the last one."""
+        with self.source.cursor() as cursor:
+            if self.source.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+                cursor.execute("COMMIT")
+            cursor.execute(SET_WRITABLE)
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.snapshot = value(self.source, "SELECT pg_catalog.pg_export_snapshot()")
+
+    def prepare(self) -> None:
+        """Find out what is left to do."""
+        super().prepare()
+        streamed = {(row["schema"], row["name"]) for row in rows(self.source, PUBLISHED, (self.publication,))}
+        self.late_tables = [
+            table
+            for table in self.tables
+            if (table.schema, table.name) not in streamed
+            and not (table.tree and self.is_streamed_tree(table, streamed))
+        ]
+
+    def is_streamed_tree(self, table, streamed: set) -> bool:
+        """Return whether the leaves of a partitioned table are streamed."""
+        names = rows(
+            self.source,
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = ANY (%s::oid[])",
+            (list(table.leaves),),
+        )
+        return all((row["nspname"], row["relname"]) in streamed for row in names)
+
+    def differences(self) -> list:
+        """Return sentences about definitions that have changed on the source and are not on the target."""
+        entries = [*self.pre_data.entries, *self.post_data.entries]
+        late_foreign_keys = {entry.unit for entry in self.foreign_keys}
+        checks = {check.add.unit for check in self.checks}
+        return definitions.settle(
+            self,
+            entries,
+            lambda entry: is_postponed(entry) or entry.unit in late_foreign_keys or entry.unit in checks,
+        )
+
+    # -- while nobody writes ------------------------------------------------------------------------------------------
+
+    def complete(self, margin: int) -> None:
+        """Bring everything without which the application cannot go on."""
+        self.take_snapshot()
+        self.units = [unit for unit in self.units if unit.kind == "table"]
+        self.units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.writer = self.create()
+        self.begin_work()
+        self.keep_what_is_there()
+        self.settle(self.everything())
+        graph, last_foreign_keys, self.late_analyses = self.arrange(
+            self.key_units, self.foreign_key_units, self.foreign_keys
+        )
+        self.pool.run(graph)
+        self.pool.run(last_foreign_keys)
+        self.step("large object properties", lambda: finishing.set_large_object_properties(self))
+        self.step("sequences", lambda: self.set_sequences(margin))
+        self.step("extension tables", lambda: finishing.carry_extension_tables(self))
+        self.step("checks", self.add_checks)
+        self.step("other objects", lambda: self.writer.run(self.rest, keep_going=True))
+
+    def keep_what_is_there(self) -> None:
+        """Compare what was not streamed: large objects, and tables that were left out."""
+        late = {plan.table_unit_name(table) for table in self.late_tables}
+        some = [unit for unit in self.units if unit.kind != "table" or unit.name in late]
+        resume.keep_what_is_proven(self, some, [*self.foreign_keys, *self.rest], [])
+
+    def begin_work(self) -> None:
+        """Tell the workers what it is about."""
+        super().begin_work()
+        self.foreign_keys_wait = False
+
+    def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
+        """Return what is left to do in its order; foreign keys do not look at rows yet."""
+        for unit in foreign_key_units:
+            unit.task["text"] = unvalidated(unit.task["text"])
+        candidates, self.candidates = self.candidates, {}  # tables are full: there is no empty moment to use
+        try:
+            return super().arrange(key_units, foreign_key_units, foreign_keys)
+        finally:
+            self.candidates = candidates
+
+    def set_sequences(self, margin: int) -> None:
+        """Put every sequence where the source's stands, and further by I(margin) steps."""
+        finishing.set_sequences(self, margin)
+
+    def add_checks(self) -> None:
+        """Put back the checks that waited, without a look at old rows."""
+        for check in reversed(self.checks):
+            if check.add.unit not in self.writer.done:
+                self.writer.execute([check.add._replace(text=check.unchecked)])
+
+    # -- beside the application ---------------------------------------------------------------------------------------
+
+    def tidy(self) -> None:
+        """Do what need not keep the application waiting, and give back what was borrowed."""
+        self.validate()
+        self.forget(self.refreshes)
+        self.refresh()
+        self.step("comments", lambda: finishing.comment_on_multiranges(self))
+        self.analyze(self.late_analyses)
+        schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
+        finishing.report(self, self.writer)
+        self.restore_identities("target", self.target)
+        self.keep_inventory()
+        self.mark(FINISHED)
+        self.release()
+        self.journal.finished(self.database, dict.fromkeys(STEP_UNITS, (None, None)))
+        self.journal.database(self.database, "done")
+
+    def forget(self, units: list) -> None:
+        """Take back the markers of units that have to be done once more."""
+        names = [unit.name for unit in units]
+        with self.target.cursor() as cursor:
+            marker.remove_markers(cursor, self.request.name, names)
+        for name in names:
+            self.done.pop(name, None)
+
+    def validate(self) -> None:
+        """Let the target look at old rows: the constraints that the source has validated."""
+        known = {tuple(row.values()) for row in rows(self.source, self.unvalidated_query(self.source))}
+        for row in rows(self.target, self.unvalidated_query(self.target)):
+            if tuple(row.values()) in known:
+                continue
+            words = "DOMAIN" if row["of_domain"] else "TABLE"
+            name, constraint = qualified(row["schema"], row["object"]), quote_identifier(row["name"])
+            try:
+                with self.target.cursor() as cursor:
+                    cursor.execute(f"ALTER {words} {name} VALIDATE CONSTRAINT {constraint}")
+            except psycopg2.Error as error:
+                if error.pgcode is None or self.target.closed:
+                    raise
+                self.journal.event(
+                    f"Constraint {row['schema']}.{row['object']}.{row['name']} stays NOT VALID: {schema.server_words(error)}. "
+                    "Put rows or function right, then run ALTER ... VALIDATE CONSTRAINT on the target.",
+                    "warning",
+                    self.database,
+                )
+            self.tick()
+
+    @staticmethod
+    def unvalidated_query(session) -> str:
+        """Return the query for constraints that have not looked at old rows."""
+        return UNVALIDATED.format(enforced="k.conenforced" if session.server_version >= 180000 else "true")
+
+    def restore_identities(self, side: str, session) -> None:
+        """Give back the replica identities that were changed for the migration."""
+        for thing in self.journal.creations("source", "replica identity"):
+            if thing["database"] == self.database and (side == "target" or thing["state"] != "removed"):
+                table, _blank, words = thing["name"].rpartition(" ")
+                published.change_identity(session, table, words, self.context.tick)
+                if side == "source":
+                    self.journal.removed("source", self.database, "replica identity", thing["name"])
+
+    def release(self) -> None:
+        """Take back everything that was made on the source."""
+        with self.context.session("source", self.database, "removal of slot and publication") as session:
+            release(session.connection, self.journal, self.database, self.context.tick)
