@@ -17,7 +17,7 @@ NOT_OF_EXTENSION = (
 )
 
 # Binary COPY is safe where the image means the same on both servers: built-in types other than those that carry
-# object numbers (reg*, aclitem), and enums, whose image is the label. Arrays and composites of user types carry the
+# object numbers (reg*, aclitem) or cannot read what they write (an empty tsquery), and enums, whose image is the label. Arrays and composites of user types carry the
 # number of the type, which differs on the target.
 TABLES = f"""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
@@ -34,7 +34,7 @@ SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c
            UNION SELECT t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd')
          SELECT 1 FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid
           WHERE t.typtype <> 'd'
-            AND (t.typname ~ '^_?(reg|aclitem|xml|money)' OR t.typsend = 0 OR t.typreceive = 0
+            AND (t.typname ~ '^_?(reg|aclitem|xml|money|tsquery)' OR t.typsend = 0 OR t.typreceive = 0
                  OR (t.oid >= 10000 AND t.typtype <> 'e'))) AS binary
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE (c.relkind = 'r' OR c.oid = ANY (%s)) AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}

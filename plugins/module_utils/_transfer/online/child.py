@@ -51,6 +51,7 @@ class Child:
         self.lag = Lag()
         self.follower: Follower | None = None
         self.status: dict = {}
+        self.barriers = 0
         self.ending = threading.Event()
         self.sessions: list = []
 
@@ -145,6 +146,7 @@ class Child:
         stream = ChangeStream(replication, known.slot, known.position, options)
         self.follower = Follower(stream, applier, lookup, known, spool, binary, filters, roots)
         self.follower.described = self.described
+        self.barriers = 0
         self.known = known
         watch = threading.Thread(target=self.watch, args=(watcher, self.follower), name="source", daemon=True)
         watch.start()
@@ -265,6 +267,10 @@ class Child:
         if self.status:
             status, self.status = self.status, {}
             self.say("status", **status)
+        counts = self.follower.counts
+        if len(counts.barriers) > self.barriers:  # somebody waits for it
+            self.barriers = len(counts.barriers)
+            self.say("barrier", barriers=list(counts.barriers), applied=lsn_text(counts.applied))
 
 
 def roots_of(source) -> dict:

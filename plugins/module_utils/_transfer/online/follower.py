@@ -21,6 +21,7 @@ from .spool import Spool
 from .stream import FEEDBACK_SECONDS, ChangeStream
 
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
+BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
 MESSAGES_AT_ONCE = 500
 
 
@@ -115,7 +116,7 @@ class Follower:
         if self.waiting == 0 and self.assembler.is_between:
             self.assembler.close()
         self.advance()
-        self.stream.wait(0.02 if self.assembler.batch.transactions else WAIT_SECONDS)
+        self.stream.wait(BUSY_SECONDS if self.waiting or self.assembler.batch.transactions else WAIT_SECONDS)
 
     def advance(self) -> None:
         """When all that has come is safe, so is everything up to where the source has got, though there was nothing to do."""

@@ -158,6 +158,8 @@ class Following:
             self.status[database] = {word: fact for word, fact in answer.items() if word != "event"}
             ledger.enter(journal, database, self.status[database])
             self.look_at_log(database, self.status[database])
+        elif answer["event"] == "barrier":
+            self.status.setdefault(database, {}).update(barriers=answer["barriers"], applied=answer["applied"])
         elif answer["event"] == "remark":
             journal.event(answer["message"], answer["level"], database)
         elif answer["event"] == "following":

@@ -117,6 +117,9 @@ class KeyedChanges:
         new = values(data, position + 1, self.expected)[0]
         if data[5] == OLD_ROW:
             new = completed(new, old)
+        for place in self.table.key:
+            if new[place] is None:  # a key that is so long that it lies out of line
+                new[place] = old[place]
         self.merge(old_key, b"".join([new[place] for place in self.table.key]), new)
 
     def merge(self, old_key: bytes, key: bytes, new: list) -> None:

@@ -93,8 +93,8 @@ class Way(NamedTuple):
         condition = matches(table, "k")
         if table.bag:
             places = range(len(table.columns))
-            ours = f"ROW({', '.join(f'x.{table.name_of(place)}' for place in places)})"
-            theirs = f"ROW({', '.join(f's.o{place}' for place in places)})"
+            ours = f"ROW({', '.join(f'x.{table.name_of(place)}' for place in places)})::pg_catalog.record"
+            theirs = f"ROW({', '.join(f's.o{place}' for place in places)})::pg_catalog.record"
             condition = (
                 f"(t.tableoid, t.ctid) = (SELECT x.tableoid, x.ctid FROM {home} x, {stage} s WHERE s.n = step.n"
                 f" AND {ours} OPERATOR(pg_catalog.*=) {theirs} LIMIT 1)"
@@ -137,11 +137,11 @@ def replay(cursor, stages: Stages, batch) -> None:
     steps = []
     for place, data in enumerate(batch.log):
         way, before, new = told(parse_change(data, 1, batch.expected), batch.table_of(data))
-        number = ways.setdefault((table.relation, way.kind, way.places), (len(ways), way))[0]
+        number = ways.setdefault(way, len(ways))
         filled.setdefault(number, []).append(rows.row([rows.number(place), *before, *new]))
         steps.append(rows.row([rows.number(place), rows.number(number)]))
     branches, staged = [], set()
-    for number, way in ways.values():
+    for way, number in ways.items():
         stage = stages.fill(way.table, way.columns, rows.form, rows.whole(filled[number]))
         staged.add(stage)
         branches.append(f"    WHEN {number} THEN {way.statement(stage)};")

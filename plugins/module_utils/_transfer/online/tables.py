@@ -28,17 +28,16 @@ base AS (
   UNION ALL
   SELECT b.attnum, t.oid, t.typtype, t.typbasetype, t.typname, t.typsend, t.typreceive, t.typnamespace
     FROM base b JOIN pg_catalog.pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype)
-SELECT a.attname AS name, a.atttypid::pg_catalog.int8 AS type_oid, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
-       n.nspname AS type_schema, t.typname AS type_name, {generated} <> '' AS generated, a.attidentity::text AS identity,
+SELECT a.attname AS name, b.oid::pg_catalog.int8 AS type_oid, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
+       n.nspname AS type_schema, b.typname AS type_name, {generated} <> '' AS generated, a.attidentity::text AS identity,
        a.attstorage <> 'p' AS toastable, h.relkind = 'p' AS is_root,
-       (SELECT b.typname !~ '^_?(reg|aclitem|xml|money)' AND b.typsend <> 0 AND b.typreceive <> 0
-               AND (b.oid < 10000 OR b.typtype = 'e')
-          FROM base b WHERE b.attnum = a.attnum AND b.typtype <> 'd') AS binary,
+       b.typname !~ '^_?(reg|aclitem|xml|money|tsquery)' AND b.typsend <> 0 AND b.typreceive <> 0
+       AND (b.oid < 10000 OR b.typtype = 'e') AS binary,
        EXISTS (SELECT 1 FROM pg_catalog.pg_index i
                 WHERE i.indrelid = h.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid
                   AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) AS primary_key
   FROM home h JOIN pg_catalog.pg_attribute a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped
-  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  JOIN base b ON b.attnum = a.attnum AND b.typtype <> 'd' JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace
  ORDER BY a.attnum
 """
 EXISTS = "SELECT pg_catalog.to_regclass(%s) IS NOT NULL AS there"
@@ -48,7 +47,8 @@ EXISTS = "SELECT pg_catalog.to_regclass(%s) IS NOT NULL AS there"
 class TargetColumn:
     """A column of the target's table.
 
-    I(binary) says that its binary images mean the same on both servers.
+    I(type_schema) and I(type_name) name the type below any domains, as the stream does; I(binary) says that its binary
+    images mean the same on both servers.
     """
 
     name: str
@@ -105,12 +105,10 @@ class Table:
         if found is None or found.generated:
             what = "is generated there" if found else "is not there"
             raise self.differs(f"column {column.name} was sent, and {what}", column.name)
-        if column.type_oid < FIRST_VARIABLE_OID:
-            same = found.type_oid == column.type_oid
-        else:
-            same = types.get(column.type_oid) == (found.type_schema, found.type_name)
-        if not same:
-            name = ".".join(types.get(column.type_oid, ("type", str(column.type_oid))))
+        name = types.get(column.type_oid)
+        is_built_in = column.type_oid < FIRST_VARIABLE_OID
+        if name != (found.type_schema, found.type_name) and not (is_built_in and found.type_oid == column.type_oid):
+            name = ".".join(name or ("type", str(column.type_oid)))
             raise self.differs(f"column {column.name} has type {name} there and {found.type_text} here", column.name)
         return found
 

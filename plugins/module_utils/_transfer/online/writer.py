@@ -149,8 +149,8 @@ class SetWriter:
         row, number = self.rows.row, self.rows.number
         content = self.rows.whole([row([number(copies), *images]) for images, copies in rows])
         name = self.stages.fill(table, ["n", *(f"c{place}" for place in places)], self.rows.form, content)
-        ours = f"ROW({', '.join(f't.{table.name_of(place)}' for place in places)})"
-        theirs = f"ROW({', '.join(f's.c{place}' for place in places)})"
+        ours = f"ROW({', '.join(f't.{table.name_of(place)}' for place in places)})::pg_catalog.record"
+        theirs = f"ROW({', '.join(f's.c{place}' for place in places)})::pg_catalog.record"
         self.cursor.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
         self.cursor.execute(
             "WITH found AS (SELECT t.tableoid AS home, t.ctid AS place, s.n,"
