@@ -35,8 +35,9 @@ ROOTS = """
 SELECT n.nspname, c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.partstrat = 'h' AND n.nspname ~ %s
 """
+# Floating point numbers are written in other ways before 12.
 COLUMNS = """
-SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+SELECT attname, atttypid IN (700, 701) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
 
 
@@ -163,8 +164,12 @@ class Pipe:
             for schema, table in everything:
                 relation = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
                 cursor.execute(COLUMNS, (relation,))
-                columns = (names or {}).get((schema, table)) or [row[0] for row in cursor.fetchall()]
-                shown = ", ".join('"' + name.replace('"', '""').replace("%", "%%") + '"::text' for name in columns)
+                known = dict(cursor.fetchall())
+                columns = (names or {}).get((schema, table)) or list(known)
+                quoted = {name: '"' + name.replace('"', '""') + '"' for name in columns}
+                shown = ", ".join(
+                    f"encode(float8send({quoted[name]}), 'hex')" if known.get(name) else f"{quoted[name]}::text" for name in columns
+                )
                 only = "" if (schema, table) in hashed else "ONLY"
                 cursor.execute(f"SELECT {shown} FROM {only} {relation}")
                 rows = sorted(cursor.fetchall(), key=repr)
