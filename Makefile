@@ -87,6 +87,10 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
+.PHONY: fleet
+fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
+	@$(PARTS) fleet
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
@@ -103,9 +107,18 @@ bench: setup ## the engine beside its peers: BENCH="--workloads bc --scale 0.2 -
 faults: setup ## long: whatever dies in a transfer, one more run proves it: FAULTS="--seed 7 --runs 50"; writes docs/faults.md
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults $(FAULTS)
 
+.PHONY: azure-simulator
+azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --time-scale 0.1 --state FILE"; prints its environment
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_simulator \
+		--directory "$(CACHE)/azure-simulator" $(SIMULATOR)
+
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
+
+.PHONY: checks-page
+checks-page: setup ## write docs/checks.md from the rules
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.house.checks_page
 
 .PHONY: build
 build: setup ## build the collection artefact into .cache/build

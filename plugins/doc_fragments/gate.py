@@ -27,6 +27,12 @@ options:
     type: list
     elements: str
     default: []
+  accept_overrides:
+    description: >-
+      Open the gate for a report too in which SQL was compared in the place of columns, see
+      O(azpg.migrate.verification#module:compare_as).
+    type: bool
+    default: false
   signing_key:
     description: >-
       Shared key with which the report must have been signed. As soon as this or O(allowed_signers) is given, a report

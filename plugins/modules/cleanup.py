@@ -12,14 +12,18 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Removes the helper schema and the borrowed memberships from the target, and the migration from the runtime
-    server, after archiving report and journal.
+  - With O(provider=host), removes the helper schema and the borrowed memberships from the target, and the migration from
+    the runtime server, after archiving report and journal.
+  - With O(provider=azure), restores the target's parameters that were changed for the load, and deletes the runtime server
+    with the subnet, the zone and the links that were made for it. What this migration did not make and was not handed over
+    is kept, and said.
   - Nothing is removed unless the verification report passes, belongs to exactly this migration and is not stale.
     The data on source and target is never touched.
   - Writes the final record, which tells every later run that the migration is over.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   outcome:
     description:
@@ -31,9 +35,14 @@ options:
   confirm:
     description: The migration's name, typed by whoever gives it up; needed with O(outcome=abandoned).
     type: str
+  wait_timeout:
+    description: How many seconds each of Azure's operations may take, with O(provider=azure).
+    type: int
+    default: 3600
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.gate
   - azpg.migrate.attributes
 attributes:
@@ -118,16 +127,24 @@ summary:
   elements: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    GATE,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import ensure
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 
 SPECIFICATION = merged(
     REQUEST,
     AZURE,
+    AZURE_SERVER,
     GATE,
     outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
     confirm={"type": "str"},
+    wait_timeout={"type": "int", "default": 3600},
 )
 
 

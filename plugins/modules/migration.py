@@ -16,24 +16,56 @@ description:
     nothing when it is done.
   - The transfer runs detached from the task, so that losing the controller, the session or the AWX pod does not end it.
   - Everything that would make it fail is checked before the target is touched. Nothing that the target already
-    holds is overwritten.
+    holds is overwritten, unless O(overwrite_databases) names it.
+  - With O(provider=azure) the task talks to Azure Resource Manager only, and belongs on the controller. Migrations of the
+    service are found again by their tags. What stopped is not resumed; a new run begins with the databases that have not
+    arrived.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
+  source:
+    required: false
+  target:
+    required: false
+  databases:
+    required: false
+  properties_file:
+    description:
+      - File on the executing host with the properties of a migration as the Azure CLI takes them; with O(provider=azure).
+      - Its keys stand for options, their case does not matter, and an option that says otherwise is refused. What the
+        CLI would drop without a word is reported. Its passwords are treated as those of O(source) and O(target).
+    type: path
   state:
     description:
-      - V(completed) brings the data and everything else of the databases to the target.
+      - V(completed) brings the data and everything else of the databases to the target. With O(mode=online) databases cut
+        over when all of them wait for it and the target is no more than O(max_lag) seconds behind; stop the application before.
+      - V(replicating) with O(mode=online) goes as far as that and leaves the cutover to a later task.
       - V(validated) only makes sure that the migration could start, and estimates duration and disk (see RV(estimate)).
-      - V(cancelled) stops a running transfer; what has arrived stays, and the transfer can be resumed.
+        With O(provider=azure) the service validates, once, and again after it has failed (see RV(findings)).
+      - V(cancelled) stops a running transfer. With O(provider=host) what has arrived stays, and the transfer can be resumed.
+        With O(provider=azure) the target may keep databases whole, in part or not at all (see RV(migration.left_on_target)).
     type: str
-    choices: [completed, validated, cancelled]
+    choices: [completed, replicating, validated, cancelled]
     default: completed
+  max_lag:
+    description: Seconds that the target may be behind when databases cut over, with O(mode=online).
+    type: int
+    default: 10
+  cutover_databases:
+    description:
+      - Only these databases cut over, with O(mode=online); all of them if not set.
+      - The task ends when they are completed, and the others go on replicating.
+    type: list
+    elements: str
+    default: []
   jobs:
     description:
       - Number of tables, indexes and keys that are worked on at the same time.
       - The number of the runtime host's processors, at least 2 and at most 16, if not set. More than that pays where the
         target has more processors than the runtime host, for building indexes.
+      - This and the next four options are about the transfer of O(provider=host); Azure's service does as it likes.
     type: int
   foreign_keys:
     description:
@@ -71,20 +103,22 @@ options:
     type: int
     default: 604800
   poll_interval:
-    description: Seconds between two looks at the transfer.
+    description:
+      - Seconds between two looks at the transfer.
+      - If not set, 5 with O(provider=host), and 30 or 60 with O(provider=azure), as the phase goes.
     type: int
-    default: 5
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.service
   - azpg.migrate.programs
   - azpg.migrate.attributes
 attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
-    details: The data of a whole server has no useful diff; M(azpg.migrate.verification) compares it.
+    support: partial
+    details: Shows which steps are taken. The data of a whole server has no useful diff; M(azpg.migrate.verification) compares it.
   idempotent:
     support: full
 seealso:
@@ -125,20 +159,42 @@ EXAMPLES = r"""
       sslmode: require
     databases: [shop, billing]
     wait: false
+
+- name: Let Azure's service carry the databases online, up to the cutover
+  azpg.migrate.migration:
+    provider: azure
+    name: shop
+    mode: online
+    state: replicating
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: require
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+    target_server_id: /subscriptions/{{ subscription }}/resourceGroups/shop/providers/Microsoft.DBforPostgreSQL/flexibleServers/shop
+    runtime_server_id: /subscriptions/{{ subscription }}/resourceGroups/shop/providers/Microsoft.DBforPostgreSQL/flexibleServers/runtime
+  delegate_to: localhost
 """
 
 RETURN = r"""
 state:
   description:
-    - V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the migration
-      is over and cleaned up.
+    - V(running), V(queued), V(waiting), V(replicating), V(completed), V(failed), V(interrupted), V(cancelled), V(absent),
+      or V(decommissioned) when the migration is over and cleaned up.
+    - V(queued) means that the next batch has not begun, and V(waiting) that Azure's service waits for an answer.
   returned: success
   type: str
   sample: completed
 migration:
   description:
     - Progress of the migration; C(error) is set when it failed.
-    - Sizes are in bytes, times in seconds.
+    - Sizes are in bytes, times in seconds. Azure's service counts tables and changes only; what it does not know is none.
   returned: success
   type: dict
   contains:
@@ -280,10 +336,42 @@ migration:
       description: Why the transfer failed.
       type: dict
       returned: when a transfer has begun
+    phase:
+      description: What goes on, or what is waited for, in words.
+      type: str
+      returned: with O(provider=azure)
+    lag_seconds:
+      description: How many seconds the target is behind the source, with O(mode=online); that of the slowest database.
+      type: float
+      returned: with O(provider=azure), when a transfer has begun
+    deadlines:
+      description:
+        - When the service gives up. C(ends_by) is seven days after the beginning; C(cut_over_by) is three days after the
+          wait for the cutover began.
+      type: dict
+      returned: with O(provider=azure), when a transfer has begun
+    records:
+      description: The service's own migrations that belong to this one, with name, id, option, databases and state.
+      type: list
+      elements: dict
+      returned: with O(provider=azure)
+    left_on_target:
+      description: Those of the databases that exist on the target after a cancellation; none where Azure does not say.
+      type: list
+      elements: str
+      returned: with O(provider=azure), after O(state=cancelled)
+findings:
+  description:
+    - What the checks, or the service's validation, found, with O(state=validated); in the shape of
+      RV(azpg.migrate.premigration_check#module:findings).
+  returned: success
+  type: list
+  elements: dict
 timeline:
   description:
     - Path of a page, on the executing host, that shows which worker did what and when, the largest and the slowest
-      objects, and what held the transfer up. It is written when a transfer ends, however it ends.
+      objects, and what held the transfer up. It is written when a transfer ends, however it ends. None with
+      O(provider=azure).
   returned: success
   type: str
   sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
@@ -327,15 +415,24 @@ estimate:
       returned: before the first start
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    PROGRAMS,
+    REQUEST_OR_FILE,
+    SERVICE,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import ensure
 
 SPECIFICATION = merged(
-    REQUEST,
+    REQUEST_OR_FILE,
     AZURE,
     PROGRAMS,
-    state={"type": "str", "choices": ["completed", "validated", "cancelled"], "default": "completed"},
+    SERVICE,
+    state={"type": "str", "choices": ["completed", "replicating", "validated", "cancelled"], "default": "completed"},
+    max_lag={"type": "int", "default": 10},
+    cutover_databases={"type": "list", "elements": "str", "default": []},
     jobs={"type": "int"},
     foreign_keys={"type": "str", "choices": ["auto", "check"], "default": "auto"},
     toast_compression={"type": "str", "choices": ["lz4", "keep"], "default": "lz4"},
@@ -343,7 +440,7 @@ SPECIFICATION = merged(
     max_bytes_per_second={"type": "int"},
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "int", "default": 604800},
-    poll_interval={"type": "int", "default": 5},
+    poll_interval={"type": "int"},
 )
 
 

@@ -16,6 +16,23 @@ description:
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
+options:
+  source:
+    required: false
+  target:
+    required: false
+  databases:
+    required: false
+  properties_file:
+    description:
+      - File on the executing host with the properties of a migration as the Azure CLI takes them; with O(provider=azure).
+      - Its keys stand for options, their case does not matter, and an option that says otherwise is refused. What the
+        CLI would drop without a word is reported. Its passwords are treated as those of O(source) and O(target).
+    type: path
+  azure_migration_name:
+    description: Name of a migration of Azure's service that does not carry this one's tags, with O(provider=azure).
+    type: str
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
@@ -46,15 +63,16 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - V(absent), V(running), V(completed), V(failed), V(interrupted), V(cancelled), or V(decommissioned) when the
-      migration is over and cleaned up.
+    - V(absent), V(running), V(queued), V(waiting), V(replicating), V(completed), V(failed), V(interrupted), V(cancelled),
+      or V(decommissioned) when the migration is over and cleaned up.
+    - V(queued) means that the next batch has not begun, and V(waiting) that Azure's service waits for an answer.
   returned: success
   type: str
   sample: running
 migration:
   description:
     - Progress of the migration; C(error) is set when it failed.
-    - Sizes are in bytes, times in seconds.
+    - Sizes are in bytes, times in seconds. Azure's service counts tables and changes only; what it does not know is none.
   returned: success
   type: dict
   contains:
@@ -196,20 +214,40 @@ migration:
       description: Why the transfer failed.
       type: dict
       returned: when a transfer has begun
+    phase:
+      description: What goes on, or what is waited for, in words.
+      type: str
+      returned: with O(provider=azure)
+    lag_seconds:
+      description: How many seconds the target is behind the source, with O(mode=online); that of the slowest database.
+      type: float
+      returned: with O(provider=azure), when a transfer has begun
+    deadlines:
+      description:
+        - When the service gives up. C(ends_by) is seven days after the beginning; C(cut_over_by) is three days after the
+          wait for the cutover began.
+      type: dict
+      returned: with O(provider=azure), when a transfer has begun
+    records:
+      description: The service's own migrations that belong to this one, with name, id, option, databases and state.
+      type: list
+      elements: dict
+      returned: with O(provider=azure)
 timeline:
   description:
     - Path of a page, on the executing host, that shows which worker did what and when, the largest and the slowest
-      objects, and what held the transfer up. It is written when a transfer ends, however it ends.
+      objects, and what held the transfer up. It is written when a transfer ends, however it ends. None with
+      O(provider=azure).
   returned: success
   type: str
   sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import inform
 
-SPECIFICATION = merged(REQUEST, AZURE)
+SPECIFICATION = merged(REQUEST_OR_FILE, AZURE, azure_migration_name={"type": "str"})
 
 
 def main():

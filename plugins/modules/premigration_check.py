@@ -12,17 +12,28 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Looks at source, target and runtime host and reports findings, each with the object, what was found, what was
-    expected and the remedy.
-  - Nothing is written anywhere but the report. A check that lacks a right says so and is never taken for passed.
+  - Looks at source, target, the network between and the executing host, and reports findings, each with the object, what
+    was found, what was expected and the remedy. The guide C(docs/checks.md) lists every check.
+  - Nothing is written anywhere but the report, unless O(probe) or O(scratch) ask for it. A check that lacks a right says so
+    and is never taken for passed.
+  - With O(provider=azure) the checks are those of Azure's migration service and many that it does not make; its error code
+    is in RV(findings[].code). Azure Resource Manager is asked as well, about both servers, the runtime server, and the
+    networks and names between them; the ids of those checks begin with C(azure-).
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 options:
   only:
-    description: Run only the checks with these ids; patterns such as V(source-*) are allowed.
+    description: Report only the checks with these ids; patterns such as V(source-*) are allowed.
     type: list
     elements: str
+    default: []
+  levels:
+    description: Report only the checks of these levels.
+    type: list
+    elements: str
+    choices: [azure, database, network, runtime, server, table]
     default: []
   exclude:
     description: Leave out the checks with these ids or patterns.
@@ -31,28 +42,67 @@ options:
     default: []
   severities:
     description:
-      - Severity of a violation by id of the rule, V(failed) or V(warning), where it is to differ from the default.
+      - Severity of a violation by id or pattern of the rule, V(failed) or V(warning), where it is to differ from the
+        default.
     type: dict
     default: {}
   accept:
-    description:
-      - Findings that are known and accepted.
-      - Each entry names the C(rule), the C(object) if it is for one object only, a C(reason) and C(until),
-        the date up to which it holds.
+    description: Findings that are known and accepted; they become V(skipped), with the reason in their text.
     type: list
     elements: dict
     default: []
+    suboptions:
+      rule:
+        description: Id or pattern of the rule.
+        type: str
+        required: true
+      object:
+        description: The object of the finding, or a pattern; every object if not set.
+        type: str
+      reason:
+        description: Why it is accepted.
+        type: str
+        required: true
+      until:
+        description: The last day on which it is, as C(YYYY-MM-DD).
+        type: str
+        required: true
   fail_on:
     description: The gravity of findings that lets the task fail.
     type: str
     choices: [failed, warning, never]
     default: failed
+  probe:
+    description:
+      - What may be tried out on the target. Never done in check mode; what was done is in RV(probed).
+      - V(create_database) makes an empty database with each encoding and locale that the source has, and drops it.
+    type: list
+    elements: str
+    choices: [create_database]
+    default: []
+  scratch:
+    description:
+      - Measure the speed of both servers for the estimate, for which temporary tables are filled on the target and rolled
+        back. Never done in check mode; used with O(provider=host) only.
+    type: bool
+    default: false
+  jobs:
+    description:
+      - How many tables, indexes and keys the transfer will work on at the same time, for the estimate and for the
+        connections that both servers must have free; between 2 and 8 by the processors of the executing host if not set.
+    type: int
+  max_bytes_per_second:
+    description: Limit for the data stream of all jobs together, for the estimate.
+    type: int
   report_directory:
-    description: Directory on the executing host to write the findings to as JSON.
+    description:
+      - Directory on the executing host to write the findings to, as C(premigration.json) and as a page for people,
+        C(premigration.html).
     type: path
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -77,6 +127,19 @@ EXAMPLES = r"""
       sslmode: require
     databases: [shop, billing]
     fail_on: never
+    report_directory: /tmp/shop
+
+- name: The network only, with one finding that is known
+  azpg.migrate.premigration_check:
+    name: shop
+    source: {host: 10.20.0.4, user: migrator, password: "{{ source_password }}"}
+    target: {host: shop.postgres.database.azure.com, user: pgadmin, password: "{{ target_password }}"}
+    databases: [shop]
+    levels: [network]
+    accept:
+      - rule: source-encrypted
+        reason: The tunnel between the sites encrypts.
+        until: "2027-06-30"
 """
 
 RETURN = r"""
@@ -86,7 +149,7 @@ state:
   type: str
   sample: checked
 findings:
-  description: One entry per rule and object.
+  description: One entry per rule and object, those that succeeded left out when the task fails.
   returned: success
   type: list
   elements: dict
@@ -95,8 +158,20 @@ findings:
       description: Stable id of the rule.
       type: str
       returned: always
+    title:
+      description: How it ought to be.
+      type: str
+      returned: always
     status:
       description: V(succeeded), V(warning), V(failed) or V(skipped).
+      type: str
+      returned: always
+    level:
+      description: What the rule is about, one of the values of O(levels).
+      type: str
+      returned: always
+    side:
+      description: V(source), V(target), V(runtime) or V(both).
       type: str
       returned: always
     object:
@@ -115,33 +190,87 @@ findings:
       description: The command or option that helps.
       type: str
       returned: always
+    code:
+      description: Error code of Azure's migration service for this, such as V(603107), where it has one.
+      type: str
+      returned: always
     because:
-      description: Id of the rule whose fault this skipped one is a consequence of.
+      description: Id of the rule whose fault this skipped one is a consequence of; V(accepted) for what was accepted.
+      type: str
+      returned: always
+    who:
+      description: Who has to put it right, for example V(database administrator), V(network) or V(application).
+      type: str
+      returned: always
+    documentation:
+      description: Address of a page to read.
       type: str
       returned: always
 summary:
   description: Numbers of findings by status.
   returned: success
   type: dict
+estimate:
+  description:
+    - What the transfer is expected to take, with C(seconds), C(seconds_low), C(seconds_high), C(bytes),
+      C(target_disk_bytes), C(runtime_disk_bytes) and C(basis); empty when it is not known.
+  returned: success
+  type: dict
+probed:
+  description: What was tried out on the target and taken back, in words.
+  returned: success
+  type: list
+  elements: str
 report:
-  description: Path of the JSON report, if one was asked for.
+  description: Path of the report as JSON, if one was asked for.
+  returned: success
+  type: str
+page:
+  description: Path of the report as a page, if one was asked for.
   returned: success
   type: str
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import check
 
 SPECIFICATION = merged(
     REQUEST,
     AZURE,
+    AZURE_SERVER,
     PROGRAMS,
     only={"type": "list", "elements": "str", "default": []},
+    levels={
+        "type": "list",
+        "elements": "str",
+        "choices": ["azure", "database", "network", "runtime", "server", "table"],
+        "default": [],
+    },
     exclude={"type": "list", "elements": "str", "default": []},
     severities={"type": "dict", "default": {}},
-    accept={"type": "list", "elements": "dict", "default": []},
+    accept={
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "rule": {"type": "str", "required": True},
+            "object": {"type": "str"},
+            "reason": {"type": "str", "required": True},
+            "until": {"type": "str", "required": True},
+        },
+    },
     fail_on={"type": "str", "choices": ["failed", "warning", "never"], "default": "failed"},
+    probe={"type": "list", "elements": "str", "choices": ["create_database"], "default": []},
+    scratch={"type": "bool", "default": False},
+    jobs={"type": "int"},
+    max_bytes_per_second={"type": "int"},
     report_directory={"type": "path"},
 )
 

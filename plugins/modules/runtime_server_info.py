@@ -12,13 +12,16 @@ version_added: 0.1.0
 author:
   - azpg.migrate developers (@azpg)
 description:
-  - Reports what the executing host offers as a runtime server, and how far it is from both servers.
+  - With O(provider=host), reports what the executing host offers as a runtime server, and how far it is from both servers.
+  - With O(provider=azure), reports what the flexible server is, whose it is, and what it has cost so far.
 requirements:
   - Python 3.9 or newer on the executing host
   - psycopg2 2.9 or newer
+  - azure-identity 1.19.0 and azure-mgmt-postgresqlflexibleservers 2.0.0 or newer, with O(provider=azure)
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
+  - azpg.migrate.azure_server
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -46,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(present), V(absent), or V(decommissioned) when the migration is over and cleaned up.
+  description: V(present), V(absent), Azure's word while the server changes, or V(decommissioned) when the migration is over and cleaned up.
   returned: success
   type: str
   sample: present
@@ -87,13 +90,88 @@ runtime_server:
       description: The target's version, and the time that a question to it takes from here.
       type: dict
       returned: when present
+    id:
+      description: Resource id of the flexible server.
+      type: str
+      returned: with O(provider=azure)
+    location:
+      description: Its region.
+      type: str
+      returned: with O(provider=azure)
+    sku:
+      description: Its size.
+      type: str
+      returned: with O(provider=azure)
+    tier:
+      description: Its tier.
+      type: str
+      returned: with O(provider=azure)
+    memory_mib:
+      description: Its memory.
+      type: int
+      returned: with O(provider=azure)
+    version:
+      description: Its major version.
+      type: str
+      returned: with O(provider=azure)
+    storage_size_gb:
+      description: Its disk in GiB.
+      type: int
+      returned: with O(provider=azure)
+    server_state:
+      description: Azure's word for its state.
+      type: str
+      returned: with O(provider=azure)
+    fully_qualified_domain_name:
+      description: Its name.
+      type: str
+      returned: with O(provider=azure)
+    delegated_subnet_id:
+      description: The subnet that it is in.
+      type: str
+      returned: with O(provider=azure)
+    private_dns_zone_id:
+      description: The zone that its name is entered in.
+      type: str
+      returned: with O(provider=azure)
+    owner:
+      description: V(this migration), the name of another, or nothing for a server that this collection did not make.
+      type: str
+      returned: with O(provider=azure)
+    adopted:
+      description: Whether it was handed over.
+      type: bool
+      returned: with O(provider=azure)
+    created:
+      description: What was made for this migration, of C(server), C(subnet) and C(zone).
+      type: list
+      elements: str
+      returned: with O(provider=azure)
+    created_at:
+      description: When.
+      type: str
+      returned: with O(provider=azure)
+    hours:
+      description: For how many hours it has been there.
+      type: float
+      returned: with O(provider=azure), when it was made for a migration
+    cost:
+      description: What that cost.
+      type: float
+      returned: with O(azure_server.price_per_hour)
 """
 
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, PROGRAMS, REQUEST, merged
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
+    AZURE,
+    AZURE_SERVER,
+    PROGRAMS,
+    REQUEST,
+    merged,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 from ansible_collections.azpg.migrate.plugins.module_utils._module.runtime_server import inform
 
-SPECIFICATION = merged(REQUEST, AZURE, PROGRAMS)
+SPECIFICATION = merged(REQUEST, AZURE, AZURE_SERVER, PROGRAMS)
 
 
 def main():

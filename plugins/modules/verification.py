@@ -114,16 +114,97 @@ options:
       - Path on the executing host of a private SSH key without passphrase, or of a public one whose private key an agent
         holds, with which C(ssh-keygen) signs the report.
     type: path
-  ignore:
-    description: Differences that are accepted; they are counted and printed in the report.
+  owner_map:
+    description:
+      - Owners that have another name on the target, such as V({"postgres":"pgadmin"}).
+      - Unlike O(role_map) it concerns who owns objects, not who was granted what, and it wins over it.
+    type: dict
+    default: {}
+  exclude_schemas:
+    description:
+      - Schemas that are no part of the migration; the report names them.
+      - The schemas that this collection (C(azpg_migrate)) and pgcopydb keep for themselves are always left out.
+    type: list
+    elements: str
+    default: []
+  compare_as:
+    description:
+      - Columns that are not meant to be the same on both ends, and the SQL that is compared in their place.
+      - The verdict is V(MATCH_WITH_OVERRIDES) then at best, which opens the gate only where O(ignore:accept_overrides) says so.
     type: list
     elements: dict
     default: []
+    suboptions:
+      database:
+        description: Name of the database.
+        type: str
+        required: true
+      table:
+        description: Schema and name of the table, such as V(public.orders), without quotes; of a partitioned table its own.
+        type: str
+        required: true
+      column:
+        description: Name of the column, without quotes.
+        type: str
+        required: true
+      expression:
+        description:
+          - SQL over the columns of the table, such as V(amount::numeric(12,2\)), whose text is compared.
+          - It runs on both ends with an empty search path. V(NULL) leaves the column out of the comparison.
+        type: str
+        required: true
+  ignore:
+    description:
+      - Differences of definitions that are accepted; the report counts and prints them.
+      - Of each entry all that is given has to fit, with shell wildcards.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      rule:
+        description: Rule of the difference, as the report prints it.
+        type: str
+      kind:
+        description: Kind of object, such as V(index).
+        type: str
+      object:
+        description: Name of the object, as the report prints it.
+        type: str
+      attribute:
+        description: Property that differs.
+        type: str
+      reason:
+        description: Why it is accepted; the report prints it.
+        type: str
   fail_on:
     description: With V(difference) the task fails unless everything is proven equal.
     type: str
     choices: [difference, never]
     default: difference
+  wait:
+    description:
+      - Wait until the verification has ended. It runs as a process of its own either way, which outlives this task, its
+        connection and the controller.
+      - On a terminal and in AWX progress is shown while waiting, and tables that differ as they are found, in short lines
+        that become fewer with time.
+      - Without it the task returns after a few seconds with RV(state=running) unless the verification is over by then;
+        O(run_id) fetches its result later.
+      - Where a verification with the same options runs already, the task attaches to it.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait at the most; the verification goes on when they have passed.
+    type: int
+    default: 604800
+  poll_interval:
+    description: Seconds between two looks at the verification.
+    type: int
+    default: 5
+  run_id:
+    description:
+      - Start nothing, but fetch the result of the verification that an earlier task started and returned as RV(run_id).
+      - All other options have to be those of that task.
+    type: str
   report_directory:
     description:
       - Directory on the executing host for the report.
@@ -136,7 +217,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Compares, and writes no report. A fence is planned and not put up.
+      - Compares within the task, without a line in between, and writes no report. A fence is planned and not put up.
   diff_mode:
     support: none
   idempotent:
@@ -190,10 +271,16 @@ state:
     - V(verified), or V(decommissioned) when the migration is over and cleaned up and the final record was read
       instead.
     - V(unfenced) after O(fence=down).
+    - V(running) while the verification runs and the task was not to wait for it.
     - In check mode V(pending) while the target does not have the databases yet.
   returned: success
   type: str
   sample: verified
+run_id:
+  description: Which run it was; empty in check mode, and where nothing ran.
+  returned: success
+  type: str
+  sample: 0d3c2a1e-5b7f-4a55-9e7d-0c2f3a8b9d10
 fence:
   description: What the fence around the source was found to be worth; empty without one.
   returned: success
@@ -205,7 +292,9 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
+      description:
+        - V(MATCH), V(MATCH_WITH_OVERRIDES), V(INCOMPLETE), V(MISMATCH) or V(ERROR).
+        - Only V(MATCH) opens the gate to cleanup; V(MATCH_WITH_OVERRIDES), see O(compare_as), where it is told to.
       type: str
       returned: always
       sample: MATCH
@@ -268,7 +357,24 @@ SPECIFICATION = merged(
     fence_grace_seconds={"type": "int", "default": 30},
     signing_key={"type": "str", "no_log": True},
     signing_ssh_key={"type": "path", "no_log": False},
-    ignore={"type": "list", "elements": "dict", "default": []},
+    owner_map={"type": "dict", "default": {}},
+    exclude_schemas={"type": "list", "elements": "str", "default": []},
+    compare_as={
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {word: {"type": "str", "required": True} for word in ("database", "table", "column", "expression")},
+    },
+    ignore={
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {word: {"type": "str"} for word in ("rule", "kind", "object", "attribute", "reason")},
+    },
+    wait={"type": "bool", "default": True},
+    wait_timeout={"type": "int", "default": 604800},
+    poll_interval={"type": "int", "default": 5},
+    run_id={"type": "str"},
     fail_on={"type": "str", "choices": ["difference", "never"], "default": "difference"},
     report_directory={"type": "path"},
 )

@@ -90,15 +90,17 @@ RETURN = r"""
 state:
   description:
     - V(verified), V(running) while a verification runs, or V(decommissioned) when the migration is over and cleaned up.
-    - With O(evidence=true) V(unverified) where there is no report of this migration that could be believed; without it
-      the task fails then.
+    - V(unverified) where there is no report because the only verification was interrupted or failed, which RV(progress)
+      tells; with O(evidence=true) also where there is no report of this migration that could be believed.
   returned: success
   type: str
   sample: verified
 progress:
   description:
     - How far the verification that runs, or ran last, has come; empty without one.
-    - Its C(state) is V(running), V(finished), or V(interrupted) when its process is gone.
+    - Its C(state) is V(running), V(finished), V(failed) with the reason in C(error), or V(interrupted) when its process
+      is gone, killed or with the host.
+    - C(events) are the newest things worth telling, such as tables that differ, C({id, level, message}).
   returned: success
   type: dict
   sample: {state: running, share: 0.42, seconds_left: 310.5, tables_done: 17, tables_total: 64, database: shop}
@@ -116,7 +118,9 @@ verification:
   type: dict
   contains:
     verdict:
-      description: V(MATCH), V(INCOMPLETE), V(MISMATCH) or V(ERROR); only V(MATCH) opens the gate to cleanup.
+      description:
+        - V(MATCH), V(MATCH_WITH_OVERRIDES), V(INCOMPLETE), V(MISMATCH) or V(ERROR).
+        - Only V(MATCH) opens the gate to cleanup; V(MATCH_WITH_OVERRIDES) where it is told to.
       type: str
       returned: always
       sample: MATCH

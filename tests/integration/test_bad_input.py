@@ -78,7 +78,7 @@ def test_nothing_listens(wrong, side):
 
 def test_name_that_does_not_resolve(wrong):
     wrong.ends["target"] = {**wrong.ends["target"], "host": "no-such-host.invalid"}
-    refused(wrong.module("migration"), "target", "no-such-host.invalid", "The name does not resolve")
+    refused(wrong.module("migration"), "target", "the name no-such-host.invalid does not resolve", "private DNS zone")
     assert not wrong.state.exists()
 
 
@@ -289,7 +289,11 @@ def test_same_server_as_source_and_target(wrong):
         ({"only": ["source-reachabel"]}, ("'only'", "source-reachabel", "The closest is 'source-reachable'")),
         ({"exclude": ["nothing-*"]}, ("'exclude'", "nothing-*")),
         ({"severities": {"source-reachable": "fatal"}}, ("fatal", "Use 'failed' or 'warning'")),
-        ({"accept": [{"rule": "source-quiet", "reason": "night"}]}, ("no 'until'", "YYYY-MM-DD")),
+        ({"accept": [{"rule": "source-quiet", "reason": "night"}]}, ("missing required arguments: until", "accept")),
+        (
+            {"accept": [{"rule": "source-quiet", "reason": "night", "until": "Monday"}]},
+            ("'Monday', which is no date", "YYYY-MM-DD"),
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

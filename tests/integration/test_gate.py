@@ -361,20 +361,23 @@ def test_a_fence_that_cannot_keep_everybody_out_fails(fencing):
 def test_progress_can_be_asked_for(completed):
     found = completed.module("verification_info").good()
     assert found["state"] == "verified" and found["progress"]["state"] == "finished" and found["progress"]["share"] == 1
-    path = completed.private / "verification-progress.json"
-    before = path.read_text(encoding="utf-8")
-    state = {**json.loads(before), "state": "running", "verdict": "", "share": 0.5, "seconds_left": 7}
+    paths = [completed.private / f"verification-{word}.json" for word in ("progress", "process")]
+    before = [path.read_text(encoding="utf-8") for path in paths]
+    state, process = (json.loads(text) for text in before)
+    state = {**state, "state": "running", "verdict": "", "share": 0.5, "seconds_left": 7}
     try:
         # Of a process that lives, and of one that does not.
         mine = Path(f"/proc/{os.getpid()}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-        path.write_text(json.dumps({**state, "pid": os.getpid(), "process_started": mine}), encoding="utf-8")
+        paths[0].write_text(json.dumps(state), encoding="utf-8")
+        paths[1].write_text(json.dumps({**process, "pid": os.getpid(), "start_time": int(mine)}), encoding="utf-8")
         found = completed.module("verification_info").good()
         assert (found["state"], found["progress"]["seconds_left"], found["verification"]) == ("running", 7, {})
-        path.write_text(json.dumps(state), encoding="utf-8")
+        paths[1].write_text(json.dumps(process), encoding="utf-8")
         found = completed.module("verification_info").good()
         assert (found["state"], found["progress"]["state"]) == ("verified", "interrupted")
     finally:
-        path.write_text(before, encoding="utf-8")
+        for path, text in zip(paths, before):
+            path.write_text(text, encoding="utf-8")
 
 
 def test_report_that_did_not_compare_rows(completed):

@@ -51,7 +51,9 @@ def servers(tmp_path_factory):
 def pipe(servers, tmp_path):
     """Two empty databases and what carries changes from one to the other."""
     for server in servers:
-        server.psql("DROP DATABASE IF EXISTS stream WITH (FORCE)" if server is servers[1] else "DROP DATABASE IF EXISTS stream")
+        server.psql(
+            "DROP DATABASE IF EXISTS stream WITH (FORCE)" if server is servers[1] else "DROP DATABASE IF EXISTS stream"
+        )
         server.psql("CREATE DATABASE stream")
     found = Pipe(*servers, "stream", tmp_path)
     yield found

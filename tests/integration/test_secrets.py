@@ -5,49 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from support.migrations import ANSIBLE, ROOT, Migration
+from support.passwords import PASSWORDS, WRONG, set_password, spilled
 from support.processes import Watch
-from support.servers import USER, ask
 
-# What is hard for shells, URIs, password files, SQL, YAML and JSON, and not ASCII throughout.
-PASSWORDS = {
-    "source": 'o\'ne "two" thr\\ee f:our f%ive sïx € $(id) #s',
-    "target": "t\\'a\"r:g e%t pässwörd ; & | < > `x` {y} #t",
-}
-WRONG = "wr\"o'ng\\ p:a%ss wörd #w"
 NEVER = {"tree", "venv", "postgresql", "home", "build", "galaxy_cache", ".git", "__pycache__"}
-
-
-def forms(password: str) -> set:
-    """Return the ways in which a password may be spelled, as bytes."""
-    spelled = {
-        password,
-        quote(password, safe=""),
-        quote(password),
-        json.dumps(password)[1:-1],
-        json.dumps(password, ensure_ascii=False)[1:-1],
-        repr(password)[1:-1],
-        password.replace("'", "''"),
-        password.replace("\\", "\\\\"),
-        password.replace("\\", "\\\\").replace(":", "\\:"),
-        password.replace("\\", "\\\\").replace("'", "\\'"),
-    }
-    return {text.encode() for text in spelled}
-
-
-SECRETS = {form for password in (*PASSWORDS.values(), WRONG) for form in forms(password)}
-
-
-def spilled(content: bytes) -> bool:
-    """Tell whether a secret is in there."""
-    return any(form in content for form in SECRETS)
 
 
 @pytest.fixture
@@ -61,12 +28,6 @@ def odd(migration):
     yield one
     for side, cluster in (("source", lab.source), ("target", lab.target)):
         set_password(cluster, lab.passwords[side])
-
-
-def set_password(cluster, password: str) -> None:
-    """Give the migration user a password that the server's log does not show."""
-    text = "E'" + password.replace("\\", "\\\\").replace("'", "''") + "'"
-    ask(cluster, f"SET log_min_error_statement = panic; ALTER ROLE {USER} PASSWORD {text}")
 
 
 def written_since(moment: float, tops: list) -> list:

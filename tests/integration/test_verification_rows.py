@@ -19,6 +19,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._verify.evidence impo
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.page import render
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.recheck_mode import BaseRefused
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.report import read_report
+from ansible_collections.azpg.migrate.plugins.modules.verification import SPECIFICATION
 from support.servers import USER, Lab, ask, drop_database
 
 SIDES = ("source", "target")
@@ -447,12 +448,10 @@ def test_a_recheck_refuses_what_it_cannot_rest_on(calm, faulty):
 
 
 def test_the_module_rests_on_the_report_it_wrote_and_returns_little(faulty, tmp_path):
-    words = {
-        "jobs": 2, "ignore": [], "role_map": None, "keys": "show", "reveal_values": False, "max_differences": 200,
-        "sample_fraction": 0.01, "accept_sample": False, "method": "auto", "fail_on": "difference",
-        "report_directory": str(tmp_path / "reports"), "busy_percent": 100, "fence": "keep",
-        "signing_key": "a key that nobody guesses", "signing_ssh_key": None,
-    }  # fmt: skip
+    words = {word: option.get("default") for word, option in SPECIFICATION.items()}
+    words.update(
+        max_differences=200, report_directory=str(tmp_path / "reports"), signing_key="a key that nobody guesses"
+    )
     layout = Layout.create("rows", str(tmp_path / "state"))
 
     def run_it(mode: str) -> dict:

@@ -4,8 +4,9 @@
 """What an application may do to its rows, case by case: the files of the folder C(cases), each in a schema of its own.
 
 The first line of a file says C(since) which major of the source it makes sense, C(replays) when its changes cannot be
-written as sets, and C(text) when its values cannot come in binary form. What follows C(-- tables) is run on both servers, each C(-- round) on the source; after a round the
-target has to have caught up. Without BEGIN every statement is a transaction.
+written as sets, and C(text) when its values cannot come in binary form. What follows C(-- tables) is run on both servers,
+each C(-- round) on the source; after a round the target has to have caught up. Without BEGIN every statement is a
+transaction.
 """
 
 from __future__ import annotations

@@ -168,7 +168,8 @@ class Pipe:
                 columns = (names or {}).get((schema, table)) or list(known)
                 quoted = {name: '"' + name.replace('"', '""') + '"' for name in columns}
                 shown = ", ".join(
-                    f"encode(float8send({quoted[name]}), 'hex')" if known.get(name) else f"{quoted[name]}::text" for name in columns
+                    f"encode(float8send({quoted[name]}), 'hex')" if known.get(name) else f"{quoted[name]}::text"
+                    for name in columns
                 )
                 only = "" if (schema, table) in hashed else "ONLY"
                 cursor.execute(f"SELECT {shown} FROM {only} {relation}")
@@ -185,7 +186,10 @@ class Pipe:
         for table, (_columns, rows) in source.items():
             other = target[table][1] if table in target else ["no such table"]
             if rows != other:
-                differing[table] = ([row for row in rows if row not in other][:3], [row for row in other if row not in rows][:3])
+                differing[table] = (
+                    [row for row in rows if row not in other][:3],
+                    [row for row in other if row not in rows][:3],
+                )
         return differing
 
 

@@ -263,6 +263,14 @@ class Integration(Pytest):
     arguments = ("--durations=10", "--numprocesses=2", "--dist=loadfile")
 
 
+class Fleet(Pytest):
+    """Fifty migrations over five runtime hosts."""
+
+    budget = 1200
+    folder = "tests/fleet"
+    arguments = ("-s",)
+
+
 class Matrix(Pytest):
     """Verification across major versions; it writes docs/matrix.md."""
 
@@ -311,6 +319,7 @@ PARTS = {
     "unit": Unit,
     "integration": Integration,
     "molecule": Molecule,
+    "fleet": Fleet,
     "test-cores": Cores,
     "test-matrix": Matrix,
     "test-page": Page,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._core.units import human_seconds
 from .._postgres.quoting import quote_identifier, quote_literal
 from .context import SOURCE, Context
-from .rule import OFFLINE, Rule, blind, count_of, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, listed, violated
 
 LONG_SECONDS = 300
 
@@ -30,10 +30,14 @@ FROM pg_catalog.pg_prepared_xacts p WHERE p.database = ANY (%s) ORDER BY p.prepa
 """
 
 
+def all_transactions(context: Context) -> list:
+    """Return the sessions of the whole server, ours left out."""
+    return context.cached(("activity", SOURCE), lambda: context.server(SOURCE).rows(TRANSACTIONS))
+
+
 def transactions(context: Context) -> list:
     """Return the sessions of the databases to be moved, ours left out."""
-    rows = context.cached(("activity", SOURCE), lambda: context.server(SOURCE).rows(TRANSACTIONS))
-    return [row for row in rows if row["database"] in context.request.databases]
+    return [row for row in all_transactions(context) if row["database"] in context.request.databases]
 
 
 def sees_all(context: Context) -> bool:
@@ -150,6 +154,7 @@ def publications(context: Context, database: str):
 RULES = (
     Rule(
         id="source-quiet",
+        who=APPLICATION,
         title="The application is stopped",
         level="server",
         side=SOURCE,
@@ -164,6 +169,7 @@ RULES = (
     ),
     Rule(
         id="source-long-transactions",
+        who=APPLICATION,
         title="No transaction has been open for long",
         level="server",
         side=SOURCE,
@@ -177,6 +183,7 @@ RULES = (
     ),
     Rule(
         id="source-prepared-transactions",
+        who=APPLICATION,
         title="No prepared transaction is open",
         level="server",
         side=SOURCE,
@@ -203,6 +210,7 @@ RULES = (
     ),
     Rule(
         id="source-publications",
+        who=APPLICATION,
         title="Nobody subscribes to the database",
         level="database",
         side=SOURCE,

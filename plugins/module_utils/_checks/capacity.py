@@ -10,10 +10,10 @@ import os
 from .._core.units import human_bytes
 from .context import SOURCE, TARGET, Context
 from .rule import HOST, Rule, count_of, fine, violated
+from .sizes import source_bytes
 
 VOLATILE = ("tmpfs", "ramfs", "overlay", "aufs")
 NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs")
-TARGET_DISK_FACTOR = 1.25
 
 
 def existing_ancestor(path: str) -> str:
@@ -46,12 +46,6 @@ def file_system(path: str, mounts: str = "/proc/self/mountinfo") -> tuple:
         if inside and len(point) >= len(best[1]):
             best = (after.split(" ")[0], point)
     return best
-
-
-def source_bytes(context: Context) -> int:
-    """Return the bytes of the databases to be moved, as far as the user may see them."""
-    known = context.databases(SOURCE)
-    return sum((known.get(database) or {}).get("bytes") or 0 for database in context.request.databases)
 
 
 def state_room(context: Context):
@@ -97,15 +91,6 @@ def state_file_system(context: Context):
         )
     else:
         yield fine(context.layout.directory, f"on {kind or 'a file system of unknown type'} {point}".rstrip())
-
-
-def database_size(context: Context, database: str):
-    """How large the database is, and what the target's disk needs for it."""
-    size = context.databases(SOURCE)[database]["bytes"]
-    need = human_bytes(size * TARGET_DISK_FACTOR)
-    yield fine(
-        database, f"{human_bytes(size)} on the source; plan {need} of disk on the target ({TARGET_DISK_FACTOR} times)"
-    )
 
 
 def lock_slots(context: Context, side: str) -> int:
@@ -205,7 +190,6 @@ def connection_rule(side: str) -> Rule:
         expected="one free connection per job and three more",
         remedy=f"End connections on the {side} that are not needed, raise max_connections (restart), or lower 'jobs'.",
         documentation="https://www.postgresql.org/docs/current/runtime-config-connection.html",
-        providers=HOST,
         needs=(f"{side}-reachable",),
     )
 
@@ -234,20 +218,6 @@ RULES = (
         documentation="https://www.postgresql.org/docs/current/creating-cluster.html#CREATING-CLUSTER-NFS",
         severity="warning",
         providers=HOST,
-    ),
-    Rule(
-        id="database-size",
-        title="Size of the database",
-        level="database",
-        side=SOURCE,
-        look=database_size,
-        expected=f"{TARGET_DISK_FACTOR} times its size free on the target's disk, which SQL cannot tell",
-        remedy="Enlarge the target's disk.",
-        documentation="https://learn.microsoft.com/azure/postgresql/migrate/migration-service/"
-        "best-practices-migration-service-postgresql",
-        severity="warning",
-        needs=("source-database-reachable",),
-        each_database=True,
     ),
     Rule(
         id="source-lock-table",

@@ -20,9 +20,10 @@ USER_SCHEMA = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspna
 def not_of_extension(catalogue_name: str, oid: str) -> str:
     """Return the condition that the object I(oid) of the catalogue belongs to no extension.
 
-    Functions that a type brings with it, such as the constructors of a range type, are no objects of their own either.
+    What a type brings with it, such as the constructors of a range type and the cast to its multirange, is no object of
+    its own either.
     """
-    kinds = "'e', 'i'" if catalogue_name == "pg_proc" else "'e'"
+    kinds = "'e', 'i'" if catalogue_name in ("pg_proc", "pg_cast") else "'e'"
     return (
         "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x "
         f"WHERE x.classid = 'pg_catalog.{catalogue_name}'::pg_catalog.regclass AND x.objid = {oid} "

@@ -30,6 +30,10 @@ class Context:
     :param minimum_free_bytes: room that the state directory needs at least
     :param free_share: room that it needs as a share of the source's bytes
     :param open_sessions: how many sessions per side are kept open at most
+    :param overwrite: databases on the target that the service is told to replace
+    :param estimator: called without arguments, gives what C(_transfer.estimate) says of the request; None knows nothing
+    :param probes: names of what may be tried out on the target, see C(probes.PROBES)
+    :param control_plane: what rules about Azure's resources ask; None when there is nothing to ask
     """
 
     def __init__(
@@ -44,6 +48,10 @@ class Context:
         minimum_free_bytes: int = MINIMUM_FREE_BYTES,
         free_share: float = 0.01,
         open_sessions: int = 4,
+        overwrite=frozenset(),
+        estimator=None,
+        probes=frozenset(),
+        control_plane=None,
     ):
         self.request = request
         self.layout = layout
@@ -54,6 +62,12 @@ class Context:
         self.minimum_free_bytes = minimum_free_bytes
         self.free_share = free_share
         self.open_sessions = open_sessions
+        self.overwrite = frozenset(overwrite)
+        self.estimator = estimator
+        self.probes = frozenset(probes)
+        self.control_plane = control_plane
+        # What probes made on the target and took away again, in words.
+        self.written: list = []
         self._sessions: dict = {}
         self._failures: dict = {}
         self._reached: set = set()
@@ -164,6 +178,15 @@ class Context:
     def cached_rows(self, side: str, database: str, sql: str) -> list:
         """Run I(sql) in I(database) of I(side) once; later calls get the same list."""
         return self.cached((side, database, sql), lambda: self.rows(side, database, sql))
+
+    def estimate(self) -> dict:
+        """Return what the transfer engine expects of time and disk; an empty dictionary when nobody can say."""
+        return self.cached("estimate", lambda: self.estimator() if self.estimator else {}) or {}
+
+    @property
+    def by_service(self) -> bool:
+        """True when Azure's service carries the data, not this collection's own engine."""
+        return self.request.provider == "azure"
 
     def is_superuser(self, side: str) -> bool:
         """Tell whether the user of I(side) is a superuser."""

@@ -9,7 +9,7 @@ import re
 
 from .._postgres.quoting import quote_identifier
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, fine, listed, violated
+from .rule import OPERATOR, Rule, fine, listed, violated
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin", "d": "default"}
 
@@ -114,6 +114,15 @@ def column_collations(context: Context, database: str):
         yield violated(database, f"columns, indexes or domains use collations unknown to the target: {listed(missing)}")
 
 
+def sql_ascii(context: Context, database: str):
+    """The database says in which encoding its text is."""
+    if context.databases(SOURCE)[database]["encoding"] == "SQL_ASCII":
+        yield violated(
+            database,
+            "the database is in SQL_ASCII: nobody has ever checked that its text is of one encoding, and clients in UTF8 may fail on it",
+        )
+
+
 def database_rule(**words) -> Rule:
     """Return a rule that compares a source database with the target."""
     return Rule(
@@ -156,6 +165,18 @@ RULES = (
         remedy="Use a target built with ICU, or create the database on the target beforehand with a libc locale.",
         documentation="https://www.postgresql.org/docs/current/locale.html#LOCALE-PROVIDERS",
         clean="the target knows the provider of the database's locale",
+    ),
+    database_rule(
+        id="encoding-unknown",
+        who=OPERATOR,
+        title="The database says in which encoding its text is",
+        look=sql_ascii,
+        expected="an encoding other than SQL_ASCII",
+        remedy="Find out the encoding of the text, and load it into a database of that encoding (pg_dump --encoding=... and a target "
+        "database made beforehand).",
+        documentation="https://www.postgresql.org/docs/current/multibyte.html",
+        clean="the database has an encoding",
+        severity="warning",
     ),
     database_rule(
         id="column-collations",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._postgres.quoting import qualified
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, Context
-from .rule import OFFLINE, Rule, count_of, fine, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, count_of, fine, listed, violated
 
 FOREIGN = f"""
 SELECT 'server ' || pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s
@@ -177,6 +177,7 @@ RULES = (
     ),
     database_rule(
         id="not-valid-constraints",
+        who=APPLICATION,
         title="No constraint that was not validated",
         look=not_validated,
         expected="constraints that hold for every row",
@@ -195,6 +196,7 @@ RULES = (
     ),
     database_rule(
         id="sequences-near-end",
+        who=APPLICATION,
         title="No sequence is about to run out",
         look=sequences,
         expected="sequences below 90 % of their maximum",

@@ -11,8 +11,9 @@ import sys
 from .._core.errors import ConnectionFailed, DependencyMissing
 from .._postgres.driver import MINIMUM, driver_version, require_driver
 from .._postgres.quoting import quote_identifier
+from . import reach_network
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, fine, listed, violated
+from .rule import OPERATOR, Rule, fine, listed, violated
 
 CONNECT_DOCUMENTATION = "https://www.postgresql.org/docs/current/libpq-connect.html"
 CODES = {"password": "603100", "tls": "603001"}
@@ -127,7 +128,14 @@ def login_rule(side: str) -> Rule:
         remedy=f"Check host, port, user, password and TLS words of '{side}', and the firewalls on the way.",
         documentation=CONNECT_DOCUMENTATION,
         code="603000",
-        needs=("runtime-driver",),
+        needs=(
+            "runtime-driver",
+            f"{side}-name",
+            f"{side}-port",
+            f"{side}-tls",
+            f"{side}-certificate",
+            f"{side}-certificate-expiry",
+        ),
     )
 
 
@@ -158,12 +166,15 @@ RULES = (
         remedy="python3 -m pip install psycopg2-binary, for the interpreter that executes this task",
         documentation="https://www.postgresql.org/docs/current/external-interfaces.html",
     ),
+    *reach_network.RULES,
     login_rule(SOURCE),
     login_rule(TARGET),
+    *reach_network.LOGIN_RULES,
     encryption_rule(SOURCE),
     encryption_rule(TARGET),
     Rule(
         id="source-database-reachable",
+        who=OPERATOR,
         title="Every database exists on the source and lets the user in",
         level="database",
         side=SOURCE,

@@ -5,17 +5,52 @@
 
 from __future__ import annotations
 
-from . import activity, capacity, locales, objects, privileges, reach, replication, superuser, target_state, versions
+from . import (
+    activity,
+    capacity,
+    extensions,
+    locales,
+    objects,
+    privileges,
+    probes,
+    reach,
+    reach_speed,
+    replication,
+    replication_tables,
+    service_extensions,
+    service_source,
+    service_target,
+    sizes,
+    source_kind,
+    superuser,
+    surroundings,
+    target_state,
+    users,
+    version_changes,
+    versions,
+)
 
 RULES = (
     *reach.RULES,
+    *reach_speed.RULES,
+    *source_kind.RULES,
     *versions.RULES,
     *capacity.RULES,
+    *users.RULES,
     *privileges.RULES,
     *target_state.RULES,
+    *service_target.RULES,
+    *service_source.RULES,
     *locales.RULES,
+    *probes.RULES,
+    *extensions.RULES,
+    *service_extensions.RULES,
     *superuser.RULES,
+    *version_changes.RULES,
     *objects.RULES,
     *activity.RULES,
+    *surroundings.RULES,
     *replication.RULES,
+    *replication_tables.RULES,
+    *sizes.RULES,
 )

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from .._core.findings import FAILED, WARNING, Finding, count, worst
 from .._core.request import Request
+from .registry import RULES
 
-FORMAT = "azpg.migrate/checks/1"
+FORMAT = "azpg.migrate/checks/2"
 
 
 def summary(findings: Iterable[Finding]) -> dict:
@@ -30,14 +31,34 @@ def summary(findings: Iterable[Finding]) -> dict:
     }
 
 
-def to_json(request: Request, findings: Iterable[Finding]) -> dict:
-    """Return the report as a JSON-serialisable dictionary, without secrets."""
+def in_full(finding: Finding, rules: dict) -> dict:
+    """Return a finding with what its rule knows of everybody's findings: who has to act, and where to read more."""
+    rule = rules[finding.rule]
+    return {**finding.as_dict(), "who": rule.responsible, "documentation": rule.documentation}
+
+
+def to_json(
+    request: Request,
+    findings: Iterable[Finding],
+    rules=RULES,
+    estimate: dict | None = None,
+    seconds: float | None = None,
+) -> dict:
+    """Return the report as a JSON-serialisable dictionary, without secrets.
+
+    :param rules: the rules that the findings are of
+    :param estimate: what C(_transfer.estimate) says, or nothing
+    :param seconds: how long the checks took
+    """
     findings = list(findings)
+    known = {rule.id: rule for rule in rules}
     return {
         "format": FORMAT,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "seconds": None if seconds is None else round(seconds, 1),
         "request": request.identity,
         "request_hash": request.hash,
         "summary": summary(findings),
-        "findings": [finding.as_dict() for finding in findings],
+        "estimate": estimate or {},
+        "findings": [in_full(finding, known) for finding in findings],
     }

@@ -19,7 +19,22 @@ OFFLINE = ("offline",)
 ONLINE = ("online",)
 BOTH_MODES = ("offline", "online")
 HOST = ("host",)
+AZURE = ("azure",)
 BOTH_PROVIDERS = ("azure", "host")
+
+# The end of a remedy for what Azure's service refuses and the transfer engine of the host provider does not.
+HOST_CAN = "Or migrate with 'provider: host', which can do this."
+
+# Who has to act, as the report names them.
+DATABASE, NETWORK, APPLICATION, RUNTIME, OPERATOR, CLOUD = (
+    "database administrator",
+    "network",
+    "application",
+    "runtime server",
+    "whoever runs the migration",
+    "Azure subscription",
+)
+BY_LEVEL = {"network": NETWORK, "runtime": RUNTIME, "azure": CLOUD}
 
 # A finding names at most so many objects; the rest is a number.
 NAMED = 20
@@ -67,6 +82,13 @@ class Rule:
     code: str = ""
     needs: tuple = ()
     each_database: bool = False
+    # Who has to put a violation right; an empty text takes M(BY_LEVEL), else the database administrator.
+    who: str = ""
+
+    @property
+    def responsible(self) -> str:
+        """Who has to put a violation right."""
+        return self.who or BY_LEVEL.get(self.level, DATABASE)
 
     def finding(self, observation: Observation, severity: str = "") -> Finding:
         """Turn an observation into a finding; a I(severity) given here wins over the rule's and the observation's."""

@@ -18,6 +18,8 @@ from .rule import BLIND, VIOLATED, Observation, Rule, blind, fine, violated
 from .selection import Selection
 
 INSUFFICIENT_PRIVILEGE = "42501"
+# Somebody holds a lock that keeps the catalogue's functions out, or the question took longer than it may.
+NOT_NOW = {"55P03": "a lock that somebody else holds was in the way", "57014": "the answer took too long"}
 DATABASE_CAUSES = ("database", "connect-privilege", "hba")
 
 
@@ -102,6 +104,12 @@ class Run:
             return blind(
                 item, message, remedy=f"Grant the user the right that the message names, then run again: {message}"
             )
+        if error.pgcode in NOT_NOW:
+            return blind(
+                item,
+                f"{NOT_NOW[error.pgcode]}: {message}",
+                remedy="Run again when the server is quieter; pg_locks and pg_stat_activity show who holds what.",
+            )
         return violated(
             item,
             f"the rule could not be evaluated: {message}" + (f" (SQLSTATE {error.pgcode})" if error.pgcode else ""),
@@ -127,6 +135,7 @@ def run_checks(
     *,
     bin_directory: str | None = None,
     only=(),
+    levels=(),
     exclude=(),
     severities=None,
     accept=(),
@@ -134,12 +143,18 @@ def run_checks(
     resuming: bool = False,
     jobs: int = 4,
     minimum_free_bytes: int = MINIMUM_FREE_BYTES,
+    overwrite=frozenset(),
+    estimator=None,
+    probes=frozenset(),
+    control_plane=None,
+    written: list | None = None,
     rules=RULES,
 ) -> list[Finding]:
     """Run the rules that fit mode and provider of the request and return their findings; nothing is changed anywhere.
 
     :param bin_directory: where the client programs are; None looks in the usual places
     :param only: ids or shell patterns of the rules to report; what they need is run too and said when it fails
+    :param levels: levels of the rules to report; none means all
     :param exclude: ids or shell patterns of rules that are not run
     :param severities: C({id or pattern: failed|warning}) for what a violation is worth
     :param accept: C([{rule, object, reason, until}]); such a finding becomes C(skipped) because of C(accepted)
@@ -147,9 +162,17 @@ def run_checks(
     :param resuming: True when the migration has begun before
     :param jobs: how many sessions per side the transfer will use
     :param minimum_free_bytes: room that the state directory needs at least
+    :param overwrite: databases on the target that Azure's service is told to replace
+    :param estimator: gives the transfer engine's estimate when called without arguments; None leaves times out
+    :param probes: names of what may be tried out on the target; empty means that nothing is written anywhere
+    :param control_plane: what rules about Azure's resources ask; they reach it as C(context.control_plane)
+    :param written: gets what probes made on the target and took away again, in words
+    :param rules: the rules to choose from; those about Azure's resources are added by who knows them
     :raises InvalidRequest: for an unknown id, naming the closest known one
     """
-    selection = Selection.create([rule.id for rule in rules], only, exclude, severities, accept)
+    selection = Selection.create(
+        [rule.id for rule in rules], only, exclude, severities, accept, levels, {rule.id: rule.level for rule in rules}
+    )
     context = Context(
         request,
         layout,
@@ -158,8 +181,14 @@ def run_checks(
         resuming=resuming,
         jobs=jobs,
         minimum_free_bytes=minimum_free_bytes,
+        overwrite=overwrite,
+        estimator=estimator,
+        probes=probes,
+        control_plane=control_plane,
     )
     try:
         return Run(context, selection, rules).execute()
     finally:
         context.close()
+        if written is not None:
+            written += context.written

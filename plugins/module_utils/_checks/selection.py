@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import fnmatch
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .._core.errors import InvalidRequest
 from .._core.findings import FAILED, SKIPPED, WARNING, Finding
@@ -80,10 +80,15 @@ class Selection:
     exclude: tuple = ()
     severities: tuple = ()
     accepted: tuple = ()
+    # The levels to report, and the level of each rule; no level means all of them.
+    levels: tuple = ()
+    level_of: dict = field(default_factory=dict)
 
     @classmethod
-    def create(cls, ids, only=(), exclude=(), severities=None, accept=()) -> Selection:
+    def create(cls, ids, only=(), exclude=(), severities=None, accept=(), levels=(), level_of=None) -> Selection:
         """Build a selection and check it against the known I(ids).
+
+        :param levels: levels of the rules to report; I(level_of) is C({id: level})
 
         :raises InvalidRequest: for an unknown id, a severity other than failed and warning, or a wrong acceptance
         """
@@ -99,11 +104,23 @@ class Selection:
                 raise InvalidRequest(
                     f"'severities' gives the rule {pattern!r} the severity {severity!r}.", "Use 'failed' or 'warning'."
                 )
-        return cls(tuple(only or ()), tuple(exclude or ()), tuple(severities.items()), accepted)
+        level_of = dict(level_of or {})
+        known = sorted(set(level_of.values()))
+        unknown = [level for level in levels or () if level not in known]
+        if unknown:
+            raise InvalidRequest(f"'levels' names {unknown[0]!r}, which is no level.", f"Known are {', '.join(known)}.")
+        return cls(
+            tuple(only or ()), tuple(exclude or ()), tuple(severities.items()), accepted, tuple(levels or ()), level_of
+        )
 
     def wants(self, rule_id: str) -> bool:
         """Tell whether findings of the rule are to be reported."""
-        return (not self.only or matches(rule_id, self.only)) and not self.excludes(rule_id)
+        chosen = not self.only or matches(rule_id, self.only)
+        return chosen and self.fits_level(rule_id) and not self.excludes(rule_id)
+
+    def fits_level(self, rule_id: str) -> bool:
+        """Tell whether the rule's level is among those to report."""
+        return not self.levels or self.level_of.get(rule_id) in self.levels
 
     def excludes(self, rule_id: str) -> bool:
         """Tell whether the rule is not to be run at all."""

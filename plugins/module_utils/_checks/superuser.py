@@ -1,17 +1,15 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules: extensions and objects that only a superuser can create."""
+"""Rules: objects that only a superuser can create, or that the target's version no longer knows."""
 
 from __future__ import annotations
 
 from .._postgres.quoting import quote_identifier
-from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
+from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, count_of, listed, violated
-
-# Administrators of managed services create what PostgreSQL itself leaves to superusers.
-SERVICE_ADMINISTRATORS = ("azure_pg_admin", "rds_superuser", "cloudsqlsuperuser", "alloydbsuperuser")
+from .extensions import service_administrator
+from .rule import APPLICATION, Rule, count_of, listed, violated
 
 
 def superuser_objects(major: int) -> str:
@@ -66,6 +64,18 @@ SELECT e.evtname::text AS name FROM pg_catalog.pg_event_trigger e
 WHERE e.oid >= 16384 AND {not_of_extension("pg_event_trigger", "e.oid")} ORDER BY 1
 """
 
+FILE_FUNCTIONS = f"""
+SELECT pg_catalog.format('%%I.%%I', n.nspname, p.proname) AS name
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE {USER_SCHEMA} AND {not_of_extension("pg_proc", "p.oid")} AND p.prosrc ~* %s ORDER BY 1
+"""
+# What reaches for files or programs of the server's host.
+FILES = (
+    "\\m(pg_read_file|pg_read_binary_file|pg_write_file|pg_ls_dir|pg_stat_file|lo_import|lo_export)\\s*\\("
+    "|\\mcopy\\M[^;]*\\m(from|to)\\s+(program\\s+)?''?/"
+    "|\\mcopy\\M[^;]*\\mprogram\\M"
+)
+
 WITH_OIDS = f"""
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
@@ -74,94 +84,18 @@ WHERE a.attname = 'oid' AND a.attnum < 0 AND c.relkind IN ('r', 'p') AND {USER_S
 """
 
 
-def extensions(context: Context, database: str) -> list:
-    """Return the extensions of a source database."""
-    return context.cached_rows(SOURCE, database, EXTENSIONS)
-
-
-def available(context: Context) -> dict:
-    """Return C({extension: default version}) of what can be created on the target."""
-    return context.cached(
-        "available extensions",
-        lambda: {
-            row["name"]: row["version"]
-            for row in context.server(TARGET).rows(
-                "SELECT name::text AS name, default_version AS version FROM pg_catalog.pg_available_extensions"
-            )
-        },
-    )
-
-
-def extensions_available(context: Context, database: str):
-    """Every extension can be installed on the target in some version."""
-    missing = [row for row in extensions(context, database) if row["name"] not in available(context)]
-    if missing:
-        drops = " ".join(f"DROP EXTENSION {quote_identifier(row['name'])};" for row in missing)
-        yield violated(
-            database,
-            f"the target cannot install {listed(row['name'] + ' ' + row['version'] for row in missing)}",
-            remedy=f"Install the packages of these extensions on the target's host (on a managed server: allow them), "
-            f"or drop what is not used from the source: {drops}",
-        )
-
-
-def service_administrator(context: Context) -> bool:
-    """Tell whether the target's user is the administrator of a managed service."""
-    return any(context.roles(TARGET).get(name, {}).get("member") for name in SERVICE_ADMINISTRATORS)
-
-
-def extensions_installable(context: Context, database: str):
-    """The target's user may install every extension."""
-    wanted = [row["name"] for row in extensions(context, database) if row["name"] in available(context)]
-    if not wanted or context.is_superuser(TARGET) or service_administrator(context):
-        return
-    trusted = "v.trusted" if context.major(TARGET) >= 13 else "false"
-    locked = {
-        row["name"]
-        for row in context.server(TARGET).rows(
-            "SELECT v.name::text AS name FROM pg_catalog.pg_available_extension_versions v"
-            f" GROUP BY v.name HAVING pg_catalog.bool_and(v.superuser AND NOT {trusted})"
-        )
-    }
-    present = set()
-    if context.on_target(database):
-        present = {row["name"] for row in context.rows(TARGET, database, EXTENSIONS)}
-    refused = [name for name in wanted if name in locked and name not in present]
-    if refused:
-        commands = " ".join(f"CREATE EXTENSION IF NOT EXISTS {quote_identifier(name)};" for name in refused)
-        yield violated(
-            database,
-            f"user {context.user(TARGET)} may not install {listed(refused)}: not trusted, so only a superuser may",
-            remedy=f"Let a superuser of the target create the database and install them there first: {commands}",
-        )
-
-
-def extension_versions(context: Context, database: str):
-    """The target's version of an extension is not older."""
-    older = [
-        f"{row['name']} {row['version']} (target {available(context)[row['name']]})"
-        for row in extensions(context, database)
-        if row["name"] in available(context) and numbers(available(context)[row["name"]]) < numbers(row["version"])
-    ]
-    if older:
-        yield violated(database, f"older on the target: {listed(older)}")
-
-
-def numbers(version: str) -> tuple:
-    """Return the leading numbers of a version, for comparison."""
-    parts = []
-    for part in version.replace("-", ".").split("."):
-        if not part.isdigit():
-            break
-        parts.append(int(part))
-    return tuple(parts)
-
-
 def superuser_only(context: Context, database: str):
     """Nothing in the database needs a superuser to be created."""
     if context.is_superuser(TARGET):
         return
     rows = context.rows(SOURCE, database, superuser_objects(context.major(SOURCE)))
+    if context.by_service:
+        # Casts and languages have rules of their own, with the service's own codes.
+        rows = [
+            row
+            for row in rows
+            if row["kind"] not in ("cast without function", "language") and " in " not in row["kind"]
+        ]
     if rows:
         names = listed(f"{row['kind']} {row['name']}" for row in rows)
         yield violated(
@@ -187,7 +121,7 @@ def event_triggers(context: Context, database: str):
 
 def with_oids(context: Context, database: str):
     """No table has the hidden oid column, which is gone since PostgreSQL 12."""
-    if context.major(SOURCE) >= 12:
+    if context.major(SOURCE) >= 12 or context.major(TARGET) < 12:
         return
     names = [row["name"] for row in context.rows(SOURCE, database, WITH_OIDS)]
     if names:
@@ -199,46 +133,25 @@ def with_oids(context: Context, database: str):
         )
 
 
+def file_functions(context: Context, database: str):
+    """No function reads or writes files of the server's host."""
+    if context.is_superuser(TARGET):
+        return
+    names = [row["name"] for row in context.rows(SOURCE, database, FILE_FUNCTIONS, (FILES,))]
+    if names:
+        yield violated(
+            database,
+            f"{count_of(len(names), 'function')} that reach for files or programs of the server's host: {listed(names)}; they arrive, "
+            "and fail when they are called",
+        )
+
+
 def database_rule(**words) -> Rule:
     """Return a rule that compares a source database with what the target can do."""
     return Rule(level="database", needs=("source-database-reachable", "target-reachable"), each_database=True, **words)
 
 
-EXTENSION_PAGE = "https://www.postgresql.org/docs/current/sql-createextension.html"
-
 RULES = (
-    database_rule(
-        id="extensions-available",
-        title="Every extension is available on the target",
-        side=TARGET,
-        look=extensions_available,
-        expected="every extension of the source in pg_available_extensions of the target",
-        remedy="Install the extension's package on the target's host, or DROP EXTENSION on the source.",
-        documentation=EXTENSION_PAGE,
-        clean="every extension of the source is available",
-        code="603405",
-    ),
-    database_rule(
-        id="extensions-installable",
-        title="The target's user may install every extension",
-        side=TARGET,
-        look=extensions_installable,
-        expected="extensions that are trusted, need no superuser, or are installed already",
-        remedy="Let a superuser install the extensions on the target first.",
-        documentation=EXTENSION_PAGE,
-        clean="the user may install every extension",
-    ),
-    database_rule(
-        id="extension-versions",
-        title="Extensions are not older on the target",
-        side=TARGET,
-        look=extension_versions,
-        expected="the source's version of the extension or a newer one",
-        remedy="Install a newer package of the extension on the target's host.",
-        documentation="https://www.postgresql.org/docs/current/sql-alterextension.html",
-        clean="no extension is older on the target",
-        severity="warning",
-    ),
     database_rule(
         id="superuser-only-objects",
         title="Nothing needs a superuser to be created",
@@ -248,7 +161,6 @@ RULES = (
         remedy="Use a superuser in 'target.user', or drop the objects on the source.",
         documentation="https://www.postgresql.org/docs/current/role-attributes.html",
         clean="nothing needs a superuser to be created, or the target's user is one",
-        code="603413",
     ),
     database_rule(
         id="event-triggers",
@@ -259,6 +171,18 @@ RULES = (
         remedy="DROP EVENT TRIGGER on the source, CREATE EVENT TRIGGER on the target afterwards.",
         documentation="https://www.postgresql.org/docs/current/sql-createeventtrigger.html",
         clean="no event trigger that the target's user may not create",
+    ),
+    database_rule(
+        id="file-functions",
+        who=APPLICATION,
+        title="No function reaches for the server's files",
+        side=SOURCE,
+        look=file_functions,
+        expected="functions that need nothing but the database",
+        remedy="Let the application read and write the files, or use large objects, COPY FROM STDIN, or the extension azure_storage.",
+        documentation="https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-GENFILE",
+        clean="no function reaches for the server's files, or the target's user is a superuser",
+        severity="warning",
     ),
     database_rule(
         id="tables-with-oids",

@@ -9,7 +9,7 @@ from .._postgres.quoting import quote_identifier
 from .._postgres.roles import REFERENCED, is_system_role
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, count_of, fine, listed, violated
+from .rule import OPERATOR, Rule, count_of, fine, listed, violated
 
 USER_OBJECTS = f"""
 SELECT o.kind, o.name, pg_catalog.count(*) OVER () AS total FROM (
@@ -67,6 +67,9 @@ def empty(context: Context, database: str):
     if database in context.own_databases:
         yield fine(database, "was created by this migration before")
         return
+    if context.by_service:
+        yield from absent(context, database)
+        return
     rows = context.rows(TARGET, database, USER_OBJECTS)
     if not rows:
         yield fine(database, "exists on the target and holds nothing")
@@ -82,20 +85,34 @@ def empty(context: Context, database: str):
     )
 
 
+def absent(context: Context, database: str):
+    """The service takes no database that exists, empty or not, unless it is told to replace it."""
+    if database in context.overwrite:
+        yield fine(database, "exists on the target; the service is told to replace it")
+        return
+    yield violated(
+        database,
+        "exists on the target, and the service is not told to replace it",
+        remedy=f"Make sure that nobody needs what is there, then on the target: DROP DATABASE {quote_identifier(database)}; or let the "
+        "service replace it by naming it in the option for that. An empty database will do with 'provider: host'.",
+    )
+
+
 def creatable(context: Context, database: str):
     """The user may create the database, or create everything in the one that exists."""
     identity = context.identity(TARGET)
     user = context.user(TARGET)
     quoted = quote_identifier(user)
-    if not context.on_target(database):
+    if context.by_service or not context.on_target(database):
         if identity["superuser"] or identity["create_database"]:
             yield fine(database, f"user {user} may create it")
         else:
+            own = f"CREATE DATABASE {quote_identifier(database)} OWNER {quoted} TEMPLATE template0;"
             yield violated(
                 database,
-                f"the database does not exist on the target and user {user} has no CREATEDB",
-                remedy=f"On the target: ALTER ROLE {quoted} CREATEDB; or create the database for the user: "
-                f"CREATE DATABASE {quote_identifier(database)} OWNER {quoted} TEMPLATE template0;",
+                f"the database has to be created on the target and user {user} has no CREATEDB",
+                remedy=f"On the target: ALTER ROLE {quoted} CREATEDB;"
+                + ("" if context.by_service else f" or create the database for the user: {own}"),
             )
         return
     row = context.databases(TARGET)[database]
@@ -146,7 +163,15 @@ def roles_creatable(context: Context):
     """Roles that are missing on the target can be created by the user."""
     missing = sorted(set(needed_roles(context)) - set(context.roles(TARGET)))
     identity = context.identity(TARGET)
-    if missing and not (identity["superuser"] or identity["create_role"]):
+    if context.by_service and not (identity["superuser"] or identity["create_role"]):
+        yield violated(
+            context.address(TARGET),
+            f"user {context.user(TARGET)} has no CREATEROLE, without which the service does not begin"
+            + (f"; missing are {listed(missing)}" if missing else ""),
+            expected="CREATEROLE for the target's user",
+            remedy=f"On the target, as its administrator: ALTER ROLE {quote_identifier(context.user(TARGET))} CREATEROLE;",
+        )
+    elif missing and not (identity["superuser"] or identity["create_role"]):
         roles = "; ".join(f"CREATE ROLE {quote_identifier(name)}" for name in missing[:20])
         yield violated(
             context.address(TARGET),
@@ -242,6 +267,7 @@ BOTH_REACHABLE = ("source-database-reachable", "target-reachable")
 RULES = (
     Rule(
         id="target-database-empty",
+        who=OPERATOR,
         title="The target's database does not exist or is empty",
         level="database",
         side=TARGET,
@@ -319,6 +345,7 @@ RULES = (
     ),
     Rule(
         id="role-map-names",
+        who=OPERATOR,
         title="The roles named in role_map exist on the source",
         level="server",
         side=SOURCE,

@@ -8,19 +8,33 @@ from __future__ import annotations
 from .._core.errors import DependencyMissing
 from .._postgres.programs import choose_programs
 from .context import SOURCE, TARGET, Context
-from .rule import HOST, OFFLINE, ONLINE, Rule, fine, violated
+from .rule import HOST, OFFLINE, ONLINE, OPERATOR, Rule, fine, violated
 
-OLDEST_SOURCE = 11
+# By provider: what the transfer engine reads, and what the service takes.
+OLDEST_SOURCE = {"host": 110000, "azure": 90500}
 READ_ONLY = "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'"
+
+
+def oldest_source(context: Context) -> str:
+    """Return the oldest version that the provider takes, as people write it."""
+    number = OLDEST_SOURCE[context.request.provider]
+    return str(number // 10000) if number >= 100000 else f"{number // 10000}.{number // 100 % 100}"
 
 
 def source_version(context: Context):
     """The source is not older than what the transfer reads."""
     found = f"PostgreSQL {context.version(SOURCE)}"
-    if context.major(SOURCE) < OLDEST_SOURCE:
-        yield violated(context.address(SOURCE), found)
+    oldest = oldest_source(context)
+    expected = f"PostgreSQL {oldest} or newer"
+    if context.identity(SOURCE)["version_number"] < OLDEST_SOURCE[context.request.provider]:
+        yield violated(
+            context.address(SOURCE),
+            found,
+            expected=expected,
+            remedy=f"Upgrade the source to PostgreSQL {oldest} or newer first (pg_upgrade), or move it with pg_dump.",
+        )
     else:
-        yield fine(context.address(SOURCE), found)
+        yield fine(context.address(SOURCE), found, expected=expected)
 
 
 def target_version(context: Context):
@@ -112,15 +126,15 @@ RULES = (
         level="server",
         side=SOURCE,
         look=source_version,
-        expected=f"PostgreSQL {OLDEST_SOURCE} or newer",
-        remedy=f"Upgrade the source to PostgreSQL {OLDEST_SOURCE} or newer first (pg_upgrade), or move it with pg_dump.",
+        expected="PostgreSQL 11 or newer with the host provider, 9.5 or newer with the service",
+        remedy="Upgrade the source first (pg_upgrade), or move it with pg_dump.",
         documentation="https://www.postgresql.org/support/versioning/",
         code="603400",
-        providers=HOST,
         needs=("source-reachable",),
     ),
     Rule(
         id="target-version",
+        who=OPERATOR,
         title="The target is not older than the source",
         level="server",
         side=TARGET,
@@ -144,6 +158,7 @@ RULES = (
     ),
     Rule(
         id="source-standby",
+        who=OPERATOR,
         title="The source is a primary server",
         level="server",
         side=SOURCE,
@@ -159,6 +174,7 @@ RULES = (
     ),
     Rule(
         id="source-standby-online",
+        who=OPERATOR,
         title="The source is a primary server",
         level="server",
         side=SOURCE,

@@ -66,6 +66,12 @@ class TransferFailed(MigrationError):
     code = "transfer-failed"
 
 
+class VerificationFailed(MigrationError):
+    """A verification ended without a report, or cannot begin because another one runs."""
+
+    code = "verification-failed"
+
+
 class GateRefused(MigrationError):
     """The gate in front of deletion stays shut; C(details.reasons) lists every reason."""
 

@@ -103,6 +103,21 @@ class Layout:
         return os.path.join(self.directory, "cutover.json")
 
     @property
+    def verification_result_file(self) -> str:
+        """How the verification that ran last has ended."""
+        return os.path.join(self.directory, "verification-result.json")
+
+    @property
+    def verification_ledger_file(self) -> str:
+        """What a verification that has not come to its end had read."""
+        return os.path.join(self.directory, "verification-ledger.jsonl")
+
+    @property
+    def verification(self) -> VerificationLayout:
+        """The same migration with the files of the verification's own process."""
+        return VerificationLayout(self.state_directory, self.name, self.archive_directory)
+
+    @property
     def fence_file(self) -> str:
         """What the fence around the source changed there, so that it can be taken down."""
         return os.path.join(self.directory, "fence.json")
@@ -121,3 +136,22 @@ class Layout:
     def final_record_file(self) -> str:
         """The final record; its existence says that the migration is over and cleaned up."""
         return os.path.join(self.archive, "final-record.json")
+
+
+class VerificationLayout(Layout):
+    """The layout in which the process is not the engine's but that of a verification."""
+
+    @property
+    def lock_file(self) -> str:
+        """Held by the verification while it runs."""
+        return os.path.join(self.directory, "verification.lock")
+
+    @property
+    def process_file(self) -> str:
+        """Process id, start time and boot id of the verification, and which run it is."""
+        return os.path.join(self.directory, "verification-process.json")
+
+    @property
+    def log_file(self) -> str:
+        """What the verification said that nobody foresaw, without secrets."""
+        return os.path.join(self.directory, "verification.log")

@@ -40,6 +40,8 @@ def lasting(seconds: int) -> str:
 
 def progress_line(progress: dict) -> str:
     """Return one line from a migration's progress (see the return value C(migration) of the module migration_info)."""
+    if "phase" in progress:
+        return phase_line(progress)
     total = progress.get("bytes_total") or 0
     if progress["state"] not in ("running",):
         return f"migration {progress['state']}" + (
@@ -58,6 +60,49 @@ def progress_line(progress: dict) -> str:
             parts.append(f"{words} {progress[word + '_done']}/{progress[word + '_total']}")
     if progress.get("seconds_left") is not None:
         parts.append(f"{lasting(progress['seconds_left'])} left")
+    return " | ".join(parts)[:LONGEST_LINE]
+
+
+def phase_line(progress: dict) -> str:
+    """Return one line for a migration of which phases and counts of tables are known, but no bytes."""
+    parts = [f"migration {progress['state']}"]
+    databases = progress.get("databases") or []
+    if progress.get("phase") and progress["state"] not in ("completed", "failed", "cancelled"):
+        parts.append(progress["phase"])
+    if len(databases) > 1:
+        done = sum(entry["state"] == "completed" for entry in databases)
+        parts.append(f"databases {done}/{len(databases)}")
+    if progress.get("tables_total"):
+        parts.append(f"tables {progress['tables_done']}/{progress['tables_total']}")
+    if progress.get("lag_seconds") is not None:
+        parts.append(f"{lasting(int(progress['lag_seconds']))} behind")
+    if progress.get("elapsed_seconds"):
+        parts.append(f"after {human_seconds(progress['elapsed_seconds'])}")
+    return " | ".join(parts)[:LONGEST_LINE]
+
+
+def verification_line(progress: dict) -> str:
+    """Return one line from a verification's progress (see the return value C(progress) of module verification_info)."""
+    if progress.get("state") != "running":
+        verdict = progress.get("verdict")
+        return f"verification {progress.get('state', 'unknown')}" + (f": {verdict}" if verdict else "")
+    if "share" not in progress:
+        return "verification running: it has only just begun"
+    parts = [f"{progress['share']:4.0%}"]
+    if progress["databases_total"] > 1:
+        parts.append(f"databases {progress['databases_done']}/{progress['databases_total']}")
+    if progress["database"]:
+        parts.append(shortened(progress["database"]))
+    if progress["tables_total"]:
+        parts.append(f"tables {progress['tables_done']}/{progress['tables_total']}")
+    if progress["bytes_total"]:
+        parts.append(f"{human_bytes(progress['bytes_done'])} of {human_bytes(progress['bytes_total'])}, both ends")
+    elif progress["message"]:
+        parts.append(shortened(progress["message"]))
+    if progress["differing"]:
+        parts.append(f"{progress['differing']} differ")
+    if progress["seconds_left"] is not None:
+        parts.append(f"{lasting(int(progress['seconds_left']))} left")
     return " | ".join(parts)[:LONGEST_LINE]
 
 

@@ -11,6 +11,8 @@ RUNNING = "running"
 REPLICATING = "replicating"
 # The migration service waits for an answer of a person.
 WAITING = "waiting"
+# The next part has not begun: target or runtime server are busy, or nobody has started it yet.
+QUEUED = "queued"
 COMPLETED = "completed"
 FAILED = "failed"
 INTERRUPTED = "interrupted"

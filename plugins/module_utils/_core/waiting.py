@@ -12,11 +12,13 @@ from typing import Callable
 
 def clock(
     total: float,
-    interval: float,
+    interval: float | Callable[[], float],
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[float]:
     """Yield the seconds elapsed, at once and then every I(interval) seconds, until I(total) seconds have passed.
+
+    An interval that changes is a function, called before each pause.
 
     The last value is yielded at or after I(total), so that a caller looks once more at the deadline.
     """
@@ -26,4 +28,4 @@ def clock(
         yield elapsed
         if elapsed >= total:
             return
-        sleep(min(interval, max(0.0, total - elapsed)))
+        sleep(min(interval() if callable(interval) else interval, max(0.0, total - elapsed)))

@@ -45,6 +45,15 @@ REQUEST = {
     "archive_directory": {"type": "path"},
 }
 
+# The same for modules that may find the rest in a properties file of the Azure CLI.
+REQUEST_OR_FILE = {
+    **{
+        word: {key: value for key, value in option.items() if key != "required" or word == "name"}
+        for word, option in REQUEST.items()
+    },
+    "properties_file": {"type": "path"},
+}
+
 # How to log in to Azure Resource Manager, in the words of azure.azcollection. Only modules that talk to it take them.
 AZURE = {
     "auth_source": {"type": "str", "choices": ["auto", "cli", "credential_file", "env", "msi"], "default": "auto"},
@@ -61,11 +70,69 @@ AZURE = {
     "ca_certificates": {"type": "path"},
 }
 
+# The flexible server that is, or shall be, the runtime server of provider azure, in Azure's own words.
+AZURE_SERVER = {
+    "azure_server": {
+        "type": "dict",
+        "options": {
+            "location": {"type": "str"},
+            "sku": {"type": "str", "default": "auto"},
+            "tier": {"type": "str", "choices": ["Burstable", "GeneralPurpose", "MemoryOptimized"]},
+            "version": {"type": "str"},
+            "storage_size_gb": {"type": "int"},
+            "availability_zone": {"type": "str"},
+            "authentication": {"type": "str", "choices": ["entra", "password"], "default": "password"},
+            "delegated_subnet_id": {"type": "str"},
+            "virtual_network_id": {"type": "str"},
+            "subnet_address_prefix": {"type": "str"},
+            "network_security_group_id": {"type": "str"},
+            "route_table_id": {"type": "str"},
+            "private_dns_zone_id": {"type": "str"},
+            "source_virtual_network_id": {"type": "str"},
+            "tags": {"type": "dict", "default": {}},
+            "adopt": {"type": "bool", "default": False},
+            "price_per_hour": {"type": "float"},
+        },
+    }
+}
+
+# How the target of provider azure is made ready for the load, in Azure's own words; nothing that is not asked for.
+AZURE_TARGET = {
+    "azure_target": {
+        "type": "dict",
+        "options": {
+            "parameters": {"type": "dict", "default": {}},
+            "recommended_parameters": {"type": "bool", "default": False},
+            "extensions": {"type": "list", "elements": "str", "default": []},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "sku": {"type": "str"},
+            "restart": {"type": "bool", "default": False},
+        },
+    }
+}
+
+# What Azure's migration service can be asked for, beyond what every provider is asked for.
+SERVICE = {
+    "batch_size": {"type": "int", "default": 8},
+    "groups": {"type": "list", "elements": "list"},
+    "overwrite_databases": {"type": "list", "elements": "str", "default": []},
+    "on_busy": {"type": "str", "choices": ["fail", "wait"], "default": "wait"},
+    "runtime_concurrency": {"type": "int", "default": 1},
+    "azure_migration_name": {"type": "str"},
+    "migration_window_start": {"type": "str"},
+    "migrate_roles": {"type": "bool", "default": False},
+    "setup_logical_replication": {"type": "bool", "default": False},
+    "unsafe_skip_validation": {"type": "bool", "default": False},
+    "source_server_fqdn": {"type": "str"},
+    "target_server_fqdn": {"type": "str"},
+}
+
 # What lets the gate in front of deletion open.
 GATE = {
     "evidence": {"type": "dict"},
     "accept_sample": {"type": "bool", "default": False},
     "accept_warnings": {"type": "list", "elements": "str", "default": []},
+    "accept_overrides": {"type": "bool", "default": False},
     "signing_key": {"type": "str", "no_log": True},
     "allowed_signers": {"type": "path"},
     "signer": {"type": "str"},

@@ -9,82 +9,83 @@ import os
 
 from .._core import status
 from .._core.errors import InvalidRequest
-from .._core.files import read_json
-from .._core.final_record import read_final_record, write_final_record
 from .._core.units import human_bytes, human_seconds
 from .._postgres.fence_standing import keep_record, standing
-from .._transfer import cleanup, runtime
-from .._transfer.backend import HostBackend
 from .._transfer.journal import utc_now
-from .._transfer.progress import slowest_tables
 from .edge import Task, difference
 from .gate import look_at_gate, require_open_gate
+from .keepers import keeper_of
 from .verification import digest_of
 
 
 def ensure(task: Task) -> dict:
     """Remove what the migration made outside source and target data, once the gate is open."""
-    return decommission(task, task.parameters["outcome"], task.parameters["confirm"])
+    return decommission(task, keeper_of(task), task.parameters["outcome"], task.parameters["confirm"])
 
 
-def decommission(task: Task, outcome: str = "completed", confirm: str | None = None) -> dict:
+def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | None = None) -> dict:
     """Remove what the migration made, write the final record, and return the result of the module cleanup.
 
+    :param keeper: of the request's provider, see M(keepers)
     :raises GateRefused: while anything speaks against it
     :raises InvalidRequest: when giving up is not confirmed, or is not what this migration is due
     """
-    record = read_final_record(task.layout, task.request)
+    record = keeper.recall()
     if record:
-        return finish(task, record)
-    backend = HostBackend(task.request, task.layout, {})
-    backend.check_identity()
-    progress = backend.status()
-    if progress["state"] == status.ABSENT and not os.path.isdir(task.layout.directory):
+        return finish(task, keeper, record)
+    progress = keeper.progress()
+    if progress["state"] == status.ABSENT and not keeper.known():
         return result(False, {}, [], [], [])
-    plan = cleanup.planned(task.layout, task.request)
+    plan = keeper.planned()
     verification: dict = {}
+    refusals = plan["refusals"]
     if outcome == "abandoned":
         check_abandonment(task, progress, confirm)
+        refusals = keeper.refusals()
         # The target of a migration that is given up is left as it is, and all that it keeps is named.
-        plan = {"remove": [], "keep": plan["keep"] + plan["remove"]}
+        plan = {**plan, "remove": [], "keep": plan["keep"] + plan["remove"]}
     else:
-        report, refusals = look_at_gate(task)
-        if refusals and task.check_mode:
-            return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
-        verification = digest_of(require_open_gate(report, refusals), None)
+        report, against = look_at_gate(task, keeper.circumstances(progress))
+        refusals = refusals + [reason for reason in against if reason not in refusals]
+    if refusals and task.check_mode:
+        return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
+    require_open_gate(refusals)
+    if outcome != "abandoned":
+        verification = digest_of(report, None)
     if standing(task.layout):
         plan["keep"].append(
             "source: the fence around its databases; module verification with 'fence: down' takes it down"
         )
-    plan["remove"] += [f"runtime server: {path}" for path in runtime.leftovers(task.layout)]
+    plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed = [] if outcome == "abandoned" else cleanup.clean_target(task.layout, task.request)
-    archived = cleanup.archive(task.layout) + keep_record(task.layout)
+    removed, handed_over = keeper.clean(outcome == "abandoned")
+    plan["keep"] += handed_over
+    plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
+    archived = keeper.archive() + keep_record(task.layout)
     if verification:
         verification["report"] = os.path.join(task.layout.archive, "verification.json")
     content = {
         "outcome": outcome,
         "finished_at": utc_now(),
-        "migration": {
-            **progress,
-            "current": [],
-            "slowest_tables": slowest_tables(task.layout.journal_file),
-            "timeline": next((path for path in archived if path.endswith("/timeline.html")), None),
-        },
         "verification": verification,
-        "runtime_server": read_json(task.layout.runtime_file) or {},
+        **keeper.recorded(progress, archived),
         "removed": plan["remove"],
         "kept": [*plan["keep"], *archived],
     }
     content["summary"] = summary(task, content)
-    record = write_final_record(task.layout, task.request, content)
-    return finish(task, record, removed)
+    record = keeper.record(content)
+    return finish(task, keeper, record, removed)
 
 
-def finish(task: Task, record: dict, removed: list | None = None) -> dict:
-    """Remove the migration's directory, which comes last: until then a crash leaves all that a second run needs."""
-    gone = [f"runtime server: {path}" for path in runtime.absent(task.layout, task.check_mode)]
+def finish(task: Task, keeper, record: dict, removed: list | None = None) -> dict:
+    """Take the runtime server away, which comes last: until then a crash leaves all that a second run needs.
+
+    :raises GateRefused: when it has come to be needed again since the final record was written
+    """
+    if keeper.leftovers() and removed is None:
+        require_open_gate([] if task.check_mode else keeper.refusals())
+    gone = [f"runtime server: {line}" for line in keeper.absent()]
     return result(bool(removed or gone), record, [*(removed or []), *gone], record["kept"], record["summary"])
 
 
@@ -114,8 +115,10 @@ def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
             f"Abandoning migration {name} needs its name: 'confirm' is {confirm!r}.",
             f"Set 'confirm: {name}' if it is to be given up; the target keeps what has arrived.",
         )
-    if progress["state"] == status.RUNNING:
-        raise InvalidRequest(f"Migration {name} is running.", "Cancel it first: module migration with state=cancelled.")
+    if progress["state"] not in (*status.SETTLED, status.QUEUED):
+        raise InvalidRequest(
+            f"Migration {name} is {progress['state']}.", "Cancel it first: module migration with state=cancelled."
+        )
     if progress["state"] == status.COMPLETED:
         raise InvalidRequest(
             f"Migration {name} is completed, not failed or cancelled.", "Leave 'outcome' at completed."
@@ -130,14 +133,27 @@ def summary(task: Task, content: dict) -> list:
     totals = verification["totals"]
     lines = [
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
-        f"       {progress['tables_done']} tables, {progress['rows_done']} rows, {human_bytes(progress['bytes_done'])} in "
-        f"{human_seconds(progress['elapsed_seconds'])}"
+        f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
         f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
         f"Report: {verification['report']}",
     ]
+    spent = content.get("runtime_server") or {}
+    if spent.get("hours") is not None:
+        cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
+        lines.append(f"Runtime server: {spent['name']}, {spent['hours']} hours{cost}.")
     if progress.get("warnings"):
         lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
     return lines
+
+
+def volume(progress: dict) -> str:
+    """Return how much was moved, as far as the provider counts it."""
+    parts = [f"{progress['tables_done']} tables"]
+    if progress["rows_done"] is not None:
+        parts.append(f"{progress['rows_done']} rows")
+    if progress["bytes_done"] is not None:
+        parts.append(human_bytes(progress["bytes_done"]))
+    return ", ".join(parts)

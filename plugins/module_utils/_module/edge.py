@@ -10,11 +10,13 @@ from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._core.errors import MigrationError
+from .._azure.migrations.properties_file import merged_with, read_properties_file
+from .._core.errors import InvalidRequest, MigrationError
 from .._core.final_record import read_final_record
 from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
+from .arguments import SERVICE
 
 
 class Task:
@@ -22,13 +24,14 @@ class Task:
 
     def __init__(self, module: AnsibleModule):
         self.module = module
-        self.parameters = module.params
         self.check_mode = module.check_mode
-        given = module.params
+        # Secrets that came from elsewhere than options; Ansible hides them in results from then on.
+        self.secrets: list = []
+        self.parameters = given = self.with_properties_file(module)
         self.request = Request.create(
             given["name"],
-            _set_words(given["source"]),
-            _set_words(given["target"]),
+            _set_words(given["source"] or {}),
+            _set_words(given["target"] or {}),
             given["databases"],
             given["provider"],
             given["mode"],
@@ -40,9 +43,39 @@ class Task:
         )
         self.layout = Layout.create(given["name"], given["state_directory"], given["archive_directory"])
 
-    def final_record(self) -> dict | None:
-        """Return the final record of this request, when the migration is over and cleaned up already."""
-        return read_final_record(self.layout, self.request)
+    def with_properties_file(self, module: AnsibleModule) -> dict:
+        """Return the module's parameters, together with what a properties file of the Azure CLI says.
+
+        :raises InvalidRequest: when it cannot be used, or contradicts an option
+        """
+        path = module.params.get("properties_file")
+        if not path:
+            return module.params
+        if module.params["provider"] != "azure":
+            raise InvalidRequest(
+                "'properties_file' is a file of the Azure CLI, and the provider is 'host'.",
+                "Remove it, or set 'provider: azure'.",
+            )
+        found = read_properties_file(path)
+        self.secrets = found.secrets
+        module.no_log_values.update(found.secrets)
+        for warning in found.warnings:
+            module.warn(warning)
+        defaults = {word: option.get("default") for word, option in SERVICE.items()}
+        return merged_with(module.params, found, defaults)
+
+    def final_record(self, here: bool = False) -> dict | None:
+        """Return the final record of this request, when the migration is over and cleaned up already.
+
+        :param here: look in the archive directory only
+        """
+        record = read_final_record(self.layout, self.request)
+        # Where there is a login to Azure, the service's records are asked as well: controllers come and go.
+        if here or record or self.request.provider != "azure" or "auth_source" not in self.parameters:
+            return record
+        from .keepers import keeper_of
+
+        return keeper_of(self).recall()
 
 
 def _set_words(words: dict) -> dict:
@@ -59,7 +92,9 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
     secrets = [(module.params.get(side) or {}).get("password") for side in ("source", "target")]
     secrets += [module.params.get(option) for option in ("signing_key", "secret", "oidc_token")]
     try:
-        result = action(Task(module))
+        task = Task(module)
+        secrets += task.secrets
+        result = action(task)
     except MigrationError as error:
         problem = error.as_dict()
         module.fail_json(

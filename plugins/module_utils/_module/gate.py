@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from .._core import status
 from .._core.errors import GateRefused
 from .._postgres.fence_standing import measured
-from .._transfer.backend import HostBackend
 from .._verify.carried_evidence import doubts
 from .._verify.evidence import collect
 from .._verify.gate import evaluate, refusal
@@ -20,22 +19,14 @@ from .._verify.signature import SignatureRefused, check
 from .edge import Task
 
 
-def look_at_gate(task: Task) -> tuple:
-    """Return C((report, refusals)); no refusals means that the gate is open."""
-    backend = HostBackend(task.request, task.layout, {})
-    backend.check_identity()
-    state = backend.status()["state"]
-    # Another migration on this host is served by an engine of its own; it does not need this one's directory.
-    circumstances = {"migration_state": state, "other_users": [], "runtime_is_endpoint": None}
-    return judge(task, circumstances, look=state == status.COMPLETED)
-
-
-def judge(task: Task, circumstances: dict, look: bool) -> tuple:
+def look_at_gate(task: Task, circumstances: dict) -> tuple:
     """Return C((report, refusals)) from the evidence that was handed in, or else collected here.
 
+    No refusals means that the gate is open.
+
     :param circumstances: C({migration_state, other_users, runtime_is_endpoint}), see M(evidence.collect)
-    :param look: whether looking at both servers is worth the while
     """
+    look = circumstances["migration_state"] == status.COMPLETED
     now = datetime.now(timezone.utc)
     carried = task.parameters["evidence"]
     if carried is not None:
@@ -56,6 +47,7 @@ def judge(task: Task, circumstances: dict, look: bool) -> tuple:
         now=now,
         accept_warnings=task.parameters["accept_warnings"],
         accept_sample=task.parameters["accept_sample"],
+        accept_overrides=task.parameters["accept_overrides"],
     )
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
     return report, against + [reason for reason in reasons if not against or not about_report(reason)]
@@ -88,12 +80,11 @@ def signature_refusals(report: dict, parameters: dict) -> list:
     return []
 
 
-def require_open_gate(report: dict | None, against: list) -> dict:
-    """Return the report that opens the gate.
+def require_open_gate(against: list) -> None:
+    """Go on only when nothing is I(against) it.
 
-    :raises GateRefused: with every reason I(against) it
+    :raises GateRefused: with every reason
     """
     if against:
         reasons = " ".join(f"[{reason['code']}] {reason['msg']} {reason['hint']}" for reason in against)
         raise GateRefused(f"Nothing was removed. {reasons}", "", {"reasons": against})
-    return report

@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import time
+
+from .._azure.errors import AzureError
+from .._checks.page import render
+from .._checks.registry import RULES
 from .._checks.report import summary, to_json
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
-from .._core.files import make_private_directory, write_json
+from .._core.files import make_private_directory, write_json, write_private
 from .._core.findings import FAILED, SUCCEEDED, WARNING
 from .._transfer.backend import default_jobs
+from .._transfer.estimate import estimate
 from .._transfer.target_database import own_databases
 from .edge import Task
 
 REASONS_SHOWN = 5
+# What a start does not wait for, since it tells nothing that could stop it: measurements, and what is tried out.
+NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database")
 
 
 def own(task: Task) -> frozenset:
@@ -25,74 +35,151 @@ def own(task: Task) -> frozenset:
 
 def findings_of(task: Task, **selection) -> list:
     """Run the checks for the task's request."""
-    try:
-        resumed = own(task)
-    except Exception:  # what is wrong with the target is for its own check to say
-        resumed = frozenset()
+    resumed: frozenset = frozenset()
+    if not asks_azure_alone(selection):
+        with contextlib.suppress(Exception):  # what is wrong with the target is for its own check to say
+            resumed = own(task)
     return run_checks(
         task.request,
         task.layout,
         bin_directory=task.parameters["bin_directory"],
         own_databases=resumed,
         jobs=task.parameters.get("jobs") or default_jobs(),
+        rules=rules_of(task),
         **selection,
     )
+
+
+def asks_azure_alone(selection: dict) -> bool:
+    """Tell whether only rules are asked for that ask Resource Manager."""
+    only = selection.get("only") or []
+    return bool(only) and all(str(name).startswith("azure-") for name in only)
+
+
+def rules_of(task: Task) -> tuple:
+    """Return the rules that there are for the task's provider; those of Azure need a login."""
+    if task.request.provider != "azure" or "auth_source" not in task.parameters:
+        return RULES
+    from .._azure.rules import azure_rules
+    from .azure_session import scene_of
+
+    return (*RULES, *azure_rules(scene_of(task)))
 
 
 def in_words(findings: list) -> str:
     """Return failed findings as sentences."""
     sentences = [
-        f"{finding.title}: {finding.found} (expected: {finding.expected}). {finding.remedy}" for finding in findings
+        f"{finding.title} ({finding.object}): {finding.found} (expected: {finding.expected}). {finding.remedy}"
+        for finding in findings
     ]
     more = f" And {len(findings) - REASONS_SHOWN} more." if len(findings) > REASONS_SHOWN else ""
     return " ".join(sentences[:REASONS_SHOWN]) + more
 
 
-def require_ready(task: Task) -> None:
-    """Refuse to start a migration that is going to fail, before anything is touched.
+def require_ready(task: Task) -> list:
+    """Refuse to start a migration that is going to fail, before anything is touched; return all findings.
 
     :raises PreconditionFailed: with every failed finding
     """
-    failed = [finding for finding in findings_of(task) if finding.status == FAILED]
+    findings = findings_of(task, exclude=NOT_AT_START)
+    failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
             in_words(failed),
             "Put these right, or look at all findings with module premigration_check.",
             {"findings": [finding.as_dict() for finding in failed]},
         )
+    return findings
+
+
+class Expectation:
+    """What the transfer engine expects of time and disk; asked for at most once, and by whoever wants to know first."""
+
+    def __init__(self, task: Task, scratch: bool):
+        self.task = task
+        self.scratch = scratch
+        self.known: dict = {}
+        self.tried = False
+
+    def __call__(self) -> dict:
+        """Return C(_transfer.estimate)'s answer, or an empty dictionary when there is none to be had."""
+        if not self.tried and self.task.request.provider == "host":
+            self.tried = True
+            given = self.task.parameters
+            try:
+                self.known = estimate(
+                    self.task.request,
+                    given["jobs"] or default_jobs(),
+                    given["max_bytes_per_second"],
+                    measured=self.scratch,
+                )
+            except Exception:  # no check fails for want of an estimate; what is unreachable has findings of its own
+                self.known = {}
+        return self.known
 
 
 def check(task: Task) -> dict:
     """Run the checks that are asked for and fail as C(fail_on) says."""
-    record = task.final_record()
+    empty = {
+        "changed": False,
+        "findings": [],
+        "summary": {},
+        "estimate": {},
+        "probed": [],
+        "report": None,
+        "page": None,
+    }
+    record = None
+    with contextlib.suppress(AzureError):  # what is wrong with Azure is for its own checks to say
+        record = task.final_record()
     if record:
-        return {"changed": False, "findings": [], "summary": {}, "state": "decommissioned", "report": None}
+        return {**empty, "state": "decommissioned"}
     given = task.parameters
+    begun = time.monotonic()
+    # Whoever asks what would happen is not answered by making it happen.
+    expectation = Expectation(task, scratch=given["scratch"] and not task.check_mode)
+    probed: list = []
     findings = findings_of(
         task,
         only=given["only"],
+        levels=given["levels"],
         exclude=given["exclude"],
         severities=given["severities"],
-        accept=given["accept"],
+        accept=[{key: value for key, value in entry.items() if value is not None} for entry in given["accept"]],
+        estimator=expectation,
+        probes=() if task.check_mode else given["probe"],
+        written=probed,
     )
-    report = to_json(task.request, findings)
-    path = None
-    if given["report_directory"]:
-        path = f"{given['report_directory']}/premigration-{task.request.name}.json"
-        if not task.check_mode:
-            make_private_directory(given["report_directory"])
-            write_json(path, report)
+    if expectation.scratch and expectation.tried:
+        probed.append(f"temporary tables filled on {task.request.target.address} and rolled back")
+    report = to_json(task.request, findings, RULES, estimate=expectation.known, seconds=time.monotonic() - begun)
+    path, page = write(task, report)
     result = {
-        "changed": False,
+        "changed": bool(probed),
         "state": "checked",
-        "findings": [finding.as_dict() for finding in findings],
+        "findings": report["findings"],
         "summary": summary(findings),
+        "estimate": expectation.known,
+        "probed": probed,
         "report": path,
+        "page": page,
     }
     grave = {"failed": (FAILED,), "warning": (FAILED, WARNING), "never": ()}[given["fail_on"]]
     against = [finding for finding in findings if finding.status in grave]
     if against:
         result["failure"] = in_words(against)
         # What is well is left out of an error, where it would bury the rest.
-        result["findings"] = [finding.as_dict() for finding in findings if finding.status != SUCCEEDED]
+        result["findings"] = [finding for finding in report["findings"] if finding["status"] != SUCCEEDED]
     return result
+
+
+def write(task: Task, report: dict) -> tuple:
+    """Write the report as JSON and as a page where that was asked for; return their paths, None for what was not."""
+    directory = task.parameters["report_directory"]
+    if not directory or task.check_mode:
+        return None, None
+    make_private_directory(directory)
+    path, page = (os.path.join(directory, f"premigration.{ending}") for ending in ("json", "html"))
+    write_json(path, report)
+    write_private(page, render(report))
+    return path, page

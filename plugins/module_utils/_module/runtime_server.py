@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from .._core.files import read_json
-from .._transfer import runtime
+from .._core.findings import SUCCEEDED
 from .cleanup import decommission
 from .edge import Task, difference
+from .gate import require_open_gate
+from .keepers import keeper_of
 
 
 def ensure(task: Task) -> dict:
     """Bring the runtime server to the state that is asked for."""
+    keeper = keeper_of(task)
+    record = keeper.recall()
     if task.parameters["state"] == "absent":
-        return remove(task)
-    record = task.final_record()
+        return remove(task, keeper, record)
     if record:
         return {
             "changed": False,
@@ -23,36 +25,42 @@ def ensure(task: Task) -> dict:
             "runtime_server": record["runtime_server"],
             "changes": [],
             "refusals": [],
+            "findings": [],
+            "operation": None,
         }
-    facts, changes = runtime.present(task.request, task.layout, task.parameters["bin_directory"], task.check_mode)
+    facts, changes, pending = keeper.present()
     return {
         "changed": bool(changes),
-        "state": "present",
+        "state": pending or "present",
         "runtime_server": facts,
         "changes": changes,
         "refusals": [],
+        "findings": [finding.as_dict() for finding in keeper.findings if finding.status != SUCCEEDED],
+        "operation": keeper.operation,
         "diff": difference([], changes, "runtime server"),
     }
 
 
-def remove(task: Task) -> dict:
+def remove(task: Task, keeper, record: dict | None) -> dict:
     """Remove the runtime server once nothing needs it any more.
 
     A migration that has begun ends only by way of the gate and leaves a final record: taking its runtime server away is
     the same as cleaning up after it.
     """
-    paths = runtime.leftovers(task.layout)
-    if paths and not task.final_record() and read_json(task.layout.request_file):
-        ended = decommission(task)
-        gone = ended["removed"]
+    if not record and keeper.begun():
+        ended = decommission(task, keeper)
         if ended["refusals"]:
             return {**answer("refused", []), "changed": False, "refusals": ended["refusals"]}
-    else:
-        gone = runtime.absent(task.layout, task.check_mode) if paths else []
-    return answer("absent", gone)
+        return answer(keeper.pending or "absent", ended["removed"], keeper.operation)
+    refusals = keeper.refusals(asked=not record)
+    if refusals and task.check_mode:
+        return {**answer("refused", []), "changed": False, "refusals": refusals}
+    require_open_gate(refusals)
+    gone = keeper.absent()
+    return answer(keeper.pending or "absent", gone, keeper.operation)
 
 
-def answer(state: str, gone: list) -> dict:
+def answer(state: str, gone: list, operation: str | None = None) -> dict:
     """Return the module's result after a removal."""
     return {
         "changed": bool(gone),
@@ -60,17 +68,17 @@ def answer(state: str, gone: list) -> dict:
         "runtime_server": {},
         "changes": gone,
         "refusals": [],
+        "findings": [],
+        "operation": operation,
         "diff": difference(gone, [], "runtime server"),
     }
 
 
 def inform(task: Task) -> dict:
     """Report what the runtime server offers, without changing anything."""
-    record = task.final_record()
+    keeper = keeper_of(task)
+    record = keeper.recall()
     if record:
         return {"changed": False, "state": "decommissioned", "runtime_server": record["runtime_server"]}
-    provisioned = read_json(task.layout.runtime_file) or {}
-    facts = runtime.inspect(task.request, task.layout, task.parameters["bin_directory"])
-    if provisioned:
-        facts["engine"] = provisioned["engine"]
-    return {"changed": False, "state": "present" if provisioned else "absent", "runtime_server": facts}
+    state, facts = keeper.inspect()
+    return {"changed": False, "state": state, "runtime_server": facts}

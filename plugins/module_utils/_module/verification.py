@@ -8,21 +8,27 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._core.errors import ConnectionFailed, PreconditionFailed
-from .._core.files import make_private_directory, read_json, write_json
+from .._core.errors import ConnectionFailed, PreconditionFailed, VerificationFailed
+from .._core.files import read_json
 from .._postgres.fence_standing import DOWN, UP, measured, put_up, standing, take_down
 from .._verify.carried_evidence import seal
 from .._verify.evidence import collect
 from .._verify.formats import RECHECK
-from .._verify.report import REPORT, read_report, write_report
-from .._verify.run import verify
-from .._verify.signature import sign
+from .._verify.report import REPORT, read_report
+from .._verify.verdict import MATCH, OVERRIDDEN
+from . import verifier
 from .edge import Task
 from .gate import stored_report
+from .verification_run import BASE, compare
 
-PASSING = "MATCH"
+PASSING = (MATCH, OVERRIDDEN)
 DIFFERENCES_SHOWN = 20
 ROWS_SHOWN = 5
+# Parameters that are options of M(run.verify) by the same name.
+HANDED_ON = (
+    "jobs", "busy_percent", "ignore", "role_map", "owner_map", "exclude_schemas", "compare_as", "keys", "reveal_values",
+    "max_differences", "sample_fraction", "accept_sample", "method",
+)  # fmt: skip
 
 
 def digest_of(report: dict, path: str) -> dict:
@@ -34,9 +40,7 @@ def digest_of(report: dict, path: str) -> dict:
             # Empty where the comparison ended before the definitions were read.
             "errors": database["schema"].get("errors", [])[:DIFFERENCES_SHOWN],
             "warnings": len(database["schema"].get("warnings", [])),
-            "tables": [_short(table) for table in database["tables"] if table["verdict"] != "MATCH"][
-                :DIFFERENCES_SHOWN
-            ],
+            "tables": [_short(table) for table in database["tables"] if table["verdict"] != MATCH][:DIFFERENCES_SHOWN],
         }
         for database in report["databases"]
     ]
@@ -68,33 +72,14 @@ def _short(table: dict) -> dict:
     return short
 
 
-def compare(task: Task, directory: str, fence, watch) -> dict:
-    """Run the verification that the parameters ask for and return its report, signed if there is a key.
-
-    :param fence: measures the fence that stands when all is read; None without one
-    :param watch: takes the state of things about once a second
-    """
+def options_of(task: Task, directory: str) -> dict:
+    """Return what the parameters ask of M(verification_run.compare)."""
     given = task.parameters
-    report = verify(
-        task.request,
-        mode=given["check"],
-        jobs=given["jobs"],
-        busy_percent=given["busy_percent"],
-        watch=watch,
-        fence=fence,
-        ignore=given["ignore"],
-        role_map=given["role_map"],
-        keys=given["keys"],
-        reveal_values=given["reveal_values"],
-        max_differences=given["max_differences"],
-        sample_fraction=given["sample_fraction"],
-        accept_sample=given["accept_sample"],
-        method=given["method"],
-        base=read_report(os.path.join(directory, REPORT)) if given["check"] == RECHECK else None,
-    )
-    if given["signing_key"] or given["signing_ssh_key"]:
-        report["signature"] = sign(report, hmac_key=given["signing_key"], ssh_key=given["signing_ssh_key"])
-    return report
+    return {
+        **{word: given[word] for word in HANDED_ON},
+        "mode": given["check"],
+        BASE: os.path.join(directory, REPORT) if given["check"] == RECHECK else None,
+    }
 
 
 def nothing_compared(state: str, reason: str, changed: bool, fence: dict) -> dict:
@@ -102,6 +87,7 @@ def nothing_compared(state: str, reason: str, changed: bool, fence: dict) -> dic
     return {
         "changed": changed,
         "state": state,
+        "run_id": "",
         "fence": fence,
         "verification": {
             "verdict": "INCOMPLETE",
@@ -115,24 +101,6 @@ def nothing_compared(state: str, reason: str, changed: bool, fence: dict) -> dic
     }
 
 
-def watcher(task: Task):
-    """Return a function that keeps the migration's progress file, or None in check mode, which writes nothing."""
-    if task.check_mode:
-        return None
-    make_private_directory(task.layout.directory)
-    mine = {"pid": os.getpid(), "process_started": process_started(os.getpid())}
-    return lambda state: write_json(task.layout.verification_progress_file, {**state, **mine})
-
-
-def process_started(pid: int) -> str | None:
-    """Return when a process began, in the system's own clock; None without such a process."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rpartition(")")[2].split()[19]
-    except OSError:
-        return None
-
-
 def check(task: Task) -> dict:
     """Compare source and target, write the report, and fail on what C(fail_on) says."""
     given = task.parameters
@@ -142,32 +110,78 @@ def check(task: Task) -> dict:
         return nothing_compared("unfenced", "The fence was taken down; nothing was compared.", found["changed"], fence)
     record = task.final_record()
     if record:
-        return {"changed": False, "state": "decommissioned", "fence": {}, "verification": record["verification"]}
-    changed, evidence = False, None
-    if given["fence"] == UP:
+        done = {"changed": False, "state": "decommissioned", "fence": {}, "run_id": ""}
+        return {**done, "verification": record["verification"]}
+    changed, evidence, run_id = False, None, given["run_id"]
+    if given["fence"] == UP and not run_id:
         methods, grace = given["fence_methods"], given["fence_grace_seconds"]
         evidence, changed = put_up(task.request, task.layout, methods, grace, task.check_mode)
+    if task.check_mode:
+        return trial(task, changed, evidence)
+    run_id = run_id or begin(task)
+    seconds = given["wait_timeout"] if given["wait"] else verifier.AT_ONCE_SECONDS
+    ended = verifier.outcome(task, run_id, seconds, given["poll_interval"])
+    if ended is None:
+        if given["wait"]:
+            raise VerificationFailed(
+                f"The verification has not finished within {given['wait_timeout']} s; it goes on.",
+                "Run the task again to attach to it, or raise 'wait_timeout'.",
+                {"run_id": run_id, "progress": progress_of(task)},
+            )
+        result = nothing_compared("running", "It is not known yet: the verification runs.", changed, evidence or {})
+        return {**result, "run_id": run_id}
+    if ended["error"]:
+        verifier.raise_for(ended["error"])
+    return judged(task, read_report(ended["report"]), ended["report"], changed, evidence, run_id)
+
+
+def begin(task: Task) -> str:
+    """Start the verification as a process of its own, or find the one that runs already; return its C(run_id)."""
+    directory = directory_of(task)
+    if task.parameters["check"] == RECHECK:
+        read_report(os.path.join(directory, REPORT))  # what is wrong with it is said before anything is started
+    return verifier.start(
+        task,
+        options_of(task, directory),
+        keys_of(task),
+        report_directory=directory,
+        fenced=standing(task.layout) is not None,
+    )
+
+
+def directory_of(task: Task) -> str:
+    """Return where the report belongs."""
+    return task.parameters["report_directory"] or task.layout.report_directory
+
+
+def keys_of(task: Task) -> dict:
+    """Return what the report is to be signed with."""
+    return {"hmac_key": task.parameters["signing_key"], "ssh_key": task.parameters["signing_ssh_key"]}
+
+
+def trial(task: Task, changed: bool, evidence: dict | None) -> dict:
+    """Compare here and now, and write nothing."""
     fenced = standing(task.layout) is not None
-    directory = given["report_directory"] or task.layout.report_directory
     try:
-        measuring = (lambda: measured(task.request, task.layout)) if fenced else None
-        report = compare(task, directory, measuring, watcher(task))
+        report = compare(task.request, task.layout, options_of(task, directory_of(task)), keys_of(task), fenced=fenced)
     except ConnectionFailed as error:
         # A preview of the whole way comes by here before the target's databases have been made.
-        if task.check_mode and (error.details["side"], error.details["cause"]) == ("target", "database"):
+        if (error.details["side"], error.details["cause"]) == ("target", "database"):
             return nothing_compared("pending", f"There is nothing to compare yet: {error.msg}", changed, {})
         raise
-    path = None
-    if not task.check_mode:
-        make_private_directory(directory)
-        path = write_report(report, directory)
+    return judged(task, report, None, changed, evidence, "")
+
+
+def judged(task: Task, report: dict, path: str | None, changed: bool, evidence: dict | None, run_id: str) -> dict:
+    """Return the module's result for a report, which lies at I(path) unless nothing was to be written."""
     result = {
         "changed": changed,
         "state": "verified",
+        "run_id": run_id,
         "fence": report["source"]["fence"] or evidence or {},
         "verification": digest_of(report, path),
     }
-    if report["verdict"] != PASSING and given["fail_on"] == "difference":
+    if report["verdict"] not in PASSING and task.parameters["fail_on"] == "difference":
         where = f" The report is {path}." if path else ""
         result["failure"] = f"Source and target are not proven equal: {report['verdict']}. {report['reason']}{where}"
     return result
@@ -176,7 +190,11 @@ def check(task: Task) -> dict:
 def progress_of(task: Task) -> dict:
     """Return how far the verification that runs, or ran last, has come; empty without one."""
     found = read_json(task.layout.verification_progress_file) or {}
-    if found.get("state") == "running" and process_started(found.get("pid", 0)) != found.get("process_started"):
+    known = verifier.living(task)
+    if known and found.get("run_id") != known["run_id"]:
+        # It has only just begun.
+        return {"state": "running", "run_id": known["run_id"], "started_at": known["started_at"], "events": []}
+    if found.get("state") == "running" and not known:
         found["state"] = "interrupted"
     return found
 
@@ -184,21 +202,23 @@ def progress_of(task: Task) -> dict:
 def inform(task: Task) -> dict:
     """Read back the newest report, and collect the evidence of the gate when asked to.
 
-    :raises PreconditionFailed: when there is none; evidence says so itself
+    :raises PreconditionFailed: when there is none and no verification has run; evidence says so itself
     """
     result = {"changed": False, "state": "verified", "progress": {}, "evidence": {}}
     record = task.final_record()
     if record:
         return {**result, "state": "decommissioned", "verification": record["verification"]}
     result["progress"] = progress_of(task)
-    path = f"{task.parameters['report_directory'] or task.layout.report_directory}/{REPORT}"
-    if result["progress"].get("state") == "running":
+    path = os.path.join(directory_of(task), REPORT)
+    if verifier.living(task):
         return {**result, "state": "running", "verification": {}}
     if task.parameters["evidence"]:
         report, result["evidence"] = evidence_of(task, path)
         if report is None or report["request_hash"] != task.request.hash:
             return {**result, "state": "unverified", "verification": {}}
         return {**result, "verification": digest_of(report, path)}
+    if result["progress"] and not os.path.exists(path):
+        return {**result, "state": "unverified", "verification": {}}
     report = read_report(path)
     if report["request_hash"] != task.request.hash:
         raise PreconditionFailed(

@@ -23,6 +23,8 @@ KEY_SEED = 77
 
 # How a column becomes bytes. The last one is what every type can do.
 SEND, ARRAY_SEND, RECORD_SEND, TEXT = "send", "array_send", "record_send", "text"
+# The text of an expression that somebody put in the column's place.
+EXPRESSION = "expression"
 
 # Object identifiers below this one are the same on every server (FirstGenbkiObjectId, src/include/access/transam.h).
 FIRST_VARIABLE_OID = 10000
@@ -33,6 +35,9 @@ NAME_TYPES = frozenset(
     "regproc regprocedure regoper regoperator regclass regcollation regconfig regdictionary regnamespace regrole "
     "regtype regdatabase refcursor".split()
 )
+
+# Built-in types made of floating-point numbers that are no arrays, ranges or composites.
+FLOATS = frozenset("float4 float8 point lseg path box polygon line circle".split())
 
 # The functions are not documented, so each end has to show that it computes what the others do. Values measured on
 # 11 to 18, x86-64; machines of the other byte order give other ones and must not be trusted.
@@ -106,7 +111,8 @@ class Column:
 
     I(type_schema) and I(type_name) name the base type (domains are flattened); I(send) is the quoted, qualified send
     function or None; I(form) is the best form that this end can offer; I(type_text) is the type as people write it;
-    I(domain) says that the value has to be cast to the base type; I(generated) that it is computed on load.
+    I(domain) says that the value has to be cast to the base type; I(generated) that it is computed on load; I(floats)
+    that there are floating-point numbers in it. I(expression) is the SQL that is compared in its place, if any.
     """
 
     name: str
@@ -117,6 +123,8 @@ class Column:
     type_text: str
     domain: bool
     generated: bool
+    floats: bool = False
+    expression: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,35 @@ def _natural_form(oid: int, types: dict, utf8: bool) -> str:
     return SEND
 
 
+def _holds_floats(oid: int, types: dict) -> bool:
+    """Return whether values of type I(oid) print through floating-point numbers, whose text changed with 12."""
+    item = types[oid]
+    if item.schema == "pg_catalog" and item.name in FLOATS:
+        return True
+    parts = [item.base or None, item.element or None, item.subtype, *(item.fields or [])]
+    return any(_holds_floats(part, types) for part in parts if part)
+
+
+def with_expressions(columns: list, expressions: dict) -> list:
+    """Return I(columns), those in C({name: SQL}) read as the text of that SQL; one that this end lacks is added."""
+    known = {column.name: column for column in columns}
+    for name, sql in expressions.items():
+        own = known.get(name)
+        known[name] = Column(
+            name,
+            "",
+            "",
+            None,
+            EXPRESSION,
+            own.type_text if own else "",
+            False,
+            bool(own and own.generated),
+            False,
+            sql,
+        )
+    return list(known.values())
+
+
 def read_columns(connection, schema: str, table: str) -> list:
     """Return the M(Column)s of a table in the order of the table; virtual generated columns are left out.
 
@@ -216,6 +253,7 @@ def _columns(connection, condition: str, parameters: dict | None) -> dict:
             type_text=type_text,
             domain=types[oid].kind == "d",
             generated=bool(is_generated),
+            floats=_holds_floats(oid, types),
         )
         columns.setdefault((schema, table), []).append(column)
     return columns
@@ -256,6 +294,8 @@ def choose_forms(source_columns: list, target_columns: list) -> list:
 
 def operand(form: str, column: Column) -> str:
     """Return the SQL of I(column) of alias C(t), cast to the type whose send image I(form) takes."""
+    if form == EXPRESSION:
+        return f"({column.expression})::pg_catalog.text"
     sql = f"t.{quote_identifier(column.name)}"
     if column.domain:
         # The send functions of enums and other polymorphic ones do not take a domain.
@@ -265,7 +305,7 @@ def operand(form: str, column: Column) -> str:
 
 def _image(form: str, column: Column) -> str:
     """Return the SQL that turns I(column) of alias C(t) into bytes."""
-    if form == TEXT:
+    if form in (TEXT, EXPRESSION):
         return f"pg_catalog.textsend({operand(form, column)})"
     function = {ARRAY_SEND: "pg_catalog.array_send", RECORD_SEND: "pg_catalog.record_send"}.get(form, column.send)
     return f"{function}({operand(form, column)})"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host provider behind the five verbs that every provider answers to."""
+"""The host provider behind the verbs that every provider answers to."""
 
 from __future__ import annotations
 
@@ -86,8 +86,18 @@ class HostBackend:
         jobs = self.options.get("jobs") or default_jobs()
         return estimate(self.request, jobs, self.options.get("max_bytes_per_second"), measure)
 
-    def start(self) -> None:
-        """Start the engine, or resume what died.
+    def planned(self, goal: str) -> list:
+        """Return what would be done until I(goal) is reached, in sentences."""
+        if self.status()["state"] in (status.RUNNING, status.COMPLETED):
+            return []
+        return [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
+
+    def attach(self) -> list:
+        """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
+        return []
+
+    def start(self) -> list:
+        """Start the engine, or resume what died; return what was done, in sentences.
 
         :raises PreconditionFailed: when the runtime server has not been provisioned
         :raises TransferFailed: when the engine does not start
@@ -98,9 +108,11 @@ class HostBackend:
                 f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
             )
+        steps = self.planned("completed")
         self.store()
         interpreter = runtime.get("python") or sys.executable
         process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
+        return steps
 
     def store(self) -> None:
         """Write down the request, without secrets, and the options for the engine to find."""
@@ -136,6 +148,6 @@ class HostBackend:
         write_json(self.layout.cutover_file, {**order, "databases": databases, "asked_at": self.asked_at})
         return [f"cut over {', '.join(databases)} to {self.request.target.address}"]
 
-    def cancel(self) -> bool:
+    def cancel(self, dry: bool = False) -> bool:
         """Stop the engine; return False when none was running. What has arrived on the target stays there."""
-        return process.stop(self.layout)
+        return bool(process.living(self.layout)) if dry else process.stop(self.layout)

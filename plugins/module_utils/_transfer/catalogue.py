@@ -17,8 +17,8 @@ NOT_OF_EXTENSION = (
 )
 
 # Binary COPY is safe where the image means the same on both servers: built-in types other than those that carry
-# object numbers (reg*, aclitem) or cannot read what they write (an empty tsquery), and enums, whose image is the label. Arrays and composites of user types carry the
-# number of the type, which differs on the target.
+# object numbers (reg*, aclitem) or cannot read what they write (an empty tsquery), and enums, whose image is the
+# label. Arrays and composites of user types carry the number of the type, which differs on the target.
 TABLES = f"""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
        pg_catalog.pg_indexes_size(c.oid) AS index_bytes, c.relispartition AS is_partition,

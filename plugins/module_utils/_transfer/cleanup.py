@@ -12,20 +12,18 @@ from .._core.files import make_private_directory
 from .._core.layout import Layout
 from .._core.request import Request
 from .._postgres.connection import connect
-from . import marker, roles
+from . import lent, marker, roles
 from .progress import inventory
 from .target_database import databases_of
+
+MEMBERSHIP = "target: membership of the migration user in"
 
 
 def planned(layout: Layout, request: Request) -> dict:
     """Return C({remove: [...], keep: [...]}) of the target, from the inventory of created things."""
     created = inventory(layout.journal_file)
     remove = [f"target: schema {marker.SCHEMA} in database {database}" for database in request.databases]
-    remove += [
-        f"target: membership of the migration user in {thing['name']}"
-        for thing in created
-        if thing["kind"] == "membership"
-    ]
+    remove += [f"{MEMBERSHIP} {thing['name']}" for thing in created if thing["kind"] == "membership"]
     keep = [
         f"target: {thing['kind']} {thing['name']}"
         for thing in reversed(created)
@@ -34,9 +32,13 @@ def planned(layout: Layout, request: Request) -> dict:
     return {"remove": remove, "keep": keep}
 
 
-def clean_target(layout: Layout, request: Request) -> list:
-    """Remove the helper schema from every database and give the borrowed memberships back; return what went."""
+def clean_target(layout: Layout, request: Request) -> tuple:
+    """Remove the helper schema from every database and give the borrowed memberships back.
+
+    Returns C((removed, handed_over)): what went, and the memberships that another migration needs and takes back later.
+    """
     removed = []
+    borrowed = [thing["name"] for thing in inventory(layout.journal_file) if thing["kind"] == "membership"]
     administration = connect(request.target, "target")
     try:
         present = databases_of(administration)
@@ -46,17 +48,21 @@ def clean_target(layout: Layout, request: Request) -> list:
             session = connect(request.target, "target", database)
             try:
                 with session.cursor() as cursor:
-                    if marker.owner_of(cursor) == (request.name, request.hash):
-                        cursor.execute(f"DROP SCHEMA {marker.SCHEMA} CASCADE")
-                        removed.append(f"target: schema {marker.SCHEMA} in database {database}")
+                    ours = marker.owner_of(cursor) == (request.name, request.hash)
+                if ours:
+                    borrowed += lent.drop_helper_schema(session, request.name)
+                    removed.append(f"target: schema {marker.SCHEMA} in database {database}")
             finally:
                 session.close()
-        borrowed = [thing["name"] for thing in inventory(layout.journal_file) if thing["kind"] == "membership"]
+        borrowed = list(dict.fromkeys(borrowed))
+        heir = lent.hand_over(administration, request, borrowed)
+        if heir:
+            return removed, [f"{MEMBERSHIP} {role}, which migration {heir} needs" for role in borrowed]
         left = roles.leave_owners(administration, borrowed)
-        removed += [f"target: membership of the migration user in {role}" for role in left]
+        removed += [f"{MEMBERSHIP} {role}" for role in left]
     finally:
         administration.close()
-    return removed
+    return removed, []
 
 
 def archive(layout: Layout) -> list:

@@ -37,15 +37,22 @@ EPOCH = (2026, 1, 1, 0, 0, 0)
 
 
 def engine_sources() -> dict:
-    """Return C({path in the archive: source text}) of the engine and all that it imports from this collection.
+    """Return C({path in the archive: source text}) of the engine and all that it imports from this collection."""
+    return sources_of(MAIN, ROOMS)
+
+
+def sources_of(main: str, names) -> dict:
+    """Return C({path in the archive: source text}) of a program that begins with the source I(main).
 
     The sources are asked of the loaders that imported them, which works from a checkout as well as from inside a
     module's payload on a remote host.
+
+    :param names: rooms, and modules as C(room.module), that the program consists of; they have been imported
     """
-    sources = {"__main__.py": MAIN}
-    prefixes = tuple(f"{PACKAGE}.{room}" for room in ROOMS)
+    sources = {"__main__.py": main}
+    wanted = tuple(f"{PACKAGE}.{name}" for name in names)
     for name, module in sorted(sys.modules.items()):
-        if not name.startswith(prefixes) or module is None:
+        if module is None or not any(name == one or name.startswith(one + ".") for one in wanted):
             continue
         is_package = hasattr(module, "__path__")
         text = module.__spec__.loader.get_source(name)
@@ -54,9 +61,10 @@ def engine_sources() -> dict:
                 f"The source of {name} cannot be read.", "Install the collection with its sources."
             )
         sources[name.replace(".", "/") + ("/__init__.py" if is_package else ".py")] = text
-    parts = PACKAGE.split(".")
-    for length in range(1, len(parts) + 1):
-        sources.setdefault("/".join(parts[:length]) + "/__init__.py", "")
+    for path in list(sources):
+        parts = path.split("/")[:-1]
+        for length in range(1, len(parts) + 1):
+            sources.setdefault("/".join(parts[:length]) + "/__init__.py", "")
     return sources
 
 
@@ -84,16 +92,20 @@ def build(sources: dict) -> bytes:
     return buffer.getvalue()
 
 
-def engine_path(layout: Layout, sources: dict) -> str:
+def engine_path(layout: Layout, sources: dict, kind: str = "engine") -> str:
     """Return where an engine of this version, made of these sources for this interpreter, belongs."""
     tag = digest({"sources": sources, "interpreter": sys.implementation.cache_tag})[:12]
-    return os.path.join(layout.engine_directory, f"azpg-migrate-engine-{VERSION}-{tag}.pyz")
+    return os.path.join(layout.engine_directory, f"azpg-migrate-{kind}-{VERSION}-{tag}.pyz")
 
 
 def install(layout: Layout, check_mode: bool = False) -> tuple:
     """Install the engine unless it is there; return C((path, whether something changed))."""
-    sources = engine_sources()
-    path = engine_path(layout, sources)
+    return put(layout, engine_sources(), "engine", check_mode)
+
+
+def put(layout: Layout, sources: dict, kind: str, check_mode: bool = False) -> tuple:
+    """Write a program of these sources unless it is there; return C((path, whether something changed))."""
+    path = engine_path(layout, sources, kind)
     if os.path.exists(path):
         return path, False
     if not check_mode:

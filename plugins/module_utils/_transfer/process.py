@@ -163,9 +163,9 @@ def log_tail(layout: Layout, characters: int = 600) -> str:
         return "it has no log"
 
 
-def record_self(layout: Layout) -> None:
-    """Write down the calling process as this migration's engine."""
-    write_json(layout.process_file, describe_self())
+def record_self(layout: Layout, **more) -> None:
+    """Write down the calling process as this migration's engine, with what else there is to know of it."""
+    write_json(layout.process_file, {**describe_self(), **more})
 
 
 def stop(layout: Layout, timeout: float = STOP_SECONDS) -> bool:

@@ -142,6 +142,13 @@ def attributes(role: dict) -> list:
     return [plain, special]
 
 
+def missing_roles(target, plan: RolePlan) -> dict:
+    """Return the roles that the target lacks as C({source name: target name})."""
+    existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
+    names = {name: plan.names.get(name) for name in plan.roles}
+    return {name: final for name, final in names.items() if final is not None and final not in existing}
+
+
 def create_roles(target, plan: RolePlan, journal) -> list:
     """Create the roles that the target lacks, with memberships, settings and comments; return warnings for people.
 
@@ -149,11 +156,8 @@ def create_roles(target, plan: RolePlan, journal) -> list:
     where its user may read that; an ordinary user may not.
     """
     warnings, without = [], []
-    existing = {row["rolname"] for row in rows(target, "SELECT rolname FROM pg_catalog.pg_roles")}
-    for name, role in plan.roles.items():
-        final = plan.names.get(name)
-        if final is None or final in existing:
-            continue
+    for name, final in missing_roles(target, plan).items():
+        role = plan.roles[name]
         identifier = quote_identifier(final)
         journal.creating("target", None, "role", final)
         plain, special = attributes(role)
@@ -208,9 +212,9 @@ def setting_value(parameter: str, content: str) -> str:
     return quote_literal(content)
 
 
-def grant_memberships(target, plan: RolePlan) -> list:
-    """Grant the memberships that the target lacks; return warnings."""
-    warnings = []
+def missing_memberships(target, plan: RolePlan) -> list:
+    """Return C((group, member, statement)) for the memberships that the target lacks."""
+    missing = []
     present = {(row["role"], row["member"]): row for row in read_memberships(target)}
     for role, member, admin, inherit, may_set in plan.memberships:
         group, user = plan.names.get(role, role), plan.names.get(member)
@@ -222,7 +226,15 @@ def grant_memberships(target, plan: RolePlan) -> list:
         option = " WITH ADMIN OPTION" if admin else ""
         if inherit is not None and target.server_version >= 160000:
             option = f" WITH ADMIN {admin}, INHERIT {inherit}, SET {may_set}"
-        complaint = attempt(target, f"GRANT {quote_identifier(group)} TO {quote_identifier(user)}{option}")
+        missing.append((group, user, f"GRANT {quote_identifier(group)} TO {quote_identifier(user)}{option}"))
+    return missing
+
+
+def grant_memberships(target, plan: RolePlan) -> list:
+    """Grant the memberships that the target lacks; return warnings."""
+    warnings = []
+    for group, user, statement in missing_memberships(target, plan):
+        complaint = attempt(target, statement)
         if complaint:
             warnings.append(f"Membership of {user} in {group} was refused: {complaint}")
     return warnings
@@ -279,20 +291,26 @@ def join(target, names: list, journal) -> dict:
     return refused
 
 
-def leave_owners(target, owners: list) -> list:
-    """Take back the memberships that M(join_owners) gave to the migration's user; return the roles left."""
-    left = []
-    for owner in owners:
-        granted = value(
+def granted_by_oneself(target, names: list) -> list:
+    """Return those of the roles I(names) whose membership the current user has given itself."""
+    return [
+        name
+        for name in names
+        if value(
             target,
             "SELECT count(*) > 0 FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid"
             " JOIN pg_catalog.pg_roles u ON u.oid = m.member JOIN pg_catalog.pg_roles b ON b.oid = m.grantor"
             " WHERE g.rolname = %s AND u.rolname = current_user"
             " AND (current_setting('server_version_num')::int < 160000 OR b.rolname = current_user)",
-            (owner,),
+            (name,),
         )
-        if granted:
-            with target.cursor() as cursor:
-                cursor.execute(f"REVOKE {quote_identifier(owner)} FROM CURRENT_USER")
-            left.append(owner)
+    ]
+
+
+def leave_owners(target, owners: list) -> list:
+    """Take back the memberships that M(join_owners) gave to the migration's user; return the roles left."""
+    left = granted_by_oneself(target, owners)
+    for owner in left:
+        with target.cursor() as cursor:
+            cursor.execute(f"REVOKE {quote_identifier(owner)} FROM CURRENT_USER")
     return left

@@ -65,6 +65,13 @@ def schemas_and_extensions() -> dict:
             "pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace",
             "true",
         ),
+        "access method": query(
+            "NULL",
+            "quote_ident(m.amname)",
+            {"handler": "m.amhandler::regproc::text", "type": "m.amtype::text"},
+            "pg_am m",
+            f"m.oid >= 16384 AND {not_of_extension('pg_am', 'm.oid')}",
+        ),
         "language": query(
             "NULL",
             "quote_ident(l.lanname)",

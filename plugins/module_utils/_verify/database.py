@@ -15,17 +15,24 @@ from .._postgres.driver import psycopg2
 from .contents import compare_contents
 from .drill import DrillOptions
 from .expressions import Canonicaliser
-from .findings import sort_out
+from .findings import ERROR, is_ignored, sort_out
 from .formats import AUTO, COUNTS, SCHEMA, SERVER
 from .identity import counters
 from .inventory import read_inventory
+from .ledger import Ledger
+from .locales import compare_locales, read_locales
+from .overrides import expect, named, of_database
 from .parity import Rules, compare_inventories, object_counts
 from .pool import Pace, both_ends
 from .progress import Progress
 from .recheck_mode import entry_of, moved
+from .remarks import leftovers, unfinished
 from .roles import read_referenced
 from .session import Snapshot, settings
 from .verdict import FAILED, database_verdict
+
+# Definitions that differ and are named in one line.
+FEW = 4
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Options:
 
     I(asked_method) is what the user wants, I(method) what it comes to: server or client. I(base) is the earlier report
     of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions;
-    I(pace) says how hard these work.
+    I(pace) says how hard these work; I(overrides) are those of M(overrides.checked); I(run)
+    is the name of the run by which its sessions are known, I(ledger) remembers what was read.
     """
 
     mode: str
@@ -52,6 +60,9 @@ class Options:
     proofs: dict = field(default_factory=dict)
     own: dict = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    overrides: tuple = ()
+    run: str = ""
+    ledger: Ledger | None = None
 
 
 def empty_entry(name: str) -> dict:
@@ -63,11 +74,13 @@ def empty_entry(name: str) -> dict:
         "seconds": {},
         "counters": {},
         "target_counters": {},
+        "inventory": {"source": 0, "target": 0, "union": 0},
         "schema": {},
         "tables": [],
         "skipped": [],
         "sequences": [],
         "large_objects": {},
+        "remarks": [],
         "error": None,
         "referenced_roles": [],
         "verdict": FAILED,
@@ -81,6 +94,7 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     jobs = 1 if options.mode == SCHEMA else max(1, options.jobs)
     checked = options.method == SERVER
     written = {}
+    ledger = options.ledger.database(name) if options.ledger else None
     options.progress.begin(name)
 
     def before(side: str):
@@ -89,16 +103,19 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
             if options.base:
                 base, own = entry_of(options.base, name), options.own[side]
                 written[side] = moved(connection, side, options.base, base, options.proofs[side], now, own)
+            if ledger:
+                ledger.look(connection, side, options.proofs[side], now, options.own[side])
             return now
 
         return look
 
+    def snapshot(side: str) -> Snapshot:
+        end = getattr(request, side)
+        return Snapshot(end, side, name, jobs, words, before=before(side), checked=checked, run=options.run)
+
     try:
-        with (
-            Snapshot(request.source, "source", name, jobs, words, before=before("source"), checked=checked) as source,
-            Snapshot(request.target, "target", name, jobs, words, before=before("target"), checked=checked) as target,
-        ):
-            _compare(request, entry, source, target, options, written)
+        with snapshot("source") as source, snapshot("target") as target:
+            _compare(request, entry, source, target, options, written, ledger)
     except MigrationError as error:
         entry.update(error=error.as_dict(), verdict=FAILED)
     except psycopg2.Error as error:
@@ -109,37 +126,54 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
 
 
 def _compare(
-    request: Request, entry: dict, source: Snapshot, target: Snapshot, options: Options, written: dict
+    request: Request, entry: dict, source: Snapshot, target: Snapshot, options: Options, written: dict, ledger
 ) -> None:
     name, mode = entry["name"], options.mode
+    if ledger:
+        ledger.begin(source.before, target.before)
     entry["snapshot"] = {"source": source.position, "target": target.position}
     entry["counters"], entry["target_counters"] = source.before, target.before
     entry["referenced_roles"] = sorted(read_referenced(source.leader))
     ends = {"source": source, "target": target}
     entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
+    overridden = named(of_database(options.overrides, name), (source.leader, target.leader))
     began = time.monotonic()
     if mode != COUNTS:
-        findings, objects = _definitions(request, name, ends, options)
+        findings, objects = _definitions(request, entry, ends, options)
+        _tell(name, findings, options)
         entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
     if mode != SCHEMA:
-        findings += compare_contents(entry, ends, options, written)
+        findings += compare_contents(entry, ends, options, written, ledger)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
-    entry["schema"] = {"objects": objects, **sort_out(findings, options.ignore)}
+    entry["schema"] = {"objects": objects, **sort_out(expect(findings, overridden), options.ignore)}
     entry["verdict"] = database_verdict(entry)
 
 
-def _definitions(request: Request, name: str, ends: dict, options: Options) -> tuple:
+def _tell(name: str, findings: list, options: Options) -> None:
+    """Tell of definitions that differ, but for those that are accepted; one line for a handful."""
+    grave = [item for item in findings if item["severity"] == ERROR and not is_ignored(item, options.ignore)]
+    if grave:
+        said = ", ".join(f"{item['kind']} {item['object']}" for item in grave[:FEW])
+        more = f" and {len(grave) - FEW} more" if len(grave) > FEW else ""
+        options.progress.differs(f"{name}: definitions differ: {said}{more}")
+
+
+def _definitions(request: Request, entry: dict, ends: dict, options: Options) -> tuple:
     """Compare the inventories of both ends; return C((findings, {kind: [number, number]}))."""
+    name = entry["name"]
     options.progress.say(f"{name}: comparing the inventory of objects")
     known: dict = {}
     found = both_ends(lambda side: read_inventory(ends[side].leader, options.exclude_schemas, known))
     known.clear()
+    entry["remarks"] = unfinished(found["source"], found["target"])
+    entry["remarks"] += [item for side in ends for item in leftovers(ends[side].leader, side)]
+    order = compare_locales(*(read_locales(ends[side].leader) for side in ("source", "target")))
     words = settings(options.oldest_version)
     session = connect(request.target, "target", name, settings=words)
     try:
         objects = object_counts(found["source"], found["target"])
         canonicaliser = Canonicaliser(session, words)
-        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser), objects
+        return compare_inventories(found["source"], found["target"], options.rules, canonicaliser) + order, objects
     finally:
         session.close()

@@ -37,8 +37,9 @@ class DrillOptions:
 def drill(snapshots: dict, table: Table, key: Key | None, options: DrillOptions) -> dict:
     """Return the differences of a table whose fingerprints differ; an error becomes C(error) of the result.
 
-    C({on, key_kind, key, keys, missing, unexpected, changed, listed, complete, estimate, columns, differences, error}):
-    numbers as decimal strings; C(columns) is C({column: rows}) over the changed rows that were looked at. A difference
+    C({on, key_kind, key, keys, missing, unexpected, changed, listed, complete, estimate, columns, generated, differences,
+    error}): numbers as decimal strings; C(columns) is C({column: rows}) over the changed rows that were looked at, and
+    C(generated) names those columns of the table that are computed when rows are loaded. A difference
     is C({kind, key, key_hash, columns, likely, copies, place, values, sql}); C(likely) says that a table without a key
     had a missing and an unexpected row so alike that they are taken for one changed row.
     """
@@ -57,6 +58,7 @@ def drill(snapshots: dict, table: Table, key: Key | None, options: DrillOptions)
         "complete": False,
         "estimate": "0",
         "columns": {},
+        "generated": [column.name for column in table.columns.get("source", ()) if column.generated],
         "differences": [],
         "error": "",
     }

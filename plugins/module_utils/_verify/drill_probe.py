@@ -10,10 +10,10 @@ table get the same kind. A row's I(identity) is the 64-bit hash of its key, or o
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .._postgres.fingerprint import column_hash, guarded, key_hash, row_hash
-from .._postgres.quoting import qualified, quote_identifier
+from .._postgres.fingerprint import EXPRESSION, TEXT, column_hash, guarded, key_hash, operand, row_hash
+from .._postgres.quoting import qualified
 from .client_hash import BinaryRows, copy_query, operands, row_digest, short_digest, stream
 from .tables import Table
 
@@ -83,8 +83,9 @@ class ServerProbe:
     def _of(self, what: str, identities, deep=()) -> list:
         flags = f"ARRAY[{', '.join('true' if one in deep else 'false' for one in identities)}]"
         wanted = f"ROWS FROM (pg_catalog.unnest({array(identities, False)}), pg_catalog.unnest({flags}))"
-        join = f"JOIN {wanted} w(identity, deep) ON w.identity = {self.identity}"
-        return self._ask(f"w.identity, {what}", join, end="GROUP BY w.identity")
+        join = f"JOIN {wanted} w(azpg_identity, azpg_deep) "
+        join += f"ON w.azpg_identity = {self.identity}"
+        return self._ask(f"w.azpg_identity, {what}", join, end="GROUP BY w.azpg_identity")
 
     def details(self, identities, deep=()) -> dict:
         """Return C({identity: Row}); only those in I(deep) come with the hashes of their columns."""
@@ -93,7 +94,7 @@ class ServerProbe:
         keys = [f'pg_catalog.min({self._text(name)} COLLATE "C")' for name in self.key]
         hashes = ", ".join(column_hash(form, self.known[name]) for name, form in self.table.forms)
         place = "pg_catalog.min(t.tableoid::pg_catalog.regclass::text || ' at ' || t.ctid::text)"
-        deeply = f"pg_catalog.min(CASE WHEN w.deep THEN ARRAY[{hashes}] END)"
+        deeply = f"pg_catalog.min(CASE WHEN w.azpg_deep THEN ARRAY[{hashes}] END)"
         found = self._of(", ".join(["pg_catalog.count(*)", place, deeply, *keys]), identities, set(deep))
         return {row[0]: Row(row[1], tuple(row[2].rpartition(" at ")[::2]), list(row[4:]), row[3]) for row in found}
 
@@ -108,7 +109,7 @@ class ServerProbe:
         return {row[0]: list(row[1:]) for row in self._of(", ".join(what), identities)}
 
     def _text(self, name: str) -> str:
-        return f"t.{quote_identifier(name)}::pg_catalog.text"
+        return shown(self.known[name])
 
 
 class ClientProbe:
@@ -120,6 +121,7 @@ class ClientProbe:
         self.key = [name for name, _form in key or []]
         self.positions = [self.names.index(name) for name in self.key]
         self.items = operands(table, side)
+        self.known = {column.name: column for column in table.columns[side]}
         whole = table.facts["kind"] == "p"
         self.relation = f"{'' if whole else 'ONLY '}{qualified(table.schema, table.name)}"
         where = " AND ".join(conditions(getattr(table, side)["condition"]))
@@ -181,7 +183,7 @@ class ClientProbe:
 
         place = "t.tableoid::pg_catalog.regclass::text || ' at ' || t.ctid::text"
         if wanted:
-            self._scan(take, [place, *(f"t.{quote_identifier(name)}::pg_catalog.text" for name in self.key)])
+            self._scan(take, [place, *(shown(self.known[name]) for name in self.key)])
         return found
 
     def values(self, identities, columns) -> dict:
@@ -192,10 +194,15 @@ class ClientProbe:
             if identity in wanted and identity not in found:
                 found[identity] = [None if one is None else one.decode("utf-8", "replace") for one in extra]
 
-        cut = f"::pg_catalog.text, {LONGEST_VALUE + 1})"
         if wanted:
-            self._scan(take, [f'pg_catalog."left"(t.{quote_identifier(name)}{cut}' for name in columns])
+            texts = [f'pg_catalog."left"({shown(self.known[name])}, {LONGEST_VALUE + 1})' for name in columns]
+            self._scan(take, texts)
         return found
+
+
+def shown(column) -> str:
+    """Return the SQL of what people are shown of a M(Column): its text, or that of the expression in its place."""
+    return operand(EXPRESSION if column.expression else TEXT, replace(column, domain=False))
 
 
 def conditions(condition: str | None) -> list:

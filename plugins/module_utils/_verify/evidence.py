@@ -13,7 +13,7 @@ from .._core.request import Request
 from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
 from .identity import identity, open_writers, static_proof
-from .recheck import proof_holds, recheck
+from .recheck import left_out, proof_holds, recheck
 from .sequences import is_behind, read_sequences
 from .session import open_session
 
@@ -67,7 +67,7 @@ def collect(
             evidence[side] = {"error": redact(" ".join(str(error).split()), request.secret_values)}
     if any("error" in evidence[side] for side in ("source", "target")):
         return evidence
-    evidence["sequences"] = _sequences(request, progress)
+    evidence["sequences"] = _sequences(request, left_out(report))
     proof = evidence["static"]["proof"]
     if report and isinstance(report.get("source"), dict) and report.get("databases"):
         evidence["static"]["holds"] = proof_holds(report["source"].get("static_proof"), proof)
@@ -76,7 +76,7 @@ def collect(
     return evidence
 
 
-def _sequences(request: Request, progress) -> dict:
+def _sequences(request: Request, excluded) -> dict:
     """Read the sequences of both ends again: nextval() mostly leaves no trace in the write position."""
     result = {"checked": 0, "behind": [], "unreadable": []}
     for name in request.databases:
@@ -85,7 +85,7 @@ def _sequences(request: Request, progress) -> dict:
             for side, endpoint in (("source", request.source), ("target", request.target)):
                 session = open_session(endpoint, side, name, quiet_settings())
                 try:
-                    ends.append(read_sequences(session, ("azpg_migrate",)))
+                    ends.append(read_sequences(session, excluded))
                 finally:
                     session.close()
         except (MigrationError, psycopg2.Error) as error:

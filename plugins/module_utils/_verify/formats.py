@@ -19,6 +19,12 @@ MODES = (SCHEMA, COUNTS, FULL, SAMPLE, RECHECK)
 AUTO, SERVER, CLIENT = "auto", "server", "client"
 METHODS = (AUTO, SERVER, CLIENT)
 
+# What tools keep for themselves in the databases that they move.
+HELPER_SCHEMAS = {
+    "azpg_migrate": "holds what this collection keeps on the target until cleanup",
+    "pgcopydb": "holds what pgcopydb, which Azure's migration service uses too, keeps on the source",
+}
+
 
 def rests_on_full(report: dict) -> bool:
     """Return whether a report is of mode full, or a chain of rechecks that ends in one."""

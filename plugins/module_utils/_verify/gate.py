@@ -13,6 +13,7 @@ from .formats import ALGORITHMS, FORMAT, SAMPLE, rests_on_full
 from .identity import same_server
 from .recheck import DIFFERS, PASSED
 from .signature import content
+from .verdict import MATCH, OVERRIDDEN
 
 # Clocks of two hosts may differ by so much without anything being wrong.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -21,7 +22,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 CODES = frozenset(
     "report-missing report-unreadable report-format report-digest report-undated report-from-future report-expired "
     "signature-missing signature-kind signature-key signature-edited signature-malformed "
-    "mode-not-full verdict-mismatch verdict-incomplete verdict-error verdict-unknown warnings-not-accepted "
+    "mode-not-full verdict-mismatch verdict-incomplete verdict-error verdict-unknown warnings-not-accepted overrides-not-accepted "
     "foreign-request source-identity target-identity source-unreadable target-unreadable "
     "migration-not-completed runtime-in-use runtime-is-endpoint fence-open fence-unmeasured "
     "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable "
@@ -47,7 +48,13 @@ def moment(text) -> datetime | None:
 
 
 def evaluate(
-    report: dict | None, evidence: dict, *, now: datetime, accept_warnings=(), accept_sample: bool = False
+    report: dict | None,
+    evidence: dict,
+    *,
+    now: datetime,
+    accept_warnings=(),
+    accept_sample: bool = False,
+    accept_overrides: bool = False,
 ) -> list:
     """Return every reason C({code, msg, hint}) against deleting the runtime server; an empty list allows it.
 
@@ -55,6 +62,7 @@ def evaluate(
     :param evidence: what M(evidence.collect) returned
     :param now: the present, with a time zone
     :param accept_sample: open for a report of mode sample too, if that says so itself and nothing was written since
+    :param accept_overrides: open for a report too in which expressions stand in the place of columns
     :param accept_warnings: rules whose warnings are accepted; empty accepts all, since the runtime server holds no data
     """
     reasons = _circumstances(evidence) + _fence(evidence.get("fence"))
@@ -65,7 +73,7 @@ def evaluate(
         return whole + reasons
     return (
         reasons
-        + _content(report, accept_warnings, accept_sample)
+        + _content(report, accept_warnings, accept_sample, accept_overrides)
         + _time(report, now)
         + _identities(report, evidence)
         + _stillness(evidence)
@@ -145,7 +153,7 @@ def _fence(fence: dict | None) -> list:
     ]
 
 
-def _content(report: dict, accept_warnings, accept_sample: bool) -> list:
+def _content(report: dict, accept_warnings, accept_sample: bool, accept_overrides: bool) -> list:
     """Refuse by what the report says."""
     reasons = []
     sampled = accept_sample and report.get("mode") == SAMPLE and report.get("accept_sample") is True
@@ -158,7 +166,15 @@ def _content(report: dict, accept_warnings, accept_sample: bool) -> list:
             )
         )
     verdict = report.get("verdict")
-    if verdict != "MATCH":
+    if verdict == OVERRIDDEN and not accept_overrides:
+        reasons.append(
+            refusal(
+                "overrides-not-accepted",
+                "The report rests on expressions that stand in the place of columns ('compare_as').",
+                "Read which in the report; set 'accept_overrides: true' here if that is meant.",
+            )
+        )
+    elif verdict not in (MATCH, OVERRIDDEN):
         code = f"verdict-{verdict.lower()}" if verdict in ("MISMATCH", "INCOMPLETE", "ERROR") else "verdict-unknown"
         reasons.append(
             refusal(

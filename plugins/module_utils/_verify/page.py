@@ -12,6 +12,7 @@ from .page_style import STYLE
 
 VERDICTS = {
     "MATCH": ("good", "Everything arrived"),
+    "MATCH_WITH_OVERRIDES": ("good", "Everything arrived, but for what is not meant to be the same"),
     "MISMATCH": ("bad", "Source and target differ"),
     "INCOMPLETE": ("open", "Not everything could be compared"),
     "ERROR": ("bad", "The verification failed"),
@@ -55,6 +56,7 @@ def render(report: dict) -> str:
         _not_checked(report),
         *(_database(entry) for entry in report["databases"]),
         _roles(report["roles"]),
+        _again(report),
         _method(report),
     ]
     return document(title, STYLE, "".join(body))
@@ -99,6 +101,9 @@ def _facts(report: dict) -> str:
         facts += (
             ("Fence", f"{', '.join(fence.get('methods', ()))} on the source, measured when all was read: {said}"),
         )
+    if report["resumed"]["pieces"]:
+        said = f"{report['resumed']['pieces']} pieces of tables that an earlier run had read, and that nobody wrote to since"
+        facts += (("Taken over", f"{said} ({', '.join(report['resumed']['runs'])})"),)
     signature = report.get("signature")
     if signature:
         facts += (("Signature", SIGNATURES.get(signature["kind"], signature["kind"])),)
@@ -135,11 +140,27 @@ def _limits(report: dict) -> str:
 def _not_checked(report: dict) -> str:
     items = [f"{item['what']}: {item['why']}" for item in report["excluded"]]
     items += [f"{item['name']}: {item['reason']}" for item in report["totals"]["skipped"]]
-    if report["totals"]["ignored"]:
-        items.append(f"{report['totals']['ignored']} differences that fit the patterns given under 'ignore'")
+    items += [
+        f"{item['database']}, {item['table']}.{item['column']}: {item['expression']} was compared in its place"
+        for item in report["overrides"]
+    ]
+    items += [
+        f"{table['name']}.{column}: floating-point numbers at 15 digits only, as an end older than 12 prints them"
+        for entry in report["databases"]
+        for table in entry["tables"]
+        for column in table["fifteen_digits"]
+    ]
+    items += [_pattern(pattern) for pattern in report["ignore"]]
     items.append("passwords of roles, which no ordinary user can read")
     listed = "".join(f"<li>{text(item)}</li>" for item in items)
     return f"<section><h2>What was not compared</h2><ul>{listed}</ul></section>"
+
+
+def _pattern(pattern: dict) -> str:
+    """Return a pattern of differences that were ignored as people read it."""
+    words = ", ".join(f"{word} {pattern[word]}" for word in ("rule", "kind", "object", "attribute") if word in pattern)
+    reason = f" ({pattern['reason']})" if pattern.get("reason") else ""
+    return f"{pattern['n']} differences of definitions that were to be ignored: {words}{reason}"
 
 
 def _findings(title: str, items: list, kind: str, unfold: bool = True) -> str:
@@ -200,8 +221,28 @@ def _database(entry: dict) -> str:
         parts.append(
             f'<details class="findings bad" open><summary>Tables ({len(bad)})</summary><ul>{listed}</ul></details>'
         )
-    parts += [_section(entry["schema"]), _others(entry), _tables(entry["tables"]), _objects(entry["schema"])]
+    parts += [
+        _section(entry["schema"]),
+        _remarks(entry["remarks"]),
+        _others(entry),
+        _tables(entry["tables"]),
+        _objects(entry["schema"]),
+    ]
     return f"<section>{''.join(parts)}</section>"
+
+
+def _remarks(remarks: list) -> str:
+    if not remarks:
+        return ""
+    listed = "".join(
+        f"<li><b>{text(item['kind'])} {text(item['object'])}</b><p>{text(item['msg'])}</p>"
+        f'<p class="remedy">{text(item["remedy"])}</p></li>'
+        for item in remarks[:LONGEST_TABLE]
+    )
+    return (
+        f'<details class="findings"><summary>The same on both ends, and worth knowing ({len(remarks)})</summary>'
+        f"<ul>{listed}</ul></details>"
+    )
 
 
 def _others(entry: dict) -> str:
@@ -220,6 +261,25 @@ def _others(entry: dict) -> str:
 
 
 def _tables(tables: list) -> str:
+    if not tables:
+        return ""
+    empty = [table["name"] for table in tables if table["verdict"] == "MATCH" and table["rows"] == ["0", "0"]]
+    tables = [table for table in tables if table["name"] not in set(empty)]
+    return _with_rows(tables) + _without_rows(empty)
+
+
+def _without_rows(names: list) -> str:
+    """Return the tables of which nothing could be compared but that there is nothing."""
+    if not names:
+        return ""
+    more = f" and {len(names) - LONGEST_TABLE} more" if len(names) > LONGEST_TABLE else ""
+    return (
+        f"<details><summary>Tables without rows on both ends ({len(names)})</summary>"
+        f"<p>{text(', '.join(names[:LONGEST_TABLE]))}{more}</p></details>"
+    )
+
+
+def _with_rows(tables: list) -> str:
     if not tables:
         return ""
     seconds = {table["name"]: max(float(item or 0) for item in table["seconds"]) for table in tables}
@@ -273,6 +333,19 @@ def _roles(roles: dict) -> str:
     return (
         f"<section><h2>Roles</h2><p>{roles['roles']} roles and {roles['memberships']} memberships that the databases "
         f"refer to were compared.</p>{_section(roles)}</section>"
+    )
+
+
+def _again(report: dict) -> str:
+    """Say how to check what this page says, and how to check again."""
+    return (
+        "<section><h2>How to check again</h2><ul>"
+        "<li>Single rows: run the SQL of a difference on both servers.</li>"
+        "<li>After something was put right: module <code>azpg.migrate.verification</code> with <code>check: recheck</code> "
+        "reads only tables that differed or may have been written to since; <code>check: full</code> reads all.</li>"
+        f"<li>This report: <code>azpg.migrate.verification_info</code> checks its digest; it was made on "
+        f"{text(report['tool']['host'])} with {text(report['tool']['name'])} {text(report['tool']['version'])}, reading as "
+        f"{text(report['source']['user'])} on the source and {text(report['target']['user'])} on the target.</li></ul></section>"
     )
 
 

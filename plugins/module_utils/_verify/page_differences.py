@@ -11,6 +11,10 @@ from .._core.page import text
 MOST_ROWS = 100
 UNFOLDED = 10
 
+COMPUTED = (
+    "Only generated columns differ. They were computed anew when the rows were loaded: a function that they use, or the "
+    "collation or time zone that it depends on, is another one on the target."
+)
 WORDS = {"changed": "changed", "missing": "missing on the target", "unexpected": "only on the target"}
 
 
@@ -42,7 +46,10 @@ def _summary(diff: dict) -> str:
     found = "" if diff["complete"] else f" in what was looked at; about {diff['estimate']} rows differ in all"
     looked = sum(bool(item["columns"]) for item in diff["differences"])
     columns = sorted(diff["columns"].items(), key=lambda item: (-item[1], item[0]))
-    named = "".join(f"<li><code>{text(name)}</code> \u00d7 {number}</li>" for name, number in columns[:50])
+    named = "".join(
+        f"<li><code>{text(name)}</code> \u00d7 {number}{' (generated)' if name in diff['generated'] else ''}</li>"
+        for name, number in columns[:50]
+    )
     return (
         f"<p>{text(', '.join(counts) or 'No row could be told apart')}{text(found)} "
         f'<span class="quiet">({text(how)})</span></p>'
@@ -51,6 +58,7 @@ def _summary(diff: dict) -> str:
             if named
             else ""
         )
+        + (f'<p class="remedy">{COMPUTED}</p>' if columns and set(diff["columns"]) <= set(diff["generated"]) else "")
     )
 
 

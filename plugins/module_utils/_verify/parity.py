@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .expressions import DIFFERENT, EQUAL, EXPRESSIONS
 from .findings import (
@@ -27,6 +27,9 @@ ROLE_IN_IDENTITY = {
 }
 # Attributes that only help to find or rebuild an object.
 LOCATORS = frozenset(["table", "column", "name", "domain", "domain_base", "where", "raw_owner", "sql_definition"])
+# What every flexible server has, and how it differs from others.
+AZURE_ADMINISTRATOR = "azure_pg_admin"
+AZURE_EXTENSIONS = frozenset(["azure", "pgaadauth"])
 RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized view", "foreign table"])
 
 
@@ -34,17 +37,21 @@ RELATION_KINDS = frozenset(["table", "partitioned table", "view", "materialized 
 class Rules:
     """What makes a difference expected.
 
-    I(role_map) is C({source role: target role}); I(superusers) are the source's superusers; I(users) the migration
-    users C((source user, target user)), whose own grants are no part of what is migrated.
+    I(role_map) is C({source role: target role}), I(owner_map) the same for owners only; I(superusers) are the source's
+    superusers; I(users) the migration users C((source user, target user)), whose own grants are no part of what is
+    migrated; I(azure) says that the target is a flexible server of Azure.
     """
 
     role_map: dict
     superusers: frozenset
     users: tuple
+    owner_map: dict = field(default_factory=dict)
+    azure: bool = False
 
 
-def normalised(kind: str, objects: dict, role_map: dict, users) -> dict:
+def normalised(kind: str, objects: dict, role_map: dict, users, owner_map=None) -> dict:
     """Return I(objects) with mapped role names, access lists as sorted texts, and grants to I(users) left out."""
+    owner_map = owner_map or {}
 
     def name(role):
         return role_map.get(role, role)
@@ -55,6 +62,8 @@ def normalised(kind: str, objects: dict, role_map: dict, users) -> dict:
         for key in ("owner", "role"):
             if item.get(key):
                 item[key] = name(item[key])
+        if attributes.get("owner") in owner_map:
+            item["owner"] = owner_map[attributes["owner"]]
         if "acl" in item:
             item["acl"] = sorted(
                 f"{name(grantee) or '(owner)'} {privilege}{' with grant option' if grantable else ''}"
@@ -82,7 +91,8 @@ def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> di
             name,
             "An extension belongs to whoever installed it, on managed servers to the service's own role.",
         )
-    if raw_owner in rules.superusers and raw_owner not in rules.role_map and target["owner"] == rules.users[1]:
+    mapped = {*rules.role_map, *rules.owner_map}
+    if raw_owner in rules.superusers and raw_owner not in mapped and target["owner"] == rules.users[1]:
         return finding(
             EXPECTED,
             "superuser-owner",
@@ -102,7 +112,7 @@ def _owner(kind: str, name: str, source: dict, target: dict, rules: Rules) -> di
         attribute="owner",
         source=source["owner"],
         target=target["owner"],
-        remedy="Create the role on the target and run ALTER ... OWNER TO it, or map it with role_map.",
+        remedy="Create the role on the target and run ALTER ... OWNER TO it, or map it with role_map or owner_map.",
     )
 
 
@@ -129,6 +139,17 @@ def _access(kind: str, name: str, source: dict, target: dict, versions: tuple) -
 
 def _attributes(kind: str, name: str, source: dict, target: dict, rules, versions, canonicaliser) -> list:
     """Return the findings for one object that is on both ends."""
+    if kind == "schema" and name == "public" and rules.azure and target["owner"] == AZURE_ADMINISTRATOR:
+        return [
+            finding(
+                EXPECTED,
+                "azure-public-schema",
+                kind,
+                name,
+                "On a flexible server the schema public belongs to azure_pg_admin.",
+                remedy="Where the application creates objects in it: GRANT CREATE ON SCHEMA public TO <role>.",
+            )
+        ]
     if (
         kind == "schema"
         and name == "public"
@@ -149,6 +170,17 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
     for attribute in sorted(set(source) & set(target) - LOCATORS):
         left, right = source[attribute], target[attribute]
         if left == right:
+            continue
+        if attribute == "tablespace" and rules.azure:
+            findings.append(
+                finding(
+                    EXPECTED,
+                    "azure-tablespace",
+                    kind,
+                    name,
+                    "A flexible server has one tablespace; what lay in others lies there.",
+                )
+            )
             continue
         if attribute == "acl":
             item = _access(kind, name, source, target, versions)
@@ -202,7 +234,11 @@ def _missing(kind: str, name: str, item: dict) -> dict:
     )
 
 
-def _unexpected(kind: str, name: str) -> dict:
+def _unexpected(kind: str, name: str, rules: Rules) -> dict:
+    if kind == "extension" and rules.azure and name in AZURE_EXTENSIONS:
+        return finding(
+            EXPECTED, "azure-extension", kind, name, "The service itself has put the extension into the database."
+        )
     severity = WARNING if kind in WARNING_KINDS or kind in EXTRA_IS_WARNING else ERROR
     return finding(
         severity,
@@ -242,7 +278,7 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
                 for side, message in unreadable
             ]
             continue
-        left = normalised(kind, source.objects[kind], rules.role_map, rules.users)
+        left = normalised(kind, source.objects[kind], rules.role_map, rules.users, rules.owner_map)
         right = normalised(kind, target.objects[kind], {}, rules.users)
         for name, item in left.items():
             if item.get("table") in one_sided:
@@ -252,7 +288,7 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
             else:
                 findings.append(_missing(kind, name, item))
         extra = [name for name, item in right.items() if name not in left and item.get("table") not in one_sided]
-        findings += [_unexpected(kind, name) for name in extra]
+        findings += [_unexpected(kind, name, rules) for name in extra]
         if kind in RELATION_KINDS:
             one_sided |= set(left) ^ set(right)
         if kind == "index":

@@ -14,6 +14,10 @@ from typing import Callable
 EVERY = 1.0
 # Less than this share tells nothing of the rest.
 TELLING = 0.02
+# Things worth telling: how many are told at all, how many of the newest are kept, how long each may be.
+MOST_TOLD = 200
+MOST_KEPT = 50
+LONGEST = 300
 
 
 class Progress:
@@ -32,6 +36,9 @@ class Progress:
         self._written = 0.0
         self._finished: set = set()
         self._message = ""
+        self._events: list = []
+        self._told = 0
+        self._differing = 0
         self._verdict = ""
         self._enter("")
 
@@ -84,10 +91,23 @@ class Progress:
             if self._tell:
                 self._tell(line)
 
+    def differs(self, sentence: str, more: bool = False) -> None:
+        """Take note of something that is not the same on both ends, told at once; I(more) is said of one told before."""
+        with self._lock:
+            self._differing += not more
+            self._told += 1
+            if self._told <= MOST_TOLD:
+                last = self._told == MOST_TOLD
+                words = "More differs; the report will name all of it." if last else sentence
+                event = {"id": self._told, "level": "warning", "message": " ".join(words.split())[:LONGEST]}
+                self._events = [*self._events, event][-MOST_KEPT:]
+            self._write(self._told <= MOST_TOLD)
+
     def state(self) -> dict:
         """Return C({state, verdict, started_at, updated_at, database, databases_done, databases_total, tables_done,
-        tables_total, bytes_done, bytes_total, share, elapsed_seconds, seconds_left, message}); bytes of both ends of the
-        database that is being read, the share (0 to 1) and the time of the whole, None where nothing can be told yet."""
+        tables_total, bytes_done, bytes_total, share, elapsed_seconds, seconds_left, message, differing, events}); bytes of
+        both ends of the database that is being read, the share (0 to 1) and the time of the whole, None where nothing can
+        be told yet; the newest events C({id, level, message}), and how many things were found to differ."""
         with self._lock:
             elapsed = time.monotonic() - self._begun
             share = self._share()
@@ -108,6 +128,8 @@ class Progress:
                 "elapsed_seconds": round(elapsed, 1),
                 "seconds_left": None if left is None or self._verdict else round(left, 1),
                 "message": self._message,
+                "differing": self._differing,
+                "events": list(self._events),
             }
 
     def _share(self) -> float:

@@ -17,9 +17,9 @@ from .._core.errors import MigrationError
 from .._core.request import Request
 from .._postgres.connection import value
 from .._postgres.driver import psycopg2
-from .._postgres.fingerprint import RowTooLarge, read_columns, row_hash, table_fingerprint
+from .._postgres.fingerprint import RowTooLarge, read_columns, row_hash, table_fingerprint, with_expressions
 from .client_hash import client_fingerprint, table_query
-from .formats import CLIENT, rests_on_full
+from .formats import CLIENT, HELPER_SCHEMAS, rests_on_full
 from .identity import counters
 from .large_objects import read_alike
 from .session import open_session, settings, settle
@@ -98,8 +98,7 @@ def _database(connection, entry: dict, report: dict, live: dict, result: dict, p
     told = counters_tell(connection, entry, report["source"]["static_proof"], live, now)
     connection.rollback()
     settle(connection, settings(min(report["source"]["version"], report["target"]["version"])))
-    excluded = {item["what"].partition(" ")[2] for item in report["excluded"] if item["what"].startswith("schema ")}
-    tables = read_tables(connection, None, excluded)
+    tables = read_tables(connection, None, left_out(report))
     known = {(table["schema"], table["table"]): table for table in entry["tables"]}
     skipped = {item["name"] for item in entry["skipped"]}
 
@@ -130,6 +129,12 @@ def _database(connection, entry: dict, report: dict, live: dict, result: dict, p
         _large_objects(connection, entry, differs)
 
 
+def left_out(report: dict | None) -> set:
+    """Return the schemas that a report left out."""
+    found = [item["what"] for item in (report or {}).get("excluded") or []]
+    return {*HELPER_SCHEMAS, *(what.partition(" ")[2] for what in found if what.startswith("schema "))}
+
+
 def quoted(connection, key: tuple) -> str:
     """Return the name under which counters keep a table."""
     return value(connection, "SELECT format('%%I.%%I', %s::text, %s::text)", key)
@@ -138,7 +143,7 @@ def quoted(connection, key: tuple) -> str:
 def _table(connection, table: Table, stored: dict) -> str:
     """Return a sentence when the rows are no longer those of the report, else an empty text."""
     key = (table.schema, table.name)
-    columns = read_columns(connection, *key)
+    columns = with_expressions(read_columns(connection, *key), stored["overrides"])
     forms = [tuple(item) for item in stored["forms"]]
     if {name for name, _form in forms} != {column.name for column in columns}:
         return "The table's columns have changed."

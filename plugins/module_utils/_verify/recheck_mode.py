@@ -97,7 +97,7 @@ def carry(tables: list, entry: dict | None, written: dict, connection, method: s
     if entry is None or any(written.get(side) is None for side in SIDES):
         return list(tables)
     known = {(stored["schema"], stored["table"]): stored for stored in entry["tables"]}
-    names = _counter_names(connection, [(table.schema, table.name) for table in tables])
+    names = counter_names(connection, [(table.schema, table.name) for table in tables])
     again = []
     for table in tables:
         stored = known.get((table.schema, table.name))
@@ -137,7 +137,7 @@ def expression_digest(table: Table, side: str, stored: dict) -> str:
     return digest(table_query(table, side))
 
 
-def _counter_names(connection, keys: list) -> dict:
+def counter_names(connection, keys: list) -> dict:
     """Return C({(schema, table): name}) with the names under which counters keep tables."""
     found = rows(
         connection,

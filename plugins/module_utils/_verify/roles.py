@@ -26,6 +26,12 @@ SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.rolinherit AS inherit
 FROM pg_roles r WHERE r.rolname !~ '^pg_'
 """
 
+PARAMETERS = (
+    "SELECT p.parname AS parameter, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END AS role, "
+    "a.privilege_type || CASE WHEN a.is_grantable THEN ' with grant option' ELSE '' END AS privilege "
+    "FROM pg_parameter_acl p CROSS JOIN LATERAL aclexplode(p.paracl) a WHERE a.grantee <> 10"  # the bootstrap superuser
+)
+
 
 def read_referenced(connection) -> set:
     """Return the names of the roles that the current database refers to."""
@@ -33,7 +39,9 @@ def read_referenced(connection) -> set:
 
 
 def read_roles(connection) -> dict:
-    """Return C({roles: {name: attributes}, members: {(group, member): options}}) of the whole server.
+    """Return C({roles: {name: attributes}, members: {(group, member): options}, parameters}) of the whole server.
+
+    C(parameters) is a set of C((parameter, role, privilege)), None before 15, which knows no such grants.
 
     Passwords are not visible to ordinary users and not compared. The options of a membership are C(admin), and from
     16 on C(inherit) and C(set).
@@ -50,7 +58,10 @@ def read_roles(connection) -> dict:
         key = (row.pop("g"), row.pop("u"))
         known = members.setdefault(key, row)
         members[key] = {option: known[option] or row[option] for option in row}
-    return {"roles": roles, "members": members}
+    parameters = None
+    if connection.server_version >= 150000:
+        parameters = {(row["parameter"], row["role"], row["privilege"]) for row in rows(connection, PARAMETERS)}
+    return {"roles": roles, "members": members, "parameters": parameters}
 
 
 def concerned(source: dict, referenced: set, users) -> set:
@@ -66,6 +77,32 @@ def concerned(source: dict, referenced: set, users) -> set:
                 wanted |= {group, member}
     known = source["roles"]
     return {name for name in wanted if name in known and name not in users and not known[name]["superuser"]}
+
+
+def _parameters(source: dict, target: dict, names: set, role_map: dict) -> list:
+    """Return warnings for rights to set parameters (SET, ALTER SYSTEM) that roles have on the source only."""
+    if source["parameters"] is None or target["parameters"] is None:
+        return []
+    return [
+        finding(
+            WARNING,
+            "parameter-acl",
+            "role",
+            role_map.get(role, role),
+            f"The right {privilege} on parameter {parameter} is missing.",
+            attribute="parameters",
+            source=f"{privilege} ON PARAMETER {parameter}",
+            remedy=_grant(parameter, role_map.get(role, role), privilege),
+        )
+        for parameter, role, privilege in sorted(source["parameters"])
+        if role in {*names, "PUBLIC"} and (parameter, role_map.get(role, role), privilege) not in target["parameters"]
+    ]
+
+
+def _grant(parameter: str, role: str, privilege: str) -> str:
+    right, grantable, _rest = privilege.partition(" with grant option")
+    name = role if role == "PUBLIC" else f'"{role}"'
+    return f"GRANT {right} ON PARAMETER {parameter} TO {name}{grantable.upper()}."
 
 
 def compare_roles(source: dict, target: dict, referenced: set, role_map: dict, users) -> tuple:
@@ -103,6 +140,7 @@ def compare_roles(source: dict, target: dict, referenced: set, role_map: dict, u
                         remedy="ALTER ROLE on the target.",
                     )
                 )
+    findings += _parameters(source, target, names, role_map)
     compared = 0
     for (group, member), options in sorted(source["members"].items()):
         if member not in names or group in users:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -13,18 +14,20 @@ from typing import Callable
 from .._core.canonical import digest
 from .._core.errors import InvalidRequest
 from .._core.request import Request
-from .._postgres.connection import connect, quiet_settings, rows
+from .._core.version import VERSION
+from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, check_canaries
 from .database import Options, verify_database
 from .drill import HASH, HIDE, SHOW, DrillOptions
-from .findings import sort_out
+from .findings import is_ignored, sort_out
 from .formats import (
     AUTO,
     CLIENT,
     CLIENT_ALGORITHM,
     COUNTS,
     FORMAT,
+    HELPER_SCHEMAS,
     METHODS,
     MODES,
     RECHECK,
@@ -33,7 +36,9 @@ from .formats import (
     SERVER_ALGORITHM,
 )
 from .identity import identity, static_proof
-from .parity import Rules
+from .ledger import Ledger
+from .overrides import checked
+from .parity import AZURE_ADMINISTRATOR, Rules
 from .pool import Pace
 from .progress import Progress
 from .recheck import COUNTERS_ARRIVE
@@ -44,7 +49,6 @@ from .session import settings
 from .summary import overall, reason, totals
 
 VALID_HOURS = 24
-HELPER_SCHEMA = "azpg_migrate"
 
 
 def stamp(moment: datetime) -> str:
@@ -62,7 +66,9 @@ def verify(
     watch: Callable[[dict], None] | None = None,
     ignore=(),
     role_map: dict | None = None,
-    exclude_schemas=(HELPER_SCHEMA,),
+    owner_map: dict | None = None,
+    exclude_schemas=(),
+    compare_as=(),
     keys: str = SHOW,
     reveal_values: bool = False,
     max_differences: int = 1000,
@@ -71,11 +77,13 @@ def verify(
     method: str = AUTO,
     base: dict | None = None,
     fence: Callable[[], dict] | None = None,
+    run_id: str | None = None,
+    ledger: Ledger | None = None,
 ) -> dict:
     """Compare source and target and return the report.
 
-    Its verdict is one of ERROR, MISMATCH, INCOMPLETE and MATCH, the gravest first; a right that is missing, an object
-    that could not be read and a run that compared no table are INCOMPLETE. Differences that leave the data and their
+    Its verdict is one of ERROR, MISMATCH, INCOMPLETE, MATCH_WITH_OVERRIDES (see I(compare_as)) and MATCH, the gravest
+    first; a right that is missing, an object that could not be read and a run that compared no table are INCOMPLETE. Differences that leave the data and their
     rules intact are warnings and do not change it; C(totals.warnings) counts them.
 
     :param mode: C(full); C(recheck) (rows that may have changed since I(base)); C(sample) (all rows counted, some
@@ -86,7 +94,9 @@ def verify(
     :param watch: called with the state of things, see M(progress.Progress.state), about once a second
     :param ignore: patterns of differences to leave out, see M(findings.is_ignored); they are counted in the report
     :param role_map: roles with another name on the target; the request's own when None
-    :param exclude_schemas: schemas that are no part of the migration
+    :param owner_map: owners with another name on the target, of objects only; their grants stay those of I(role_map)
+    :param exclude_schemas: schemas that are no part of the migration, besides HELPER_SCHEMAS
+    :param compare_as: columns in whose place SQL is compared, see M(overrides.checked)
     :param keys: whether the keys of rows that differ are in the report: C(show), C(hash) or C(hide)
     :param reveal_values: put the values of columns that differ into the report, cut to 200 characters
     :param max_differences: how many differing rows of a table are listed; their number is estimated beyond that
@@ -95,12 +105,15 @@ def verify(
     :param method: C(server), C(client) (rows are read and hashed here) or C(auto) (client where servers cannot)
     :param base: mode recheck: the earlier report
     :param fence: called when all is read; returns what a fence around the source is worth then, as M(fence_measure.measure)
+    :param run_id: the name of the run, by which servers show its sessions too; a new one when None
+    :param ledger: remembers what was read, for a run that dies; whoever gave it closes it
     :raises InvalidRequest: for an unknown mode or a pattern that fits nothing
     :raises BaseRefused: when I(base) is no full report of this request and these servers
     :raises ConnectionFailed: when a server cannot be reached at all
     """
     if mode not in MODES:
         raise InvalidRequest(f"The verification mode is {mode!r}.", f"Use one of {', '.join(MODES)}.")
+    ignore = [{word: text for word, text in pattern.items() if text is not None} for pattern in ignore]
     for pattern in ignore:
         unknown = sorted(set(pattern) - {"rule", "kind", "object", "attribute", "reason"})
         if unknown or not set(pattern) - {"reason"}:
@@ -119,7 +132,9 @@ def verify(
             f"'jobs' is {jobs} and 'busy_percent' is {busy_percent}.",
             "Give at least one session per server, and between 1 and 100 percent.",
         )
+    run_id = run_id or str(uuid.uuid4())
     bits = sample_bits(sample_fraction)
+    overrides = checked(compare_as, request.databases)
     started = datetime.now(timezone.utc)
     mapping = dict(request.role_map) if role_map is None else dict(role_map)
     source, target = _sessions(request)
@@ -134,7 +149,8 @@ def verify(
         if mode == RECHECK:
             check_base(base, request, ends)
             time.sleep(COUNTERS_ARRIVE)
-        used = _method(method, source, target)
+        canaries = {side: _canary(session) for side, session in (("source", source), ("target", target))}
+        used = _method(method, canaries)
         following = Progress(_sizes(source, request.databases), progress, watch)
         superusers = frozenset(
             row["name"] for row in rows(source, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")
@@ -145,8 +161,8 @@ def verify(
             jobs,
             following,
             tuple(ignore),
-            tuple(exclude_schemas),
-            Rules(mapping, superusers, users),
+            (*HELPER_SCHEMAS, *exclude_schemas),
+            Rules(mapping, superusers, users, dict(owner_map or {}), _is_azure(target)),
             min(source.server_version, target.server_version),
             DrillOptions(keys, reveal_values, max_differences),
             bits,
@@ -156,7 +172,12 @@ def verify(
             {side: ends[side]["static_proof"] for side in ends},
             {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
             Pace(busy_percent, following),
+            overrides,
+            run_id[:8],
+            ledger,
         )
+        if ledger:
+            ledger.begin(request, ends, run_id)
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
         if mode != COUNTS:
@@ -170,10 +191,13 @@ def verify(
     finished = datetime.now(timezone.utc)
     report = {
         "format": FORMAT,
+        "tool": {"name": "azpg.migrate", "version": VERSION, "host": platform.node()},
         "algorithm": SERVER_ALGORITHM if used == SERVER else CLIENT_ALGORITHM,
         "method": {"asked": method, "used": used},
         "seed": str(SEED),
-        "run_id": str(uuid.uuid4()),
+        "canaries": canaries,
+        "run_id": run_id,
+        "resumed": {"pieces": ledger.taken, "runs": ledger.runs} if ledger else {"pieces": 0, "runs": []},
         "mode": mode,
         "base": origin(base) if mode == RECHECK else None,
         "sample": summary(bits, accept_sample) if mode == SAMPLE else None,
@@ -193,7 +217,9 @@ def verify(
         **ends,
         "session_settings": settings(options.oldest_version),
         "role_map": mapping,
-        "ignore": [dict(pattern) for pattern in ignore],
+        "owner_map": dict(owner_map or {}),
+        "ignore": _counted(ignore, [entry["schema"] for entry in databases] + [roles]),
+        "overrides": list(overrides),
         "excluded": _excluded(exclude_schemas, users),
         "databases": databases,
         "roles": roles,
@@ -207,15 +233,32 @@ def verify(
     return report
 
 
-def _method(asked: str, source, target) -> str:
-    """Return how rows are read: by the servers if those are new enough and compute the known hashes, else here."""
+def _is_azure(target) -> bool:
+    """Return whether a server is a flexible server of Azure, told by its administrators' role."""
+    return bool(value(target, "SELECT count(*) FROM pg_roles WHERE rolname = %s", (AZURE_ADMINISTRATOR,)))
+
+
+def _canary(session) -> str:
+    """Return whether a server computes the known hashes: ok, differs, or absent where it has no such functions."""
+    if session.server_version < 110000:
+        return "absent"
+    try:
+        return "ok" if check_canaries(session) else "differs"
+    except psycopg2.Error:
+        return "absent"
+
+
+def _method(asked: str, canaries: dict) -> str:
+    """Return how rows are read: by the servers if both compute the known hashes, else here."""
     if asked != AUTO:
         return asked
-    try:
-        alike = all(end.server_version >= 110000 and check_canaries(end) for end in (source, target))
-    except psycopg2.Error:
-        alike = False
-    return SERVER if alike else CLIENT
+    return SERVER if set(canaries.values()) == {"ok"} else CLIENT
+
+
+def _counted(ignore, sections) -> list:
+    """Return the patterns with the number C(n) of differences that each of them fits."""
+    found = [item for section in sections for item in (section or {}).get("ignored", [])]
+    return [{**pattern, "n": sum(bool(is_ignored(item, [pattern])) for item in found)} for pattern in ignore]
 
 
 def _sizes(source, databases) -> dict:
@@ -242,7 +285,8 @@ def _sessions(request: Request) -> tuple:
 
 
 def _excluded(schemas, users) -> list:
-    left_out = [{"what": f"schema {name}", "why": "not part of the migration"} for name in schemas]
+    left_out = [{"what": f"schema {name}", "why": why} for name, why in HELPER_SCHEMAS.items()]
+    left_out += [{"what": f"schema {name}", "why": "left out as asked (exclude_schemas)"} for name in schemas]
     return left_out + [
         {"what": f"grants to, and memberships of, {user} on the {side}", "why": "it is the user that migrates"}
         for side, user in zip(("source", "target"), users)

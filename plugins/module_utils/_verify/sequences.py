@@ -8,10 +8,26 @@ from __future__ import annotations
 from .._postgres.connection import rows
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import guarded
-from .._postgres.quoting import qualified
+from .._postgres.quoting import qualified, quote_identifier, quote_literal
+from .findings import WARNING, finding
 
 # Sequences that are read in one call.
 TOGETHER = 200
+BY_COLUMN = 50
+
+# Sequences that feed a column of integers that leads an index, so that its highest value is found at once.
+FEEDING = (
+    "SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment, tn.nspname AS table_schema, "
+    "tc.relname AS table_name, a.attname AS column_name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_sequence s ON s.seqrelid = c.oid JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid "
+    "AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 "
+    "JOIN pg_class tc ON tc.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = tc.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = tc.oid AND a.attnum = d.refobjsubid "
+    "WHERE c.relkind = 'S' AND NOT s.seqcycle AND a.atttypid IN (20, 21, 23) AND n.nspname !~ '^pg_' "
+    "AND EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam "
+    "WHERE i.indrelid = tc.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree') "
+    "ORDER BY 1, 2"
+)
 
 LIST = (
     "SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment "
@@ -56,6 +72,55 @@ def _values(connection, listed: list) -> dict:
         }
         for number, row in enumerate(listed)
     }
+
+
+def behind_columns(connection, sequences: dict) -> list:
+    """Return a warning for each sequence whose next value the column that it feeds holds already, or has passed.
+
+    An INSERT that takes its number from it fails on a unique column then. The connection is inside a transaction.
+
+    :param sequences: what M(read_sequences) returned of this end
+    """
+    listed = [row for row in rows(connection, FEEDING) if "error" not in sequences.get(_name(row), {"error": ""})]
+    findings = []
+    for start in range(0, len(listed), BY_COLUMN):
+        findings += _passed(connection, listed[start : start + BY_COLUMN], sequences)
+    return findings
+
+
+def _name(row: dict) -> str:
+    return f"{row['schema']}.{row['name']}"
+
+
+def _passed(connection, listed: list, sequences: dict) -> list:
+    queries = [
+        f"SELECT {number}, pg_catalog.{'max' if row['increment'] > 0 else 'min'}({quote_identifier(row['column_name'])}) "
+        f"FROM {qualified(row['table_schema'], row['table_name'])}"
+        for number, row in enumerate(listed)
+    ]
+    try:
+        extremes = dict(guarded(connection, " UNION ALL ".join(queries), "a column"))
+    except psycopg2.Error:
+        # What may not be read is said, and counted, where the table itself is read.
+        return [item for row in listed for item in _passed(connection, [row], sequences)] if len(listed) > 1 else []
+    found = []
+    for number, row in enumerate(listed):
+        following, extreme = next_value(sequences[_name(row)]), extremes[number]
+        if extreme is None or (extreme < following if row["increment"] > 0 else extreme > following):
+            continue
+        column = f"{row['table_schema']}.{row['table_name']}.{row['column_name']}"
+        found.append(
+            finding(
+                WARNING,
+                "sequence-behind-column",
+                "sequence",
+                _name(row),
+                f"The next value of the sequence on the target is {following}, and column {column} goes to {extreme} already.",
+                remedy=f"SELECT setval({quote_literal(qualified(row['schema'], row['name'])).strip()}, {extreme}) on the target, "
+                "unless the source has it so.",
+            )
+        )
+    return found
 
 
 def next_value(item: dict) -> int:

@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 from .._core.errors import ConnectionFailed, PreconditionFailed
-from .._core.request import Endpoint
+from .._core.request import Endpoint, Request
 from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import check_canaries
 
 # Reading needs ACCESS SHARE only; whoever keeps that away for longer (a VACUUM FULL, say) is named in the report.
 LOCK_TIMEOUT = "30s"
+
+ORPHANS = (
+    "SELECT count(pg_catalog.pg_terminate_backend(a.pid)) FROM pg_catalog.pg_stat_activity a WHERE a.usename = current_user "
+    "AND a.application_name = %s AND a.pid <> pg_catalog.pg_backend_pid()"
+)
 
 # From this version on every large table can be read in pieces, see M(pieces).
 PIECES_SINCE = 140000
@@ -33,12 +38,25 @@ def settings(oldest_version: int) -> dict:
     return words
 
 
-def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict):
-    """Open a session for reading: one transaction, repeatable read, read only, begun with its first statement."""
-    connection = connect(endpoint, side, dbname, settings=words)
+def application_name(side: str, run: str) -> str | None:
+    """Return the name under which a server shows the sessions of a run; None for a run without a name."""
+    return f"azpg.migrate {side} verification {run}" if run else None
+
+
+def open_session(endpoint: Endpoint, side: str, dbname: str, words: dict, run: str = ""):
+    """Open a session for reading: one transaction, repeatable read, read only, begun with its first statement.
+
+    :param run: whose session it is, see M(application_name)
+    """
+    connection = connect(endpoint, side, dbname, settings=words, application_name=application_name(side, run))
     if connection.server_version >= PIECES_SINCE:
-        # Sessions share the work by pieces; workers beside them would be more than anybody asked for.
-        value(connection, f"SELECT pg_catalog.set_config('{WORKERS}', '0', false)")
+        # Sessions share the work by pieces; workers beside them would be more than anybody asked for. And a query whose
+        # client has died ends soon.
+        value(
+            connection,
+            f"SELECT pg_catalog.set_config('{WORKERS}', '0', false), CASE WHEN pg_catalog.version() ~ 'linux' "
+            "THEN pg_catalog.set_config('client_connection_check_interval', '2s', false) END",
+        )
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
     return connection
 
@@ -55,6 +73,21 @@ def settle(session, words: dict) -> None:
         cursor.execute(f"SELECT {calls}", [text for item in words.items() for text in item])
 
 
+def end_orphans(request: Request, run: str) -> int:
+    """End what a run that has died has left at work on both servers, and return how much that was.
+
+    Before 14 a server notices only when a query ends that nobody waits for it any more.
+    """
+    ended = 0
+    for side, endpoint in (("source", request.source), ("target", request.target)):
+        session = connect(endpoint, side, endpoint.dbname or request.databases[0])
+        try:
+            ended += value(session, ORPHANS, (application_name(side, run),))
+        finally:
+            session.close()
+    return ended
+
+
 class Snapshot:
     """Up to I(jobs) sessions of one side and database under one exported snapshot; a context manager.
 
@@ -64,13 +97,21 @@ class Snapshot:
     """
 
     def __init__(
-        self, endpoint: Endpoint, side: str, dbname: str, jobs: int, words: dict, before=None, checked: bool = True
+        self,
+        endpoint: Endpoint,
+        side: str,
+        dbname: str,
+        jobs: int,
+        words: dict,
+        before=None,
+        checked: bool = True,
+        run: str = "",
     ):
-        """I(checked) asks for proof that the server computes the known hashes."""
-        self.side, self.dbname = side, dbname
+        """I(checked) asks for proof that the server computes the known hashes; I(run) as in M(open_session)."""
+        self.side, self.dbname, self.run = side, dbname, run
         self.sessions = []
         try:
-            self.leader = open_session(endpoint, side, dbname, words)
+            self.leader = open_session(endpoint, side, dbname, words, run)
             self.sessions.append(self.leader)
             self.before = before(self.leader) if before else None
             self.leader.rollback()
@@ -99,7 +140,7 @@ class Snapshot:
             exported = value(self.leader, "SELECT pg_export_snapshot()")
             for _number in range(jobs - 1):
                 try:
-                    session = open_session(endpoint, self.side, self.dbname, words)
+                    session = open_session(endpoint, self.side, self.dbname, words, self.run)
                 except ConnectionFailed as error:
                     if error.details["cause"] != "slots":
                         raise

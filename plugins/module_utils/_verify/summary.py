@@ -27,6 +27,9 @@ def totals(report: dict) -> dict:
             for word, verdict in (("match", MATCH), ("mismatch", MISMATCH), ("incomplete", INCOMPLETE))
         },
         "skipped": skipped,
+        # Nothing was compared there but that there is nothing.
+        "empty": sum(table["verdict"] == MATCH and table["rows"] == ["0", "0"] for table in tables),
+        "overridden": sum(len(table["overrides"]) for table in tables),
         "carried": sum(table["carried"] for table in tables),
         "in_client": sum(table["method"] == CLIENT for table in tables),
         "rows_sampled": str(sum(int(table["sampled"][0] or 0) for table in tables if not table["partition_of"])),
@@ -60,6 +63,9 @@ def overall(report: dict) -> str:
         found.append(INCOMPLETE)
     sums = report["totals"]
     if sums["match"] + sums["mismatch"] + sums["incomplete"] != sums["tables"]:
+        found.append(FAILED)
+    # Whatever either end has was compared, or is named as left out.
+    if sum(entry["inventory"]["union"] for entry in report["databases"]) != sums["tables"] + len(sums["skipped"]):
         found.append(FAILED)
     if report["mode"] != SCHEMA and not sums["match"] + sums["mismatch"]:
         found.append(INCOMPLETE)
@@ -106,6 +112,8 @@ def reason(report: dict) -> str:
         said = ", ".join(f"{number} {words}" for number, words in parts if number)
         return (said or "Sequences or large objects could not be read") + "."
     what = _compared(report)
+    if sums["overridden"]:
+        what += f"; in {sums['overridden']} columns an expression in their place"
     return (
         f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
         f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."

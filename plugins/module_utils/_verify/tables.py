@@ -17,6 +17,7 @@ from .._postgres.fingerprint import (
     read_all_columns,
     row_hash,
     table_fingerprints,
+    with_expressions,
 )
 from .pieces import Piece
 
@@ -69,6 +70,7 @@ class Table:
     columns: dict = field(default_factory=dict)  # side -> [Column]
     prehash: bool = False
     problem: tuple | None = None  # (verdict, msg, remedy)
+    overrides: dict = field(default_factory=dict)  # column -> SQL that is compared in its place
     results: dict = field(default_factory=dict)  # side -> {count, sum, seconds, expression_sha256} or {error, ...}
 
     @property
@@ -124,8 +126,10 @@ def skip_reason(table: Table) -> str | None:
     return None
 
 
-def plan(tables: dict, source, target) -> list:
+def plan(tables: dict, source, target, expressions: dict | None = None) -> list:
     """Choose for every table on both ends the forms of its columns, and return the tables to be read.
+
+    :param expressions: C({schema.name: {column: SQL}}) of columns in whose place an expression is to be compared
 
     The leaves of a partitioned table take the forms, and so the order of columns, of its root: rows may have landed
     in another leaf, and the sums over all leaves must still agree.
@@ -143,10 +147,12 @@ def plan(tables: dict, source, target) -> list:
         root = (table.source["root_schema"], table.source["root_name"])
         root = root if root in tables and tables[root].target else key
         try:
+            table.overrides = (expressions or {}).get(tables[root].full_name, {})
             if root not in chosen:
-                chosen[root] = choose_forms(*(columns[side].get(root, []) for side in ("source", "target")))
+                ends = (with_expressions(columns[side].get(root, []), table.overrides) for side in columns)
+                chosen[root] = choose_forms(*ends)
             table.forms = chosen[root]
-            table.columns = {side: columns[side].get(key, []) for side in columns}
+            table.columns = {side: with_expressions(columns[side].get(key, []), table.overrides) for side in columns}
         except ColumnsDiffer as error:
             table.problem = ("MISMATCH", error.msg, error.hint)
             continue

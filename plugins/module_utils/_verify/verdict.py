@@ -6,18 +6,21 @@ or went wrong is never taken for equal."""
 
 from __future__ import annotations
 
+from .._postgres.fingerprint import EXPRESSION, TEXT
 from .findings import WARNING, finding
 from .formats import CLIENT, SERVER
 from .tables import Table, skip_reason
 
 MATCH, MISMATCH, INCOMPLETE, FAILED = "MATCH", "MISMATCH", "INCOMPLETE", "ERROR"
-ORDER = (MATCH, INCOMPLETE, MISMATCH, FAILED)
+# A match that rests on expressions which somebody put in the place of columns.
+OVERRIDDEN = "MATCH_WITH_OVERRIDES"
+ORDER = (MATCH, OVERRIDDEN, INCOMPLETE, MISMATCH, FAILED)
 
 KINDS = {"r": "table", "p": "partitioned table", "m": "materialized view", "f": "foreign table"}
 
 
 def worst(verdicts) -> str:
-    """Return the gravest verdict: ERROR, MISMATCH, INCOMPLETE, MATCH; INCOMPLETE when there is none at all."""
+    """Return the gravest verdict, see ORDER; INCOMPLETE when there is none at all."""
     found = list(verdicts)
     return max(found, key=ORDER.index) if found else INCOMPLETE
 
@@ -86,10 +89,10 @@ def sum_up(root: Table, leaves: list) -> None:
             root.results[side]["sum"] = str(int(root.results[side]["sum"]) % (1 << 128))
 
 
-def judge_tables(tables: dict, counts_only: bool) -> tuple:
-    """Return C((entries, skipped, findings)) for all tables of a database.
+def judge_tables(tables: dict, counts_only: bool, oldest_version: int) -> tuple:
+    """Return C((entries, skipped, findings)) for all tables of a database; I(oldest_version) is that of the older end.
 
-    An entry is C({name, kind, partition_of, rows, sum, bytes, seconds, forms, expression, verdict, msg, remedy}); a
+    An entry is C({name, kind, partition_of, rows, sum, bytes, seconds, forms, expression, verdict, msg, remedy, ...}); a
     leaf whose rows differ while the whole partitioned table agrees has the verdict MATCH and gives a warning, and a
     materialised view that differs does, too: its rows date from its last refresh.
     """
@@ -132,11 +135,19 @@ def judge_tables(tables: dict, counts_only: bool) -> tuple:
                 )
             )
             verdict = MATCH
-        entries.append(_entry(table, verdict, msg, remedy))
+        entries.append(_entry(table, verdict, msg, remedy, oldest_version))
     return entries, skipped, findings
 
 
-def _entry(table: Table, verdict: str, msg: str, remedy: str) -> dict:
+def _at_fifteen_digits(table: Table, oldest_version: int) -> list:
+    """Return the columns whose floating-point numbers are compared as text at 15 digits, as far as 11 can print them alike."""
+    if oldest_version >= 120000:
+        return []
+    with_floats = {column.name for column in table.columns.get("source", ()) if column.floats}
+    return [name for name, form in table.forms or [] if form in (TEXT, EXPRESSION) and name in with_floats]
+
+
+def _entry(table: Table, verdict: str, msg: str, remedy: str, oldest_version: int) -> dict:
     def both(key, default=""):
         return [str(table.results.get(side, {}).get(key, default)) for side in ("source", "target")]
 
@@ -154,6 +165,9 @@ def _entry(table: Table, verdict: str, msg: str, remedy: str) -> dict:
         "seconds": both("seconds", "0"),
         "expression": both("expression"),
         "forms": [list(item) for item in table.forms or []],
+        "overrides": dict(table.overrides),
+        "generated": [column.name for column in table.columns.get("source", ()) if column.generated],
+        "fifteen_digits": _at_fifteen_digits(table, oldest_version),
         "prehash": table.prehash,
         "method": table.results.get("source", {}).get("method", SERVER),
         "raw": table.results.get("source", {}).get("raw", False),
@@ -193,6 +207,7 @@ def unnoticed_statistics(tables: dict, analysed: set) -> list:
 def database_verdict(entry: dict) -> str:
     """Return the verdict of one database from everything in its entry of the report."""
     found = [table["verdict"] for table in entry["tables"]]
+    found += [OVERRIDDEN for table in entry["tables"] if table["overrides"]]
     found += [MATCH if item["verdict"] == "AHEAD" else item["verdict"] for item in entry["sequences"]]
     if entry["large_objects"]:
         found.append(entry["large_objects"]["verdict"])

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.servers import Lab
+from support.servers import Lab, write_secrets
 from support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,7 +90,9 @@ class Play:
 
     def good(self) -> Play:
         """Return itself, after making sure that everything went well."""
-        assert self.code == 0 and sum(self._recaps("ok")), self.output[-4000:]
+        # With many hosts the end of the output is a long table, and what went wrong is far above it.
+        wrong = "\n".join(line[:1500] for line in self.output.splitlines() if line.startswith("fatal:"))
+        assert self.code == 0 and sum(self._recaps("ok")), f"{wrong[:6000]}\n{self.output[-3000:]}"
         return self
 
 
@@ -193,9 +195,7 @@ class Migration:
         }
         inventory, vault = self.directory / "inventory.yml", self.directory / "vault.yml"
         inventory.write_text(json.dumps({"migrations": {"hosts": {self.name: host}}}), encoding="utf-8")
-        secrets = {f"vault_{side}": words.get("password") for side, words in self.ends.items()}
-        with open(os.open(vault, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            json.dump(secrets, stream)
+        write_secrets(vault, {f"vault_{side}": words.get("password") for side, words in self.ends.items()})
         return inventory, vault
 
     def begin_play(

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+from pathlib import Path
 
 import psycopg2
 
@@ -86,6 +89,12 @@ SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n
  WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'azpg_migrate') ORDER BY 1
 """
 OWN_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datname !~ '^template' ORDER BY 1"
+
+
+def write_secrets(path: Path, content: dict) -> None:
+    """Write variables to a file that only its owner may read, from its first moment."""
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        json.dump(content, stream)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = "azpg.migrate"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 ROLES = sorted(path.parent.parent.name for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"))
+FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.yml"))
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 VARIABLE = re.compile(r"\bazpg_[a-z0-9_]+\b")
 

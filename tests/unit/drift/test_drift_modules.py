@@ -12,11 +12,13 @@ import drift_facts as facts
 import pytest
 import yaml
 from ansible_collections.azpg.migrate.plugins.module_utils._core.version import VERSION
+from ansible_collections.azpg.migrate.plugins.module_utils._module.migration import USUAL_PAUSE
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.driver import MINIMUM
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.runtime import MINIMUM_PYTHON
 
 GALAXY = facts.load("galaxy.yml")
 RUNTIME = facts.load("meta", "runtime.yml")
+REQUIREMENTS = (facts.ROOT / "requirements.txt").read_text(encoding="utf-8")
 # What a specification may say that documentation has no word for.
 SPECIFICATION_ONLY = {"no_log", "options", "apply_defaults", "fallback", "removed_in_version"}
 
@@ -84,7 +86,12 @@ def test_documented_options_are_the_argument_specification(module):
 def test_documentation_states_the_floors_that_the_code_holds(module):
     python, driver = (".".join(map(str, floor)) for floor in (MINIMUM_PYTHON, MINIMUM))
     requirements = facts.documentation(module)["doc"]["requirements"]
-    assert requirements == [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    wanted = [f"Python {python} or newer on the executing host", f"psycopg2 {driver} or newer"]
+    if "tenant" in facts.options(module):
+        floors = dict(re.findall(r"^(azure-\S+) >= (\S+)$", REQUIREMENTS, re.MULTILINE))
+        named = " and ".join(f"{name} {floor}" for name, floor in sorted(floors.items()))
+        wanted.append(f"{named} or newer, with O(provider=azure)")
+    assert requirements == wanted
 
 
 @pytest.mark.parametrize("module", facts.MODULES)
@@ -136,9 +143,28 @@ def test_return_values_are_described_with_types(module):
 def test_action_plugin_has_the_defaults_of_its_module():
     plugin = importlib.import_module("ansible_collections.azpg.migrate.plugins.action.migration")
     specification = facts.specification("migration")
-    assert specification["poll_interval"]["default"] == plugin.DEFAULT_POLL_INTERVAL
     assert specification["wait_timeout"]["default"] == plugin.DEFAULT_WAIT_TIMEOUT
+    assert specification["max_lag"]["default"] == plugin.DEFAULT_MAX_LAG
+    assert plugin.USUAL_PAUSE == USUAL_PAUSE
+    assert set(plugin.LOOKING) <= set(facts.specification("migration_info"))
+
+
+def test_watching_has_the_defaults_of_the_modules_that_are_watched():
+    shared = importlib.import_module("ansible_collections.azpg.migrate.plugins.plugin_utils.watching")
+    plugin = importlib.import_module("ansible_collections.azpg.migrate.plugins.action.verification")
+    specification = facts.specification("verification")
+    assert specification["poll_interval"]["default"] == shared.DEFAULT_POLL_INTERVAL
+    assert specification["wait_timeout"]["default"] == shared.DEFAULT_WAIT_TIMEOUT
+    assert set(plugin.LOOKING) <= set(facts.specification("verification_info"))
 
 
 def test_every_action_plugin_belongs_to_a_module():
     assert {path.stem for path in (facts.ROOT / "plugins" / "action").glob("*.py")} <= set(facts.MODULES)
+
+
+def test_filters_are_the_documented_ones():
+    found: list = []
+    for path in sorted((facts.ROOT / "plugins" / "filter").glob("*.py")):
+        plugin = importlib.import_module(f"ansible_collections.azpg.migrate.plugins.filter.{path.stem}")
+        found += plugin.FilterModule().filters()
+    assert sorted(found) == facts.FILTERS

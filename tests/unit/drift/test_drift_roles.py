@@ -9,7 +9,7 @@ import re
 
 import drift_facts as facts
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE
+from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE
 
 # A role hands an option on in one of these two forms, and in no other.
 HANDED_ON = re.compile(r"\{\{ (azpg_[a-z0-9_]+)( \| default\(omit\))? \}\}")
@@ -21,36 +21,22 @@ AZURE_VARIABLE = "azpg_azure"
 # Options that a role decides by itself, because that is what the role is for.
 DECIDED = {
     # Making ready asks no gate.
-    "provision": {
-        "runtime_server": {
-            "state",
-            "evidence",
-            "accept_sample",
-            "accept_warnings",
-            "signing_key",
-            "allowed_signers",
-            "signer",
-        }
-    },
-    # Findings are the result of the task; a file of them is for those who call the module.
-    # An estimate starts nothing: of how a transfer runs only that matters which its pace depends on.
-    "premigration": {
-        "premigration_check": {"report_directory"},
-        "migration": {
-            "state",
-            "foreign_keys",
-            "toast_compression",
-            "maintenance_work_mem",
-            "wait",
-            "wait_timeout",
-            "poll_interval",
-        },
-    },
+    # Azure is waited for; the action plugin hands on what a run without waiting returns.
+    "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
+    # The role fetches the report from a place that it makes and takes away again.
+    "premigration": {"premigration_check": {"report_directory"}},
     "migrate": {"migration": {"state"}},
     # The role fetches the report before it stops the play, and the gate looks for it where the module puts it.
-    "verify": {"verification": {"fail_on", "report_directory"}},
+    # It waits: what follows needs the verdict.
+    "verify": {"verification": {"fail_on", "report_directory", "wait", "run_id"}},
+    # Reports are fetched to the controller; where they lie on the host is for those who call the module.
+    "fleet": {"verification_info": {"report_directory", "evidence"}},
     # The decommissioned runtime server needs no client programs.
-    "decommission": {"runtime_server": {"state", "bin_directory"}},
+    # Nor does what is taken away have to be made ready before.
+    "decommission": {
+        "runtime_server": {"state", "bin_directory", "azure_target", "wait", "operation", "poll_interval"},
+        "cleanup": set(),
+    },
 }
 
 
@@ -132,8 +118,10 @@ def test_credentials_for_azure_go_where_they_are_taken_and_nowhere_else(role):
 @pytest.mark.parametrize("role", facts.ROLES)
 def test_role_readme_names_what_the_role_sets(role):
     text = (facts.ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
-    registered = {task["register"] for task in facts.tasks_of(tasks(role)) if "register" in task}
-    assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) == registered
+    words = list(facts.tasks_of(tasks(role)))
+    registered = {task["register"] for task in words if "register" in task}
+    registered.update(*(task.get("ansible.builtin.set_fact", {}) for task in words))
+    assert set(re.findall(rf"`({role}_[a-z_]+|verify_result)`", text)) - set(facts.FILTERS) == registered
     assert "meta/argument_specs.yml" in text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._checks import capacity, locales, reach, superuser
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import capacity, locales, published_extensions, reach
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import DependencyMissing
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
@@ -103,9 +103,9 @@ def test_locale_names_differ():
 
 
 def test_extension_versions_compare_as_numbers():
-    assert superuser.numbers("1.10") > superuser.numbers("1.9")
-    assert superuser.numbers("3.5.2") > superuser.numbers("3.5")
-    assert superuser.numbers("2.0dev") == (2,)
+    assert published_extensions.numbers("1.10") > published_extensions.numbers("1.9")
+    assert published_extensions.numbers("3.5.2") > published_extensions.numbers("3.5")
+    assert published_extensions.numbers("2.0dev") == (2,)
 
 
 class Server:

@@ -237,9 +237,13 @@ def test_incomplete_acceptance_is_refused(entry):
 
 
 def test_report(check, request_):
-    findings = check(rule("calm", say_no), rule("fine", say_nothing, side="target"))
-    data = report.to_json(request_, findings)
-    assert data["format"] == "azpg.migrate/checks/1"
+    rules = (rule("calm", say_no), rule("fine", say_nothing, side="target", who="somebody"))
+    findings = check(*rules)
+    data = report.to_json(request_, findings, rules, estimate={"seconds": 5}, seconds=1.26)
+    assert data["format"] == "azpg.migrate/checks/2"
+    assert (data["seconds"], data["estimate"]) == (1.3, {"seconds": 5})
+    assert [item["who"] for item in data["findings"]] == ["database administrator", "somebody"]
+    assert data["findings"][0]["documentation"].startswith("https://")
     assert data["request_hash"] == request_.hash
     assert data["summary"]["verdict"] == "failed"
     assert data["summary"]["counts"] == {"succeeded": 1, "skipped": 0, "warning": 0, "failed": 1}

@@ -162,7 +162,7 @@ def test_errors_have_codes_of_their_own_and_carry_the_hint():
 
 def test_what_goes_on_by_itself_or_on_an_answer_is_not_settled():
     states = {text for word, text in vars(status).items() if word.isupper() and isinstance(text, str)}
-    assert states - set(status.SETTLED) == {status.RUNNING, status.REPLICATING, status.WAITING}
+    assert states - set(status.SETTLED) == {status.RUNNING, status.REPLICATING, status.WAITING, status.QUEUED}
 
 
 class FakeTime:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +16,11 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     TransferFailed,
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
-from ansible_collections.azpg.migrate.plugins.module_utils._module import migration
+from ansible_collections.azpg.migrate.plugins.module_utils._module import migration, providers
 
 REQUEST = Request.create("shop", {"host": "a"}, {"host": "b"}, ["shop"])
+ONLINE = dataclasses.replace(REQUEST, mode="online")
+USUAL = {"max_lag": 10, "cutover_databases": []}
 ERROR = {"code": "transfer-failed", "msg": "It broke.", "hint": "Mend it.", "details": {}}
 
 
@@ -28,15 +31,39 @@ class Backend:
         self.states = list(states)
         self.done = []
 
+    def recall(self):
+        return None
+
     def check_identity(self):
         self.done.append("identity")
 
     def status(self):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return {"state": state, "error": ERROR if state == status.FAILED else None}
+        self.running = state == status.RUNNING
+        return {"state": state, "error": ERROR if state == status.FAILED else None, "lag_seconds": self.lag}
+
+    def require_ready(self):
+        self.done.append("checks")
+        if not self.ready:
+            raise PreconditionFailed("Not ready.")
+        return []
+
+    def validate(self, dry=False):
+        return {"steps": [], "findings": self.require_ready(), "pending": False}
+
+    def planned(self, goal):
+        return [] if self.states[0] in (status.RUNNING, status.COMPLETED) else ["move shop"]
+
+    def attach(self):
+        return []
 
     def start(self):
         self.done.append("start")
+        return ["move shop"]
+
+    def cut_over(self):
+        self.done.append("cut over")
+        return ["cut over shop"]
 
     def timeline(self):
         return "page"
@@ -47,31 +74,37 @@ class Backend:
         return {"measured": measure}
 
     estimate_fails = False
+    ready = True
+    lag = 0
 
-    def cancel(self):
-        self.done.append("cancel")
+    def cancel(self, dry=False):
+        running = self.running
+        if running and not dry:
+            self.done.append("cancel")
+        return running
 
 
 @pytest.fixture
 def run(monkeypatch):
     """Return a function that runs the module's action and returns C((result, what the backend was told))."""
 
-    def go(*states, check_mode=False, record=None, ready=True, **parameters):
+    def go(*states, check_mode=False, record=None, ready=True, request=REQUEST, lag=0, **parameters):
         backend = Backend(*states)
-
-        def require_ready(_task):
-            backend.done.append("checks")
-            if not ready:
-                raise PreconditionFailed("Not ready.")
-
-        monkeypatch.setitem(migration.BACKENDS, "host", lambda *_arguments: backend)
-        monkeypatch.setattr(migration, "require_ready", require_ready)
+        backend.ready, backend.lag = ready, lag
+        monkeypatch.setitem(providers.PROVIDERS, "host", lambda *_arguments: backend)
         task = SimpleNamespace(
-            request=REQUEST,
+            request=request,
             layout=None,
             check_mode=check_mode,
-            parameters={"state": "completed", "wait": True, "wait_timeout": 5, "poll_interval": 0, **parameters},
-            final_record=lambda: record,
+            parameters={
+                "state": "completed",
+                "wait": True,
+                "wait_timeout": 5,
+                "poll_interval": 0,
+                **USUAL,
+                **parameters,
+            },
+            final_record=lambda here=False: record,
         )
         go.backend = backend
         return migration.ensure(task), backend.done
@@ -185,6 +218,8 @@ def test_final_record_ends_every_question(run):
         "migration": kept,
         "timeline": "kept",
         "estimate": {},
+        "findings": [],
+        "diff": {"before": "", "after": "", "before_header": "migration", "after_header": "migration"},
     }
 
 
@@ -200,3 +235,34 @@ def test_no_start_fails_for_want_of_an_estimate(run, monkeypatch):
     monkeypatch.setattr(Backend, "estimate_fails", True)
     result, done = run(status.ABSENT, status.COMPLETED)
     assert "start" in done and result["estimate"] == {} and result["timeline"] == "page"
+
+
+def test_what_waits_for_its_turn_is_begun_when_it_is_due(run):
+    result, done = run(status.ABSENT, status.RUNNING, status.QUEUED, status.RUNNING, status.COMPLETED)
+    assert done == ["identity", "checks", "start", "start"]
+    assert result["diff"]["after"] == "move shop\nmove shop\n"
+
+
+def test_online_replicates_until_the_cutover_is_asked_for(run):
+    result, done = run(status.ABSENT, status.RUNNING, status.REPLICATING, request=ONLINE, state="replicating")
+    assert done == ["identity", "checks", "start"]
+    assert (result["changed"], result["state"]) == (True, "replicating")
+    result, done = run(status.REPLICATING, request=ONLINE, state="replicating")
+    assert (done, result["changed"]) == (["identity"], False)
+    result, done = run(status.REPLICATING, status.RUNNING, status.COMPLETED, request=ONLINE)
+    assert done == ["identity", "cut over"]
+    assert (result["changed"], result["state"]) == (True, "completed")
+
+
+def test_replicating_far_behind_is_not_what_was_asked_for(run):
+    with pytest.raises(TransferFailed, match="has not come to replicate within 0 s"):
+        run(status.REPLICATING, request=ONLINE, state="replicating", lag=11, wait_timeout=0)
+    with pytest.raises(InvalidRequest, match="'mode' is 'offline'"):
+        run(status.ABSENT, state="replicating")
+
+
+def test_service_options_are_refused_where_nobody_reads_them():
+    usual = {"batch_size": 8, "on_busy": "wait", "overwrite_databases": [], "jobs": 4}
+    providers.refuse_service_options(usual)
+    with pytest.raises(InvalidRequest, match="overwrite_databases"):
+        providers.refuse_service_options({**usual, "overwrite_databases": ["shop"]})

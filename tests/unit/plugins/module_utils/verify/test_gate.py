@@ -215,6 +215,12 @@ def test_warnings_are_accepted_by_default_or_by_name():
     assert refusals(accept_warnings=("acl",)) == ["warnings-not-accepted"]
 
 
+def test_overrides_are_accepted_only_where_told():
+    assert refusals({"verdict": "MATCH_WITH_OVERRIDES"}) == ["overrides-not-accepted"]
+    assert refusals({"verdict": "MATCH_WITH_OVERRIDES"}, accept_overrides=True) == []
+    assert refusals({"verdict": "MISMATCH"}, accept_overrides=True) == ["verdict-mismatch"]
+
+
 def test_clocks_may_differ_a_little():
     assert refusals(now=NOW - timedelta(hours=2, minutes=4)) == []
     assert refusals(now=NOW - timedelta(hours=2, minutes=6)) == ["report-from-future"]

@@ -24,6 +24,20 @@ def differences(kind, source, target, rules=RULES, versions=(140000, 170000), ca
     return [(item["severity"], item["rule"]) for item in found]
 
 
+def test_what_azure_puts_into_every_database_is_expected():
+    azure = Rules({}, frozenset(), ("mig", "pgadmin"), azure=True)
+    extensions = {"azure": {}, "pgaadauth": {}, "hstore": {}}
+    assert differences("extension", {}, extensions, azure) == [
+        ("expected", "azure-extension"),
+        ("expected", "azure-extension"),
+        ("warning", "unexpected"),
+    ]
+    assert differences("extension", {}, extensions) == [("warning", "unexpected")] * 3
+    moved = ({"t": {"tablespace": "fast"}}, {"t": {"tablespace": None}})
+    assert differences("table", *moved, azure) == [("expected", "azure-tablespace")]
+    assert differences("table", *moved) == [("warning", "table-tablespace")]
+
+
 def test_owners():
     def owners(source, target, rules=RULES):
         return differences("table", {"t": {"owner": source}}, {"t": {"owner": target}}, rules)
@@ -160,7 +174,7 @@ def counted(count, total):
 
 
 def judged(*tables):
-    entries, skipped, findings = judge_tables({("s", item.name): item for item in tables}, False)
+    entries, skipped, findings = judge_tables({("s", item.name): item for item in tables}, False, 140000)
     return {entry["name"]: entry["verdict"] for entry in entries}, skipped, findings
 
 
@@ -223,15 +237,20 @@ def test_roles():
     source = {
         "roles": dict.fromkeys(("app", "member", "mig", "postgres", "bystander"), role),
         "members": {("app", "member"): {"admin": False}, ("app", "mig"): {"admin": False}},
+        "parameters": None,
     }
     source["roles"]["postgres"] = {"superuser": True, "login": True}
-    target = {"roles": {"app": role, "member": role}, "members": {("app", "member"): {"admin": False, "set": True}}}
+    target = {
+        "roles": {"app": role, "member": role},
+        "members": {("app", "member"): {"admin": False, "set": True}},
+        "parameters": None,
+    }
     assert compare_roles(source, target, {"app", "postgres"}, {}, ("mig", "pgadmin")) == (2, 1, [])
     target["members"] = {}
     _roles, _members, found = compare_roles(source, target, {"app"}, {}, ("mig", "pgadmin"))
     assert [item["rule"] for item in found] == ["membership"]
     _roles, _members, found = compare_roles(
-        source, {"roles": {}, "members": {}}, {"app"}, {"app": "application"}, ("mig", "x")
+        source, {"roles": {}, "members": {}, "parameters": None}, {"app"}, {"app": "application"}, ("mig", "x")
     )
     assert [(item["rule"], item["object"]) for item in found] == [
         ("role-missing", "application"),

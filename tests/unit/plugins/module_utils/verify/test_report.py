@@ -14,6 +14,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import P
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.findings import finding, sort_out
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.report import read_report, write_report
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import totals
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.verdict import ORDER
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -25,7 +26,7 @@ def make_diff() -> dict:
     }  # fmt: skip
     return {
         "on": EVIL, "key_kind": "primary key", "key": [EVIL], "keys": "show", "missing": "0", "unexpected": "1",
-        "changed": "250", "listed": "250", "complete": False, "estimate": "300", "columns": {EVIL: 250}, "error": "",
+        "changed": "250", "listed": "250", "complete": False, "estimate": "300", "columns": {EVIL: 250}, "error": "", "generated": [EVIL],
         "differences": [row] * 250,
     }  # fmt: skip
 
@@ -34,7 +35,7 @@ def make_report(verdict="MISMATCH") -> dict:
     table = {
         "name": EVIL, "kind": "table", "partition_of": "", "rows": ["12", "11"], "sum": ["1", "2"], "bytes": ["8192", "0"],
         "seconds": ["0.100", "0.200"], "verdict": "MISMATCH", "msg": EVIL, "remedy": EVIL, "carried": False,
-        "method": "server", "sampled": ["", ""], "diff": make_diff(),
+        "method": "server", "sampled": ["", ""], "diff": make_diff(), "overrides": {EVIL: EVIL}, "fifteen_digits": [EVIL],
     }  # fmt: skip
     found = [
         finding("error", "missing", "index", EVIL, EVIL, source=EVIL, target=None, remedy=EVIL),
@@ -43,12 +44,14 @@ def make_report(verdict="MISMATCH") -> dict:
         finding("not_comparable", "view-definition", "view", EVIL, EVIL),
         finding("error", "missing", "table", "left out", "x"),
     ]
-    server = {"host": EVIL, "version": 140023, "system_identifier": "1"}
+    server = {"host": EVIL, "version": 140023, "system_identifier": "1", "user": EVIL}
+    override = {"database": EVIL, "table": EVIL, "column": EVIL, "expression": EVIL}
     report = {
         "format": "azpg.migrate/verification/1",
         "mode": "full",
         "base": None,
         "sample": None,
+        "resumed": {"pieces": 2, "runs": [EVIL]},
         "method": {"asked": "auto", "used": "server"},
         "verdict": verdict,
         "reason": EVIL,
@@ -59,6 +62,9 @@ def make_report(verdict="MISMATCH") -> dict:
         "finished_at": "2026-05-01T10:00:00Z",
         "valid_until": "2026-05-02T10:00:00Z",
         "consistency": EVIL,
+        "tool": {"name": "azpg.migrate", "version": EVIL, "host": EVIL},
+        "ignore": [{"object": EVIL, "reason": EVIL, "n": 1}],
+        "overrides": [override],
         "excluded": [{"what": EVIL, "why": EVIL}],
         "roles": {"roles": 1, "memberships": 0, **sort_out([])},
         "databases": [
@@ -66,6 +72,8 @@ def make_report(verdict="MISMATCH") -> dict:
                 "name": EVIL,
                 "verdict": "MISMATCH",
                 "error": {"msg": EVIL, "hint": EVIL},
+                "remarks": [{"kind": EVIL, "object": EVIL, "msg": EVIL, "remedy": EVIL}],
+                "inventory": {"source": 2, "target": 2, "union": 2},
                 "tables": [table],
                 "skipped": [{"name": EVIL, "reason": EVIL}],
                 "sequences": [{"name": EVIL, "verdict": "MISMATCH", "msg": EVIL}],
@@ -103,7 +111,7 @@ def test_the_page_escapes_everything_and_loads_nothing(tmp_path):
     assert page.count('<pre class="sql">') == 200 and "150 more are listed" in page and "about 300 rows differ" in page
 
 
-@pytest.mark.parametrize("verdict", ["MATCH", "MISMATCH", "INCOMPLETE", "ERROR"])
+@pytest.mark.parametrize("verdict", ORDER)
 def test_every_verdict_has_a_headline(tmp_path, verdict):
     write_report(make_report(verdict), str(tmp_path))
     assert f'<span class="word">{verdict}</span>' in (tmp_path / "verification.html").read_text(encoding="utf-8")

@@ -29,9 +29,10 @@ def test_servers_without_the_hashes_are_read_here(monkeypatch, source, target, c
     asked = []
     monkeypatch.setattr(run, "check_canaries", lambda end: asked.append(end.server_version) or canaries)
     ends = [SimpleNamespace(server_version=version) for version in (source, target)]
-    assert run._method("auto", *ends) == used
+    found = {side: run._canary(end) for side, end in zip(("source", "target"), ends)}
+    assert run._method("auto", found) == used
     assert all(version >= 110000 for version in asked), "a server without the functions was asked for them"
-    assert run._method("server", *ends) == "server" and run._method("client", *ends) == "client"
+    assert run._method("server", found) == "server" and run._method("client", found) == "client"
 
 
 def test_settings_that_a_server_does_not_know_are_left_out():
@@ -51,9 +52,18 @@ def report(**fence) -> dict:
     return {
         "mode": "full",
         "source": {"fence": fence or None},
-        "databases": [{"verdict": "MATCH", "sequences": [], "large_objects": {}, "error": None}],
-        "totals": {"match": 1, "mismatch": 0, "incomplete": 0, "tables": 1, "not_comparable": 0},
+        "databases": [
+            {"verdict": "MATCH", "sequences": [], "large_objects": {}, "error": None, "inventory": {"union": 2}}
+        ],
+        "totals": {"match": 1, "mismatch": 0, "incomplete": 0, "tables": 1, "not_comparable": 0, "skipped": ["x"]},
     }
+
+
+def test_a_table_that_is_in_no_list_spoils_the_verdict():
+    for union, verdict in ((2, "MATCH"), (3, "ERROR"), (1, "ERROR")):
+        one = report()
+        one["databases"][0]["inventory"]["union"] = union
+        assert overall(one) == verdict
 
 
 def test_a_fence_that_fell_spoils_the_verdict():

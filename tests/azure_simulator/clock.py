@@ -1,0 +1,60 @@
+"""Time at a chosen pace: Azure's durations, multiplied."""
+
+from __future__ import annotations
+
+import time
+
+#: How long Azure takes, in seconds. Sources: durations between recorded polls, and Microsoft's guides.
+DURATIONS = {
+    "server create": 360.0,
+    "server update": 90.0,
+    "server rename": 5.0,
+    "server delete": 75.0,
+    "server restart": 60.0,
+    "server stop": 300.0,
+    "server start": 300.0,
+    "configuration": 12.0,
+    "database": 12.0,
+    "network": 4.0,
+    "dns": 8.0,
+    "endpoint": 60.0,
+    "registration": 20.0,
+    "subnet release": 30.0,
+    "migration metadata": 1.5,
+    "migration refusal": 0.7,
+    "migration cleaning": 2.0,
+    "migration prerequisites": 150.0,
+    "migration validation": 40.0,
+    "migration setup of replication": 120.0,
+    "migration data": 240.0,
+    "migration completing": 30.0,
+    "migration cancelling": 20.0,
+    "migration cutover wait": 72 * 3600.0,
+    "migration lifetime": 168 * 3600.0,
+}
+
+
+class Clock:
+    """Now, and how long things last at this pace; `scale` 1.0 is Azure's own."""
+
+    def __init__(self, scale: float):
+        if scale <= 0:
+            raise ValueError(f"time_scale must be above 0, not {scale}")
+        self.scale = scale
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def span(self, seconds: float) -> float:
+        """Return how long something lasts here that lasts `seconds` in Azure."""
+        return seconds * self.scale
+
+    def of(self, name: str) -> float:
+        """Return how long a named thing lasts here."""
+        return self.span(DURATIONS[name])
+
+    def retry_after(self, seconds: float) -> str:
+        """Return the value of a Retry-After header: whole seconds at Azure's pace, a decimal fraction below one."""
+        scaled = self.span(seconds)
+        return str(int(scaled)) if scaled == int(scaled) else f"{scaled:.3f}"

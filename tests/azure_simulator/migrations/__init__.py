@@ -1,0 +1,1 @@
+"""Migrations: the resource, its course through states, and what carries the data."""

@@ -1,0 +1,41 @@
+"""Which mover carries a migration, and where its ends are."""
+
+from __future__ import annotations
+
+from tests.azure_simulator.migrations import ends
+from tests.azure_simulator.migrations.mover import Job, Mover, Paper
+
+
+def moves_data(migration) -> bool:
+    """Whether there is a data plane for a migration: a real server behind its target."""
+    return not migration.cloud.control_plane_only and migration.target.behind is not None
+
+
+def mover(migration, factor: float) -> Mover:
+    """Return a mover for a migration: paper where there is no data plane."""
+    cloud = migration.cloud
+    job = Job(
+        list(migration.databases),
+        migration.online,
+        migration.sent["overwriteDbsInTarget"] == "True",
+        cloud.clock,
+        directory=cloud.directory / "migrations" / migration.guid,
+        name=migration.name,
+        options={"factor": factor},
+    )
+    if not moves_data(migration):
+        return Paper(job)
+    job.source, job.target = ends.source_of(migration).words, ends.target_words(migration)
+    cluster = migration.target.behind
+    administrator = cluster.connection()
+    administrator.pop("dbname")
+    prefix = getattr(cluster, "prefix", None)
+    job.options.update(bin_directory=str(prefix / "bin") if prefix else None, administrator=administrator)
+    # These import the collection and a database driver, which a control plane alone does not need.
+    if migration.online:
+        from tests.azure_simulator.migrations.replication import Replication
+
+        return Replication(job)
+    from tests.azure_simulator.migrations.engine import Engine
+
+    return Engine(job)

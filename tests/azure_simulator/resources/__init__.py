@@ -1,0 +1,1 @@
+"""The resources of Azure, one file for each kind."""

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module and the role of the checks: what they write and where, what they change when asked to, what they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from support.servers import ask, catalogue
+
+
+def pages(migration) -> tuple:
+    """Return the two files of a report that was fetched to the controller."""
+    home = migration.reports / migration.name
+    return home / "premigration.json", home / "premigration.html"
+
+
+def test_a_report_for_programs_and_one_for_people(migration, tmp_path):
+    one = migration("report")
+    nothing = one.module("premigration_check", fail_on="never").good()
+    assert nothing["report"] is None and nothing["page"] is None and not nothing["changed"]
+    assert not one.state.exists()
+    trial = one.module("premigration_check", check_mode=True, report_directory=str(tmp_path / "r")).good()
+    assert trial["report"] is None and not (tmp_path / "r").exists()
+    result = one.module("premigration_check", report_directory=str(tmp_path / "r")).good()
+    report = json.loads((tmp_path / "r" / "premigration.json").read_text(encoding="utf-8"))
+    assert (result["report"], result["page"]) == tuple(
+        str(tmp_path / "r" / f"premigration.{end}") for end in ("json", "html")
+    )
+    assert report["findings"] == result["findings"] and report["estimate"] == result["estimate"]
+    assert {os.stat(tmp_path / "r" / name).st_mode & 0o777 for name in ("premigration.json", "premigration.html")} == {
+        0o600
+    }
+    page = (tmp_path / "r" / "premigration.html").read_text(encoding="utf-8")
+    assert "Readiness of the migration" in page and "<script" not in page
+    for secret in one.lab.passwords.values():
+        assert secret not in page and secret not in json.dumps(report)
+
+
+def test_the_estimate_is_measured_only_when_asked_for(migration):
+    one = migration("scratch", "seed_bulk")
+    before = catalogue(one.lab.target)
+    quiet = one.module("premigration_check").good()
+    assert quiet["estimate"]["seconds"] > 0 and any("assumed" in words for words in quiet["estimate"]["basis"])
+    assert (quiet["changed"], quiet["probed"]) == (False, [])
+    trial = one.module("premigration_check", check_mode=True, scratch=True, probe=["create_database"]).good()
+    assert (trial["changed"], trial["probed"]) == (False, [])
+    tried = one.module("premigration_check", scratch=True, probe=["create_database"]).good()
+    assert tried["changed"] and len(tried["probed"]) == 2
+    assert any("made and dropped" in words for words in tried["probed"])
+    assert any("rolled back" in words for words in tried["probed"])
+    assert any("(measured" in words for words in tried["estimate"]["basis"])
+    assert catalogue(one.lab.target) == before
+
+
+def test_levels_severities_and_accepted_findings(migration):
+    one = migration("choices")
+    ask(one.lab.source, "CREATE ROLE reporting LOGIN")
+    try:
+        ask(one.lab.source, f"GRANT CREATE ON DATABASE {one.databases[0]} TO reporting")
+        only = {"only": ["target-role-passwords"]}
+        warned = one.module("premigration_check", **only).good()
+        assert warned["summary"]["rules"] == {"failed": [], "warning": ["target-role-passwords"]}
+        assert warned["findings"][0]["who"] == "database administrator"
+        refused = one.module("premigration_check", **only, fail_on="warning")
+        assert refused.failed and "reporting" in refused["msg"]
+        refused = one.module("premigration_check", **only, severities={"target-role-*": "failed"})
+        assert refused.failed
+        known = {"rule": "target-role-passwords", "reason": "they use certificates", "until": "2999-12-31"}
+        accepted = one.module("premigration_check", **only, accept=[known], fail_on="warning").good()
+        assert accepted["findings"][0]["because"] == "accepted" and "certificates" in accepted["findings"][0]["found"]
+        over = one.module("premigration_check", **only, accept=[{**known, "until": "2020-01-01"}], fail_on="warning")
+        assert over.failed and "the acceptance expired on 2020-01-01" in over["msg"]
+        level = one.module("premigration_check", levels=["network"]).good()
+        assert {finding["level"] for finding in level["findings"]} == {"network"}
+        assert one.module("premigration_check", levels=["planet"]).failed
+    finally:
+        ask(one.lab.source, f"REVOKE CREATE ON DATABASE {one.databases[0]} FROM reporting")
+        ask(one.lab.source, "DROP ROLE reporting")
+
+
+def test_the_role_brings_the_report_home_whatever_it_says(migration):
+    one = migration("home")
+    assert one.play("premigration").good().changed == 0
+    data, page = pages(one)
+    good = json.loads(data.read_text(encoding="utf-8"))
+    assert good["summary"]["counts"]["failed"] == 0 and page.stat().st_size > 10_000
+    # Nothing but a place to fetch it from was made, and that is gone.
+    assert not one.state.exists()
+    # With --check nothing is written, and the role goes through.
+    data.unlink()
+    assert one.play("premigration", "--check", "--diff").good().changed == 0
+    assert not data.exists()
+    ask(one.lab.target, "ALTER ROLE migrator NOCREATEDB")
+    try:
+        play = one.play("premigration")
+    finally:
+        ask(one.lab.target, "ALTER ROLE migrator CREATEDB")
+    assert play.code == 2 and "has no CREATEDB" in play.output
+    bad = json.loads(data.read_text(encoding="utf-8"))
+    assert bad["summary"]["rules"]["failed"] == ["target-database-creatable"]
+    assert "Not ready to begin" in page.read_text(encoding="utf-8")
