@@ -111,6 +111,7 @@ extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
   - azpg.migrate.service
+  - azpg.migrate.online
   - azpg.migrate.programs
   - azpg.migrate.attributes
 attributes:
@@ -417,6 +418,7 @@ estimate:
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
+    ONLINE,
     PROGRAMS,
     REQUEST_OR_FILE,
     SERVICE,
@@ -428,6 +430,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.migration imp
 SPECIFICATION = merged(
     REQUEST_OR_FILE,
     AZURE,
+    ONLINE,
     PROGRAMS,
     SERVICE,
     state={"type": "str", "choices": ["completed", "replicating", "validated", "cancelled"], "default": "completed"},

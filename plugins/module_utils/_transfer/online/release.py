@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._postgres.connection import rows
 from . import published, slot
 
 # The source may be fenced by now, so that sessions begin read only.
@@ -28,6 +29,19 @@ def words(thing: dict) -> str:
     """Return a thing for people."""
     name = thing["name"].rpartition(" ")[0] + " FULL" if thing["kind"] == "replica identity" else thing["name"]
     return f"source: {thing['kind']} {name} in database {thing['database']}"
+
+
+def unrecorded(source, database: str, name: str, known: set) -> list:
+    """Return slot and publication of this name that are there, of kinds that no journal knows of."""
+    there = {
+        "replication slot": slot.read_slot(source, name) is not None,
+        "publication": bool(rows(source, "SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = %s", (name,))),
+    }
+    return [
+        {"side": "source", "database": database, "kind": kind, "name": name, "state": "created"}
+        for kind, exists in there.items()
+        if exists and kind not in known
+    ]
 
 
 def take_back(source, things: list, tick=lambda: None) -> list:
