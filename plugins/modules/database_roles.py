@@ -30,6 +30,11 @@ options:
     type: str
     choices: [present, restored, returned]
     default: present
+  final_record:
+    description:
+      - What M(azpg.migrate.cleanup) returned as C(final_record) on another host, with O(state=returned). It is kept in the
+        archive directory of this host as well, so that later runs know that the migration is over.
+    type: dict
 extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.attributes
@@ -88,7 +93,9 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.database_role
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import execute
 
 SPECIFICATION = merged(
-    REQUEST, state={"type": "str", "choices": ["present", "restored", "returned"], "default": "present"}
+    REQUEST,
+    state={"type": "str", "choices": ["present", "restored", "returned"], "default": "present"},
+    final_record={"type": "dict"},
 )
 
 

@@ -67,6 +67,11 @@ options:
         description: The last day on which it is, as C(YYYY-MM-DD).
         type: str
         required: true
+  ask_azure:
+    description:
+      - Whether the checks that ask Azure Resource Manager are made, with O(provider=azure); not on a host that has no login.
+    type: bool
+    default: true
   fail_on:
     description: The gravity of findings that lets the task fail.
     type: str
@@ -255,6 +260,7 @@ SPECIFICATION = merged(
     },
     exclude={"type": "list", "elements": "str", "default": []},
     severities={"type": "dict", "default": {}},
+    ask_azure={"type": "bool", "default": True},
     accept={
         "type": "list",
         "elements": "dict",

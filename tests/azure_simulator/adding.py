@@ -15,6 +15,7 @@ from tests.azure_simulator.resources import (
     groups,
     networks,
     security,
+    single_servers,
 )
 
 
@@ -90,7 +91,10 @@ class Adding:
             server.behind = cluster
             self.cloud.put(server)
             flexible_servers.enter_network(self.cloud, server)
-            configurations.assign(server, "azure.extensions", ",".join(extensions))
+            if extensions:
+                configurations.assign(server, "azure.extensions", ",".join(extensions))
+            else:
+                configurations.publish(server)
             return server.id
 
     def add_replica(self, name: str, server_id: str) -> str:
@@ -105,6 +109,38 @@ class Adding:
             replica.properties.update(replicationRole="AsyncReplica", replicaCapacity=0)
             replica.properties["replica"] = {"role": "AsyncReplica", "capacity": 0, "replicationState": "Active"}
             return made
+
+    def add_single_server(
+        self,
+        name: str,
+        resource_group: str,
+        *,
+        sku: str = "GP_Gen5_4",
+        version: str | None = None,
+        storage_mb: int = 102400,
+        location: str = "eastus",
+        cluster=None,
+        administrator_login: str = "dbadmin",
+        public_network_access: str = "Enabled",
+        tags: dict | None = None,
+        private_endpoint: str | None = None,
+    ) -> str:
+        """Make a Single Server; `private_endpoint` is the id of a subnet that gets an endpoint of it."""
+        with self.cloud.lock:
+            self.cloud.group(resource_group)
+            major = version or (flexible_servers.major_of(cluster) if cluster is not None else "11")
+            words = (name, location, sku, major, storage_mb, administrator_login)
+            server = single_servers.make(self.cloud, resource_group, *words)
+            server.behind = cluster
+            server.properties["publicNetworkAccess"] = public_network_access
+            if tags is not None:
+                server.body["tags"] = dict(tags)
+        if private_endpoint:
+            server.properties["publicNetworkAccess"] = "Disabled"
+            self.add_private_endpoint(
+                f"{name}-endpoint", resource_group, private_endpoint, server.id, location=location
+            )
+        return server.id
 
     def add_administrator(self, server_id: str, user: str, password: str) -> None:
         """Make a user like Azure's administrators in the cluster behind a server."""

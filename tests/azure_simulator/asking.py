@@ -9,7 +9,15 @@ from tests.azure_simulator import versions, wire
 from tests.azure_simulator.cloud import Cloud
 from tests.azure_simulator.exchanges import Exchange, Log
 from tests.azure_simulator.migrations import resource as migrations
-from tests.azure_simulator.resources import dns, endpoints, flexible_servers, networks, security, subnets
+from tests.azure_simulator.resources import (
+    dns,
+    endpoints,
+    flexible_servers,
+    networks,
+    security,
+    single_servers,
+    subnets,
+)
 
 
 class Asking:
@@ -52,6 +60,7 @@ class Asking:
             security.TABLE: lambda: security.shown_with_children(self.cloud, found),
             dns.ZONE: lambda: dns.shown_zone(self.cloud, found),
             dns.LINK: lambda: dns.shown_link(found),
+            single_servers.KIND: lambda: single_servers.shown(self.cloud, found),
             endpoints.ENDPOINT: lambda: endpoints.shown(self.cloud, found),
         }
         plain = {**found.body, "id": found.id, "name": found.name, "type": found.type}

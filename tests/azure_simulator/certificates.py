@@ -23,6 +23,7 @@ extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
 authorityKeyIdentifier = keyid
 """
+_made: tuple[bytes, ...] | None = None
 
 
 def make(directory: Path) -> tuple[Path, Path, Path]:
@@ -30,12 +31,21 @@ def make(directory: Path) -> tuple[Path, Path, Path]:
 
     Raises RuntimeError where openssl is missing or fails.
     """
-    authority, certificate, key = (directory / name for name in ("authority.crt", "server.crt", "server.key"))
-    if authority.exists() and certificate.exists() and key.exists():
-        return authority, certificate, key
+    global _made
+    authority, certificate, key = paths = tuple(
+        directory / name for name in ("authority.crt", "server.crt", "server.key")
+    )
+    if all(path.exists() for path in paths):
+        return paths
     if shutil.which("openssl") is None:
         raise RuntimeError("the program openssl is needed to make the simulator's certificate")
     directory.mkdir(parents=True, exist_ok=True)
+    if _made is not None:
+        # One is enough for all simulators of a process.
+        for path, content in zip(paths, _made):
+            path.touch(0o600)
+            path.write_bytes(content)
+        return paths
     settings, extensions = directory / "authority.cnf", directory / "server.ext"
     authority_key, request = directory / "authority.key", directory / "server.csr"
     settings.write_text(AUTHORITY, encoding="ascii")
@@ -47,7 +57,8 @@ def make(directory: Path) -> tuple[Path, Path, Path]:
              "-extfile", extensions, "-out", certificate)  # fmt: skip
     for path in (request, extensions, settings, authority_key, directory / "authority.srl"):
         path.unlink(missing_ok=True)
-    return authority, certificate, key
+    _made = tuple(path.read_bytes() for path in paths)
+    return paths
 
 
 def _openssl(*words) -> None:

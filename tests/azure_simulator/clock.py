@@ -6,7 +6,9 @@ import time
 
 #: How long Azure takes, in seconds. Sources: durations between recorded polls, and Microsoft's guides.
 DURATIONS = {
-    "server create": 360.0,
+    "server create": 300.0,
+    "server create with standby": 540.0,
+    "first backup": 345.0,
     "server update": 90.0,
     "server rename": 5.0,
     "server delete": 75.0,
@@ -21,8 +23,8 @@ DURATIONS = {
     "registration": 20.0,
     "subnet release": 30.0,
     "migration metadata": 1.5,
-    "migration refusal": 0.7,
-    "migration cleaning": 2.0,
+    "migration refusal": 0.4,
+    "migration cleaning": 0.6,
     "migration prerequisites": 150.0,
     "migration validation": 40.0,
     "migration setup of replication": 120.0,
@@ -58,3 +60,18 @@ class Clock:
         """Return the value of a Retry-After header: whole seconds at Azure's pace, a decimal fraction below one."""
         scaled = self.span(seconds)
         return str(int(scaled)) if scaled == int(scaled) else f"{scaled:.3f}"
+
+
+class HeldClock(Clock):
+    """A clock that stands still until it is told to go on, for tests that look at one moment after the other."""
+
+    def __init__(self, scale: float = 1.0):
+        super().__init__(scale)
+        self._moment = time.time()
+
+    def now(self) -> float:
+        return self._moment
+
+    def step(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self._moment += seconds

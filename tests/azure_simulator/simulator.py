@@ -26,6 +26,7 @@ from tests.azure_simulator.resources import (
     network_basics,
     networks,
     security,
+    single_servers,
     subnets,
 )
 from tests.azure_simulator.routing import every
@@ -39,7 +40,7 @@ ROUTES = every(
         module.ROUTES
         for module in (tokens, operations, groups, names, flexible_servers, configurations, databases, migrations)
     ),
-    *(module.ROUTES for module in (network_basics, networks, subnets, security, dns, endpoints)),
+    *(module.ROUTES for module in (network_basics, networks, subnets, security, dns, endpoints, single_servers)),
 )
 
 
@@ -54,13 +55,14 @@ class Simulator(Adding, Asking):
         control_plane_only: bool = False,
         port: int = 0,
         judge: bool = True,
+        clock: Clock | None = None,
     ):
         self.directory = Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         self.trouble = Troubles()
         self.log = Log()
-        self.cloud = Cloud(self.directory, Clock(time_scale), self.trouble, control_plane_only)
+        self.cloud = Cloud(self.directory, clock or Clock(time_scale), self.trouble, control_plane_only)
         self.certificate, self._server_certificate, self._key = certificates.make(self.directory / "certificate")
         self._port = port
         self.judge = Judge() if judge else None
@@ -107,7 +109,6 @@ class Simulator(Adding, Asking):
         while not self._stop.wait(TICK):
             with self.cloud.lock:
                 self.cloud.tick()
-                flexible_servers.appear(self.cloud, self.cloud.clock.now())
 
     def _look(self, exchange: Exchange, request: Request, answer: Answer | None) -> None:
         """Let the judge look at an exchange; `answer` is None where the connection ended without one."""
@@ -138,6 +139,11 @@ class Simulator(Adding, Asking):
         return [*self._found, *self.cloud.failures]
 
     # -- what it says of itself ---------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that everything here goes by."""
+        return self.cloud.clock
 
     @property
     def url(self) -> str:

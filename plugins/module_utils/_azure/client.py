@@ -209,10 +209,11 @@ class Azure:
         if api_version in (None, POSTGRESQL_VERSION):
             operation = find_operation(method, text, words)
         content = None if body is None else json.dumps(body).encode("utf-8")
-        if operation:
+        library = self.library(operation)
+        if library is not None:
 
             def attempt():
-                return operation.call(self.pipelines.postgresql(operation.subscription_id), content, words)
+                return operation.call(library, content, words)
 
         else:
             address = self.pipelines.cloud.resource_manager + quote(text, safe="/:@!$&'()*+,;=-._~")
@@ -222,6 +223,14 @@ class Azure:
                 return self.send(method, address, content, parameters)
 
         return self.patience.run(lambda: self.answer_of(method, text, attempt))
+
+    def library(self, operation):
+        """Return the client of the library whose operation this is; None when there is no such operation, or library."""
+        if operation is None:
+            return None
+        if operation.of_single_server:
+            return self.pipelines.single_servers(operation.subscription_id)
+        return self.pipelines.postgresql(operation.subscription_id)
 
     def request_address(self, method: str, address: str) -> Answer:
         """Send a request to an address that Azure gave, which is used as it is; see M(request)."""

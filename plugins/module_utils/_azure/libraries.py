@@ -18,6 +18,7 @@ PACKAGES = {
     "azure.core": "azure-core",
     "azure.mgmt.core": "azure-mgmt-core",
     "azure.mgmt.postgresqlflexibleservers": "azure-mgmt-postgresqlflexibleservers",
+    "azure.mgmt.rdbms": "azure-mgmt-rdbms",
 }
 MINIMUM = "'azure-identity>=1.19.0' 'azure-mgmt-postgresqlflexibleservers>=2.0.0'"
 
@@ -54,3 +55,11 @@ def postgresql_client():
             f"{sys.executable} -m pip install {MINIMUM}",
         )
     return module.PostgreSQLManagementClient
+
+
+def single_server_client():
+    """Return azure-mgmt-rdbms's class C(PostgreSQLManagementClient) for Single Servers; None where it is not installed."""
+    try:
+        return load("azure.mgmt.rdbms.postgresql").PostgreSQLManagementClient
+    except DependencyMissing:
+        return None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which operation of azure-mgmt-postgresqlflexibleservers a request is.
+"""Which operation of Microsoft's libraries for PostgreSQL a request is: flexible servers, and old Single Servers.
 
 Bodies go in as bytes and answers are taken as they came, so that nothing depends on the library's models, which differ
 between its versions. What an answer says counts, not what the library makes of it: 3.0.0 rejects a 201 where 2.0.0 takes it.
@@ -48,7 +48,13 @@ ROUTES = (
     ("DELETE", f"{SERVER}/migrations/([^/]+)", "migrations", "cancel"),
     ("POST", f"{SERVER}/checkMigrationNameAvailability", "migrations", "check_name_availability"),
 )
-COMPILED = tuple((method, re.compile(path, re.IGNORECASE), group, name) for method, path, group, name in ROUTES)
+# What azure-mgmt-rdbms is used for: its client for flexible servers knows no migrations.
+SINGLE_SERVER = (
+    "GET", f"{SUBSCRIPTION}/resourceGroups/([^/]+){PROVIDER}/servers/([^/]+)", "servers", "get",
+)  # fmt: skip
+COMPILED = tuple(
+    (method, re.compile(path, re.IGNORECASE), group, name) for method, path, group, name in (*ROUTES, SINGLE_SERVER)
+)
 # The library's name for what stands in the query.
 QUERY_WORDS = {"migrationListFilter": "migration_list_filter"}
 
@@ -61,6 +67,7 @@ class Operation:
     group: str
     name: str
     arguments: tuple
+    of_single_server: bool = False
 
     @property
     def paged(self) -> bool:
@@ -101,5 +108,6 @@ def find_operation(method: str, path: str, query: Mapping) -> Operation | None:
         found = pattern.fullmatch(path) if wanted == method else None
         if found:
             arguments = [value for number, value in enumerate(found.groups(), 1) if number != 1]
-            return Operation(found["subscription"], group, name, tuple(arguments))
+            single = pattern is COMPILED[-1][1]
+            return Operation(found["subscription"], group, name, tuple(arguments), single)
     return None

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from .._core.version import VERSION
 from .clouds import Cloud, trust
 from .errors import AzureError
-from .libraries import load, postgresql_client
+from .libraries import load, postgresql_client, single_server_client
 
 POSTGRESQL_VERSION = "2025-08-01"
 CONNECT_SECONDS = 30
@@ -71,6 +71,7 @@ class Pipelines:
         self.ca_certificates = ca_certificates
         self._general = None
         self._postgresql: dict = {}
+        self._single: dict = {}
 
     @property
     def general(self):
@@ -96,8 +97,21 @@ class Pipelines:
             )
         return self._postgresql[subscription_id]
 
+    def single_servers(self, subscription_id: str):
+        """Return the client of azure-mgmt-rdbms for a subscription; None where that library is not installed."""
+        client = single_server_client()
+        if client is not None and subscription_id not in self._single:
+            self._single[subscription_id] = client(
+                self.credential,
+                subscription_id,
+                base_url=self.cloud.resource_manager,
+                policies=policies_for(self.credential, self.cloud),
+                **transport_words(self.ca_certificates),
+            )
+        return self._single.get(subscription_id)
+
     def close(self) -> None:
         """Close every connection."""
-        for client in (self._general, *self._postgresql.values(), self.credential):
+        for client in (self._general, *self._postgresql.values(), *self._single.values(), self.credential):
             if client is not None:
                 client.close()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .canonical import digest
 from .errors import PreconditionFailed
 from .files import make_private_directory, read_json, write_json
@@ -53,3 +55,17 @@ def write_final_record(layout: Layout, request: Request, content: dict) -> dict:
     make_private_directory(layout.archive)
     write_json(layout.final_record_file, record)
     return record
+
+
+def keep_final_record(layout: Layout, request: Request, record: dict) -> None:
+    """Write down a final record that another host has written, so that this one knows as well.
+
+    :raises PreconditionFailed: when it is not whole, or of another request
+    """
+    make_private_directory(layout.archive)
+    write_json(layout.final_record_file, record)
+    try:
+        read_final_record(layout, request)
+    except PreconditionFailed:
+        os.unlink(layout.final_record_file)
+        raise

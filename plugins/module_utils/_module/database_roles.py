@@ -10,6 +10,7 @@ import os
 
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json
+from .._core.final_record import keep_final_record
 from .._postgres.connection import connect, quiet_settings
 from .._transfer import rights, roles
 from .._transfer.target_database import databases_of
@@ -70,12 +71,16 @@ def ensure(task: Task) -> dict:
     # What was lent is given back after everything else has been cleaned up.
     if task.final_record() and not (wanted == RETURNED and lent.names):
         return result("decommissioned", [], [])
+    final = task.parameters["final_record"]
     with contextlib.ExitStack() as stack:
         source = open_session(stack, request.source, "source", request.databases[0])
         target = open_session(stack, request.target, "target")
         plan = roles.read_plan(source, target, list(request.databases), dict(request.role_map))
         if wanted == RETURNED:
-            return give_back(task, target, plan, lent)
+            done = give_back(task, target, plan, lent)
+            if final and final.get("sha256") and not task.check_mode and not task.final_record():
+                keep_final_record(task.layout, request, final)
+            return done
         steps, remarks = lacking(target, plan), []
         if not task.check_mode:
             remarks = roles.create_roles(target, plan, lent)

@@ -58,7 +58,7 @@ def asks_azure_alone(selection: dict) -> bool:
 
 def rules_of(task: Task) -> tuple:
     """Return the rules that there are for the task's provider; those of Azure need a login."""
-    if task.request.provider != "azure" or "auth_source" not in task.parameters:
+    if task.request.provider != "azure" or not task.parameters.get("ask_azure", "auth_source" in task.parameters):
         return RULES
     from .._azure.rules import azure_rules
     from .azure_session import scene_of
@@ -143,7 +143,7 @@ def check(task: Task) -> dict:
     }
     record = None
     with contextlib.suppress(AzureError):  # what is wrong with Azure is for its own checks to say
-        record = task.final_record()
+        record = task.final_record(here=not task.parameters["ask_azure"])
     if record:
         return {**empty, "state": "decommissioned"}
     given = task.parameters

@@ -24,7 +24,8 @@ CODES = frozenset(
     "signature-missing signature-kind signature-key signature-edited signature-malformed "
     "mode-not-full verdict-mismatch verdict-incomplete verdict-error verdict-unknown warnings-not-accepted overrides-not-accepted "
     "foreign-request source-identity target-identity source-unreadable target-unreadable "
-    "migration-not-completed runtime-in-use runtime-is-endpoint fence-open fence-unmeasured "
+    "migration-not-completed runtime-in-use runtime-is-endpoint runtime-not-owned runtime-holds-databases "
+    "runtime-has-replicas fence-open fence-unmeasured "
     "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable "
     "evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
 )

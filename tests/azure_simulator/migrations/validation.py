@@ -14,7 +14,7 @@ from tests.azure_simulator.migrations.findings import (
     WARNING,
     Finding,
 )
-from tests.azure_simulator.resources import configurations, databases
+from tests.azure_simulator.resources import configurations, databases, single_servers
 
 FLEXIBLE_TEXT = (
     "603405: Extension(s) azure, pgaadauth of database {name} are not supported by the migration service: a flexible server "
@@ -108,16 +108,9 @@ def replication_missing(migration) -> bool:
     source = ends.source_of(migration)
     if source.resource is None or not migration.online:
         return False
-    if source.resource.behind is not None and choosing.moves_data(migration):
-        return source.resource.behind.psql("SHOW wal_level").strip() != "logical"
-    return source.resource.private.get("replication_support", "replica") != "logical"
+    return single_servers.replication_support(source.resource) != "LOGICAL"
 
 
 def set_up_replication(migration) -> None:
     """Set up a Single Server for logical replication, which restarts it."""
-    source = ends.source_of(migration)
-    source.resource.private["replication_support"] = "logical"
-    if source.resource.behind is not None and choosing.moves_data(migration):
-        source.resource.behind.psql("ALTER SYSTEM SET wal_level = 'logical'")
-        source.resource.behind.stop()
-        source.resource.behind.start()
+    single_servers.set_replication_support(ends.source_of(migration).resource, "LOGICAL")

@@ -67,6 +67,7 @@ def _real(server: Resource) -> dict[str, Parameter]:
         # A value that waits for a restart is Azure's value already.
         parameter.value = overrides.get(name, setting)
         parameter.pending = bool(pending)
+        parameter.overridden = name in overrides
         found[name] = parameter
     return found
 
@@ -144,7 +145,8 @@ def shown(server: Resource, parameter: Parameter) -> dict:
         "defaultValue": parameter.default,
         "dataType": parameter.kind,
         "allowedValues": parameter.allowed,
-        "source": "system-default" if parameter.value in (None, parameter.default) else "user-override",
+        # Recorded: a value that was set is an override, also where it is the default.
+        "source": "user-override" if parameter.overridden else "system-default",
         "isDynamicConfig": parameter.dynamic,
         "isReadOnly": parameter.read_only,
         "isConfigPendingRestart": parameter.pending,
@@ -199,8 +201,9 @@ def assign(server: Resource, name: str, value: str | None) -> None:
     parameter = _find(server, name)
     _check(parameter, parameter.default if value is None else value)
     if parameter.name not in server.private["parameters"]:
-        _apply(server, parameter.name, None if value is None or value == parameter.default else value)
+        _apply(server, parameter.name, value)
         return
+    parameter.overridden = value is not None
     parameter.value = parameter.default if value is None else value
     if not parameter.dynamic:
         running = server.private.setdefault("running", {}).setdefault(parameter.name, parameter.default)

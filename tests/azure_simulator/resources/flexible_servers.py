@@ -7,7 +7,7 @@ import secrets
 
 from tests.azure_simulator import operations, places, wire
 from tests.azure_simulator.cloud import Cloud, Resource
-from tests.azure_simulator.operations import Operation, OperationFailed
+from tests.azure_simulator.operations import Operation
 from tests.azure_simulator.resources import dns, endpoints, names, server_rules, subnets
 from tests.azure_simulator.routing import Routes
 from tests.azure_simulator.wire import Answer, ArmError, Request
@@ -81,6 +81,8 @@ def merge(server: Resource, body: dict) -> None:
         # Recorded: inside a network the answer says Disabled, whatever was sent.
         held["network"]["publicNetworkAccess"] = "Disabled"
     mode = held["highAvailability"].get("mode", "Disabled")
+    if "SystemAssigned" in server.body.get("identity", {}).get("type", ""):
+        server.body["identity"].setdefault("principalId", wire.new_guid())
     held["highAvailability"]["state"] = "NotEnabled" if mode == "Disabled" else "Healthy"
     held["minorVersion"] = MINOR_VERSIONS.get(held["version"], "0")
 
@@ -93,6 +95,10 @@ def shown(cloud: Cloud, server: Resource, version: str | None = None) -> dict:
         held["privateEndpointConnections"] = endpoints.connections_of(cloud, server)
     if (version or "") < "2025":
         held["state"] = NEW_STATES.get(held["state"], held["state"])
+    if "principalId" in body.get("identity", {}):
+        body["identity"]["tenantId"] = cloud.tenant_id
+    if server.private.get("first_backup", float("inf")) <= cloud.clock.now():
+        held["backup"]["earliestRestoreDate"] = wire.stamp(server.private["first_backup"], offset=True)
     order = [word for word in ("sku", "identity", "systemData", "properties", "location", "tags") if word in body]
     return {**{word: body[word] for word in order}, "id": server.id, "name": server.name, "type": KIND}
 
@@ -118,10 +124,15 @@ def leave_network(cloud: Cloud, server: Resource) -> None:
     subnets.release(cloud, network.get("delegatedSubnetResourceId"))
 
 
+def hidden(cloud: Cloud, server: Resource) -> bool:
+    """Whether a server that is being made cannot be seen yet."""
+    return server.private.get("appears", 0) > cloud.clock.now()
+
+
 def need(cloud: Cloud, group: str, server: str) -> Resource:
     """Return a server that can be read; one that is not there yet is not found."""
     found = cloud.need(group, KIND, server)
-    if found.private.get("hidden"):
+    if hidden(cloud, found):
         raise wire.resource_not_found(KIND, server, group)
     return found
 
@@ -161,20 +172,20 @@ def get(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
 @ROUTES.on("GET", GROUP)
 def by_group(cloud: Cloud, request: Request, group: str) -> Answer:
     cloud.group(group)
-    found = [one for one in cloud.of_type(KIND, group) if not one.private.get("hidden")]
+    found = [one for one in cloud.of_type(KIND, group) if not hidden(cloud, one)]
     return Answer(200, {"value": [shown(cloud, one, request.api_version) for one in found]})
 
 
 @ROUTES.on("GET", "/subscriptions/{subscription}/providers/" + KIND)
 def by_subscription(cloud: Cloud, request: Request) -> Answer:
-    found = [one for one in cloud.of_type(KIND) if not one.private.get("hidden")]
+    found = [one for one in cloud.of_type(KIND) if not hidden(cloud, one)]
     return Answer(200, {"value": [shown(cloud, one, request.api_version) for one in found]})
 
 
 @ROUTES.on("GET", SERVER + "/capabilities")
 def capabilities(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
     need(cloud, group, server)
-    return Answer(200, names.capabilities())
+    return Answer(200, names.capabilities(request.api_version))
 
 
 @ROUTES.on("GET", SERVER + "/replicas")
@@ -204,7 +215,8 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
     created = new_resource(cloud, group, name, body["location"])
     taken = names.server_taken(cloud, name)
     created.properties["state"] = "Provisioning"
-    created.private.update(hidden=True, born=wire.stamp())
+    # Not recorded: what a GET says while a server is made. Here it appears after a tenth of the time.
+    created.private["appears"] = cloud.clock.now() + cloud.clock.of("server create") / 10
     cloud.put(created)
     restoring = (body.get("properties") or {}).get("createMode") in (
         "PointInTimeRestore",
@@ -213,6 +225,9 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
     )
     if restoring:
         _restore(cloud, created, body)
+
+    mode = ((body.get("properties") or {}).get("highAvailability") or {}).get("mode", "Disabled")
+    standby = mode != "Disabled"
 
     def finish() -> None:
         server_rules.check_create(cloud, created, body, taken)
@@ -223,10 +238,9 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
         mode = held["highAvailability"]["mode"]
         if mode != "Disabled":
             held["highAvailability"].setdefault("standbyAvailabilityZone", "2" if mode == "ZoneRedundant" else "1")
-        created.private.pop("hidden", None)
         if not restoring:
             # Recorded: the first backup is not there at once, and a restored server had none.
-            held["backup"]["earliestRestoreDate"] = wire.stamp(offset=True)
+            created.private["first_backup"] = operation.started + cloud.clock.of("first backup")
 
     def work() -> None:
         created.behind = _new_cluster(cloud, created, body)
@@ -235,14 +249,12 @@ def _create(cloud: Cloud, request: Request, group: str, name: str, body: dict) -
     operation = Operation(
         cloud,
         "RestoreSnapshotManagementOperation" if restoring else "UpsertServerManagementOperationV2",
-        cloud.clock.of("server create"),
+        cloud.clock.of("server create with standby" if standby else "server create"),
         finish,
         work=work if cloud.cluster_prefix is not None and not restoring else None,
         retry_after=UPSERT_PAUSE,
         abandon=lambda: cloud.remove(created),
     )
-    # Not recorded: what a GET says while a server is made. It appears after a tenth of the time.
-    created.private["appears"] = cloud.clock.now() + cloud.clock.of("server create") / 10
     begin(created, operation)
     return operations.accepted(operation, request, places.short(body["location"]))
 
@@ -391,13 +403,3 @@ def start(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
 
 def found_stop(server: Resource):
     return lambda: server.behind.stop()
-
-
-def appear(cloud: Cloud, now: float) -> None:
-    """Show servers whose making is far enough."""
-    for server in cloud.of_type(KIND):
-        if server.private.get("hidden") and now >= server.private.get("appears", 0):
-            server.private.pop("hidden")
-
-
-__all__ = ["KIND", "ROUTES", "OperationFailed", "appear", "shown"]

@@ -27,9 +27,12 @@ def recorded_capabilities() -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def capabilities() -> dict:
-    """Return the recorded capabilities, with the versions that have come since."""
+def capabilities(version: str | None) -> dict:
+    """Return the recorded capabilities, with the versions of PostgreSQL that have come since."""
     found = copy.deepcopy(recorded_capabilities())
+    if (version or "") >= "2025":
+        # Newer descriptions have no such word.
+        found["value"][0].pop("indexTuningSupported", None)
     versions = found["value"][0]["supportedServerVersions"]
     names = [one["name"] for one in versions]
     for name in ("17", "18"):
@@ -58,7 +61,7 @@ def by_location(cloud: Cloud, request: Request, location: str) -> Answer:
             "InvalidLocation",
             f"The provided location '{location}' is not available for resource type '{FLEXIBLE}'.",
         )
-    return Answer(200, capabilities())
+    return Answer(200, capabilities(request.api_version))
 
 
 def server_taken(cloud: Cloud, name: str) -> bool:
@@ -107,14 +110,14 @@ def subnet_usage(cloud: Cloud, request: Request, location: str) -> Answer:
             404, "VirtualNetworkNotFound", f"The virtual network '{network}' was not found.", cause="service"
         )
     usage = []
-    for subnet in found.properties["subnets"]:
-        names = [one["properties"]["serviceName"].lower() for one in subnet["properties"].get("delegations", [])]
+    for subnet in cloud.of_type("Microsoft.Network/virtualNetworks/subnets", under=found.id):
+        names = [one["properties"]["serviceName"].lower() for one in subnet.properties.get("delegations", [])]
         if FLEXIBLE.lower() in names:
             count = sum(
                 (one.properties.get("network", {}).get("delegatedSubnetResourceId") or "").lower()
                 == subnet["id"].lower()
                 for one in cloud.of_type(FLEXIBLE)
             )
-            usage.append({"subnetName": subnet["name"], "usage": count})
+            usage.append({"subnetName": subnet.name, "usage": count})
     body = {"delegatedSubnetsUsage": usage, "location": location, "subscriptionId": cloud.subscription_id}
     return Answer(200, body)

@@ -22,6 +22,7 @@ class Parameter:
     description: str = ""
     value: str | None = None
     pending: bool = False
+    overridden: bool = False
 
     def copy(self) -> Parameter:
         return replace(self)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +30,7 @@ from ansible_collections.azpg.migrate.plugins.modules import (
 )
 
 from support.azure_migrations import Rehearsal, defaults
+from support.migrations import Play, environment
 from tests.azure_simulator import Simulator
 
 GROUP = "shop"
@@ -170,6 +174,42 @@ class Stage(Rehearsal):
         for finding in result["findings"]:
             found.setdefault(finding["rule"], []).append(finding)
         return found
+
+    def play(self, playbook: str, *arguments: str, **variables) -> Play:
+        """Run a playbook of the collection as a user does, secrets in a file of their own."""
+        hidden = {"vault_source": self.source["password"], "vault_target": self.destination["password"]}
+        hidden["vault_azure"] = self.azure.client_secret
+        host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "azpg_name": self.name,
+            "azpg_provider": "azure",
+            "azpg_source": {**self.source, "password": "{{ vault_source }}"},
+            "azpg_target": {**self.destination, "password": "{{ vault_target }}"},
+            "azpg_databases": self.databases,
+            "azpg_target_server_id": self.target,
+            "azpg_azure": {**self.login, "secret": "{{ vault_azure }}"},
+            "azpg_azure_server": self.server(),
+            "azpg_azure_poll_interval": 1,
+            "azpg_state_directory": str(self.directory / "state"),
+            "azpg_archive_directory": str(self.directory / "archive"),
+            **variables,
+        }
+        inventory, vault = self.directory / "inventory.json", self.directory / "vault.json"
+        inventory.write_text(json.dumps({"migrations": {"hosts": {self.name: host}}}), encoding="utf-8")
+        vault.write_text(json.dumps(hidden), encoding="utf-8")
+        program = Path(sys.executable).parent / "ansible-playbook"
+        done = subprocess.run(
+            [program, "-i", inventory, "-e", f"@{vault}", f"azpg.migrate.{playbook}", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.directory,
+            env=environment(),
+            encoding="utf-8",
+            check=False,
+        )
+        return Play(done.stdout, done.returncode)
 
     def session(self) -> Azure:
         """Return a session with the simulator."""

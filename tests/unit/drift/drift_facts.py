@@ -79,14 +79,32 @@ def options(module: str) -> dict:
     return documentation(module)["doc"].get("options", {})
 
 
-def role_options(role: str) -> dict:
-    """Return the options that a role's specification names."""
-    return load("roles", role, "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
+def entries(role: str) -> list:
+    """Return the names of a role's entry points."""
+    return sorted(load("roles", role, "meta", "argument_specs.yml")["argument_specs"])
+
+
+def role_options(role: str, entry: str = "main") -> dict:
+    """Return the options that a role's specification names for an entry point."""
+    return load("roles", role, "meta", "argument_specs.yml")["argument_specs"][entry]["options"]
+
+
+def role_tasks(role: str, entry: str = "main") -> list:
+    """Return the tasks of a role's entry point, those of imported files in the place of the import."""
+    found = []
+    for task in load("roles", role, "tasks", f"{entry}.yml"):
+        imported = task.pop("ansible.builtin.import_tasks", None)
+        # What the import says holds for each task of the file.
+        found += [{**task, **inner} for inner in load("roles", role, "tasks", imported)] if imported else [task]
+    return found
+
+
+ENTRIES = [(role, entry) for role in ROLES for entry in entries(role)]
 
 
 def all_variables() -> set:
     """Return every variable that some role or playbook reads."""
-    return PLAYBOOK_VARIABLES.union(*(role_options(role) for role in ROLES))
+    return PLAYBOOK_VARIABLES.union(*(role_options(role, entry) for role, entry in ENTRIES))
 
 
 def strings(value):

@@ -11,6 +11,8 @@ import xml.etree.ElementTree
 import drift_facts as facts
 import pytest
 import yaml
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.errors import AzureError
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.rules import ALL as AZURE_RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._core import status
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
@@ -143,13 +145,23 @@ def test_budgets_of_the_parts_are_those_that_are_held():
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_rules_named_in_documents_exist(name):
-    assert set(re.findall(r"[Rr]ule `([a-z0-9-]+)`", text_of(name))) <= {rule.id for rule in RULES}
+    assert set(re.findall(r"[Rr]ule `([a-z0-9-]+)`", text_of(name))) <= {rule.id for rule in (*RULES, *AZURE_RULES)}
+
+
+def test_the_guide_to_azure_names_every_rule_of_azure_and_no_other():
+    named = re.findall(r"`(azure-[a-z-]+)`", text_of("docs/azure-runtime-server.md"))
+    assert set(named) == {rule.id for rule in AZURE_RULES}
+
+
+def kin(error: type) -> list:
+    """Return all classes below a class."""
+    return [below for child in error.__subclasses__() for below in (child, *kin(child))]
 
 
 def test_troubleshooting_names_every_error_code():
     named = set(re.findall(r"^\| `([a-z-]+)` \|", text_of("docs/troubleshooting.md"), re.MULTILINE))
     family = [error for error in MigrationError.__subclasses__() if error.__module__ == MigrationError.__module__]
-    codes = {error.code for error in family} | {"unexpected"}
+    codes = {error.code for error in [*family, AzureError, *kin(AzureError)]} | {"unexpected"}
     assert named == codes | {*status.SETTLED, status.RUNNING}
 
 

@@ -6,11 +6,20 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._azure import client, errors, operations, pipeline, retrying
+from ansible_collections.azpg.migrate.plugins.module_utils._azure import (
+    client,
+    errors,
+    libraries,
+    operations,
+    pipeline,
+    retrying,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.clouds import CLOUDS
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import InvalidRequest
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import DependencyMissing, InvalidRequest
 
 SUBSCRIPTION = "/subscriptions/11111111-1111-1111-1111-111111111111"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg"
@@ -23,6 +32,17 @@ def test_every_operation_is_one_that_the_library_has():
     there = PostgreSQLManagementClient(object(), "s", base_url="https://localhost", policies=[])
     for _method, _path, group, name in operations.ROUTES:
         assert callable(getattr(getattr(there, group), name)), f"{group}.{name}"
+
+
+def test_a_single_server_is_read_through_the_library_for_those():
+    from azure.mgmt.rdbms.postgresql import PostgreSQLManagementClient
+
+    path = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/servers/old"
+    found = operations.find_operation("GET", path, {})
+    assert (found.group, found.name, found.arguments, found.of_single_server) == ("servers", "get", ("rg", "old"), True)
+    there = PostgreSQLManagementClient(object(), "s", base_url="https://localhost", policies=[])
+    assert callable(there.servers.get)
+    assert not operations.find_operation("GET", SERVER, {}).of_single_server
 
 
 @pytest.mark.parametrize(
@@ -104,6 +124,22 @@ def test_a_token_goes_to_resource_manager_only(address):
 def test_another_subscription_than_the_targets_is_refused():
     with pytest.raises(InvalidRequest, match="'subscription_id' is a, but the target is in b"):
         client.Azure.login({"subscription_id": "a"}, "b", {})
+
+
+@pytest.mark.parametrize("missing", ["azure.identity", "azure.mgmt.postgresqlflexibleservers"])
+def test_without_microsofts_libraries_the_command_that_installs_them_is_said(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    words = {"client_id": "c", "tenant": "t", "secret": "s"}
+    with pytest.raises(DependencyMissing, match=rf"cannot import {missing} .*-m pip install 'azure-identity>=1.19.0'"):
+        client.Azure.login(words, environment={}).pipelines.postgresql("s")
+
+
+def test_a_library_that_is_too_old_is_said(monkeypatch):
+    old = types.ModuleType("azure.mgmt.postgresqlflexibleservers")
+    old.__version__ = "1.1.0"
+    monkeypatch.setitem(sys.modules, old.__name__, old)
+    with pytest.raises(DependencyMissing, match="1.1.0, expected 2.0.0 or newer"):
+        libraries.postgresql_client()
 
 
 # -- asking again -------------------------------------------------------------------------------------------------------
