@@ -16,6 +16,7 @@ from .._core.layout import Layout
 from .._core.request import Request
 from . import process
 from .estimate import estimate
+from .online import announcement
 from .progress import read_progress
 
 LEAST_JOBS, MOST_JOBS = 2, 16
@@ -88,9 +89,14 @@ class HostBackend:
 
     def planned(self, goal: str) -> list:
         """Return what would be done until I(goal) is reached, in sentences."""
-        if self.status()["state"] in (status.RUNNING, status.COMPLETED):
+        state = self.status()["state"]
+        if state in (status.RUNNING, status.COMPLETED):
             return []
-        return [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
+        steps = [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
+        if self.request.mode == "online":
+            steps = [] if state == status.REPLICATING else [*steps, *announcement.following(self.request)]
+            steps += announcement.cutover(self.request, self.options) if goal == status.COMPLETED else []
+        return steps
 
     def attach(self) -> list:
         """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
@@ -108,7 +114,7 @@ class HostBackend:
                 f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
             )
-        steps = self.planned("completed")
+        steps = self.planned(status.REPLICATING)
         self.store()
         interpreter = runtime.get("python") or sys.executable
         process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)

@@ -36,7 +36,7 @@ from .leftovers import clear_the_way, end_own_sessions
 from .observation import Observer
 from .online.base import FOLLOWED_STATE, OnlineDatabaseRun
 from .online.following import Following
-from .online.supervision import supervise
+from .online.supervision import check, supervise
 from .process import ANOTHER_RUNS, Lock, describe_holder, record_self
 from .sessions import Sessions
 from .subjects import ControlSession
@@ -218,6 +218,8 @@ def run(directory: str) -> int:
         if request.mode == "online":
             context.following = Following(context)
         persist(context, lambda: prepare(context))
+        if context.following:
+            persist(context, lambda: check(context))
         carry_databases(context)
         if context.following:
             supervise(context, persist)

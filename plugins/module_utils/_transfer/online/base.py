@@ -117,6 +117,7 @@ class OnlineDatabaseRun(DatabaseRun):
                 "warning",
                 self.database,
             )
+        requirements.check_source(self.source, 1)
         usual = self.context.options.get("without_identity") or published.FAIL
         choice = published.choose(published.read(self.source), self.database, usual, self.wishes())
         requirements.check_source_database(self.source, self.database, published.foreign(choice))

@@ -13,7 +13,7 @@ from typing import Callable
 from ..._core import status
 from ..._core.errors import MigrationError
 from ..._postgres.driver import psycopg2
-from . import cutover
+from . import cutover, requirements
 from .base import DRAINED_STATE, FOLLOWED_STATE
 
 LOOK_SECONDS = 0.2
@@ -36,6 +36,17 @@ def supervise(context, persist: Callable) -> None:
             journal.set(state=status.REPLICATING)
         time.sleep(LOOK_SECONDS)
         context.tick()
+
+
+def check(context) -> None:
+    """Make sure before the first table is copied that slots for all databases can be made.
+
+    :raises PreconditionFailed: when the source does not allow it
+    """
+    states = [context.journal.database_state(database) for database in context.request.databases]
+    if set(states) <= {None, "pending"}:
+        with context.session("source", context.request.databases[0], "requirements") as source:
+            requirements.check_source(source.connection, len(states))
 
 
 def next_cutover(context) -> dict | None:
