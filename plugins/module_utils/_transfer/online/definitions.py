@@ -28,6 +28,7 @@ CREATE = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (migration text NOT NULL, unit text NOT NULL, digest text NOT NULL, PRIMARY KEY (migration, unit))
 """
 OWNER_LINE = re.compile(r"^ALTER [^\n]* OWNER TO [^\n]*;\n?", re.MULTILINE)
+PSQL_LINE = re.compile(r"^\\[^\n]*\n?", re.MULTILINE)
 SESSION_LINE = re.compile(r"^SET default_[a-z_]+ = [^\n]*;\n?", re.MULTILINE)
 SECTIONS = ("pre-data", "post-data")
 NAMED = 10
@@ -46,8 +47,11 @@ class Difference:
 
 
 def digest_of(entry) -> str:
-    """Return the digest of an entry's text, which names roles as the source does."""
-    return hashlib.sha256(entry.text.encode()).hexdigest()
+    """Return the digest of an entry's text, which names roles as the source does.
+
+    psql's own commands change every time, and settings for the next entry stand at the end of whichever comes before it.
+    """
+    return hashlib.sha256(SESSION_LINE.sub("", PSQL_LINE.sub("", entry.text)).strip().encode()).hexdigest()
 
 
 def compared(entries: list) -> list:
@@ -96,7 +100,7 @@ def difference(target, migration: str, entries: list) -> Difference:
 
 def comparable(text: str) -> str:
     """Return a text without owners and blanks that mean nothing."""
-    return " ".join(SESSION_LINE.sub("", OWNER_LINE.sub("", text)).split())
+    return " ".join(SESSION_LINE.sub("", OWNER_LINE.sub("", PSQL_LINE.sub("", text))).split())
 
 
 def name_of(entry) -> tuple:
