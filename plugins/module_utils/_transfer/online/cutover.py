@@ -25,7 +25,7 @@ from ..._postgres.fence_standing import put_up, standing, take_down
 from .. import roles
 from ..database_run import FINISHED
 from ..journal import utc_now
-from . import definitions, slot
+from . import aside, definitions, slot
 from .base import DRAINED, DRAINED_STATE
 from .final import FinalRun
 from .pgoutput import lsn_number, lsn_text
@@ -162,7 +162,8 @@ class Cutover:
         self.journal.set(cutover=self.record)
         methods = self.order.get("fence_methods") or METHODS
         some = replace(self.request, databases=tuple(self.databases))
-        put_up(some, self.context.layout, methods, self.order.get("grace_seconds", 30), False)
+        grace = self.order.get("grace_seconds", 30)
+        aside.run(self.context, "the fence", lambda: put_up(some, self.context.layout, methods, grace, False))
 
     def drain(self) -> None:
         """Wait until the last change has been applied, and set the marker that says so."""
@@ -239,7 +240,7 @@ def put_back(context) -> None:
     """Let the application go on where it was: take down a fence that the cutover has put up."""
     record = context.journal.get("cutover") or {}
     if record.get("fenced"):
-        take_down(context.request, context.layout, False)
+        aside.run(context, "the fence", lambda: take_down(context.request, context.layout, False))
     context.journal.set(cutover=None, phase=None)
 
 
