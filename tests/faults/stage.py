@@ -70,7 +70,12 @@ class Stage:
     """Both servers, both proxies and the target's disk; use it as a context manager."""
 
     databases: tuple = DATABASES
-    settings: dict = {"max_wal_size": "128MB", "min_wal_size": "32MB", "shared_buffers": "64MB", "max_connections": "60"}
+    settings: dict = {
+        "max_wal_size": "128MB",
+        "min_wal_size": "32MB",
+        "shared_buffers": "64MB",
+        "max_connections": "60",
+    }
     migration = Migration
 
     def __init__(self, directory: Path):

@@ -132,6 +132,26 @@ def test_changed_definitions_are_noticed_and_named(online):
     equal(one)
 
 
+def test_an_application_may_empty_tables_during_the_base_copy(online):
+    one = online("online-emptied", seed="seed_bulk", more="")
+    one.provision()
+    one.module("migration", state="replicating", wait=False, max_bytes_per_second=1_500_000).good()
+    done = "SELECT label FROM unit WHERE kind = 'table' AND state = 'done'"
+    (copied,) = wait_for(lambda: one.journal(done), "a table that is copied")[0]
+    waiting = one.journal("SELECT label FROM unit WHERE kind = 'table' AND state = 'pending' ORDER BY unit DESC")
+    later = waiting[0][0]
+    for table in (copied, later):
+        one.source(f"SET lock_timeout = '3s'; TRUNCATE {table}; INSERT INTO {table} VALUES (1, 'after'), (2, 'after')")
+    one.source(f"UPDATE {later} SET note = 'changed' WHERE id = 2")
+    result = one.module("migration", state="replicating").good()
+    assert result["state"] == "replicating"
+    assert f"copied under a new snapshot: {later}" in one.events()
+    one.wait_until_applied()
+    equal(one)
+    assert one.module("migration").good()["state"] == "completed"
+    equal(one)
+
+
 def test_a_conflict_stops_it_and_names_the_row(online):
     one = online("online-conflict", more="")
     one.replicate()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from typing import Callable
 
 from .._core.errors import TransferFailed
 from .._postgres.connection import transaction
@@ -89,13 +90,22 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
 
 
 def copy_batch(
-    source, target, tables: list, statements: list, names: list, migration: str, throttle: Throttle, path: str = ""
+    source,
+    target,
+    tables: list,
+    statements: list,
+    names: list,
+    migration: str,
+    throttle: Throttle,
+    path: str = "",
+    check: Callable = lambda tables: None,
 ) -> dict:
     """Carry small tables, C([(unit, table)]), and run what builds their keys, in one transaction with all markers.
 
     The tables are known to be empty. Their rows pass through memory whole, which their size allows.
 
     :param names: the names of all units that the batch stands for
+    :param check: called with the tables before anything is committed; may raise
     :return: C({unit: (rows, bytes)}) of the tables
     :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
     """
@@ -114,6 +124,7 @@ def copy_batch(
             size = content.getbuffer().nbytes
             throttle.carry(size)
             carried[unit] = (target_cursor.rowcount, size)
+        check([table for _unit, table in tables])
         if statements:
             target_cursor.execute("\n".join(statements))
         marker.set_markers(target_cursor, migration, {name: carried.get(name, (None,))[0] for name in names})

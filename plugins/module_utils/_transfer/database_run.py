@@ -47,6 +47,7 @@ class DatabaseRun:
     """Carries one database; every step looks at the target's markers first, so it can be run again after any crash."""
 
     outcome = "done"  # what the journal says of the database afterwards
+    live = False  # whether an application writes to the source meanwhile
 
     def __init__(self, context, database: str, number: int):
         self.context = context
@@ -196,11 +197,15 @@ class DatabaseRun:
         graph, last_foreign_keys, late_analyses = self.arrange(
             self.key_units, self.foreign_key_units, self.foreign_keys
         )
-        finishing.name_failures(self, self.pool.run(graph), graph, "has no statistics, ANALYZE failed")
+        self.look_at(self.pool.run(graph), graph)
         self.step("large object properties", lambda: finishing.set_large_object_properties(self))
         self.step("sequences", lambda: finishing.set_sequences(self))
         self.step("extension tables", lambda: finishing.carry_extension_tables(self))
         return last_foreign_keys, late_analyses
+
+    def look_at(self, answers: dict, graph: list) -> None:
+        """Draw conclusions from what the workers answered."""
+        finishing.name_failures(self, answers, graph, "has no statistics, ANALYZE failed")
 
     def keep_what_is_there(self) -> None:
         """Keep what earlier runs brought where it is proven to be what the source has now."""
@@ -337,6 +342,7 @@ class DatabaseRun:
                 "source_version": self.source.server_version,
                 "psql": self.context.programs.optional("psql"),
                 "rate": rate / options["jobs"] if rate else None,
+                "live": self.live,
             }
         )
 

@@ -225,6 +225,10 @@ def run(directory: str) -> int:
             supervise(context, persist)
     except Cancelled:
         outcome, sentence, level, code = status.CANCELLED, "Cancelled on request.", "warning", 4
+        if context.following:
+            sentence += (
+                " The slots on the source keep its log until the migration goes on or is given up (module cleanup)."
+            )
     except Exception as error:
         problem = error if isinstance(error, MigrationError) else unexpected(error)
         failure = problem.as_dict()

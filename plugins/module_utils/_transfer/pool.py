@@ -197,7 +197,7 @@ class Pool:
                 worker.unit = None
                 self.journal.end_span(worker.number + 1, "done", *totals_of(answer))
                 results[unit.name] = answer
-                if unit.kind != "prove":
+                if unit.kind != "prove" and not answer.get("later"):
                     self.record(unit, answer)
                 for follower in followers.get(unit.name, ()):
                     blocked[follower.name].discard(unit.name)

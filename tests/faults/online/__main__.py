@@ -97,10 +97,19 @@ def page(options, results: list, seconds: float, tried: str) -> str:
         "| fault | times |",
         "|---|---|",
     ]
-    counts = collections.Counter(part.split(" at ")[0] for _number, name, _passed, _seconds in results for part in name.split("; "))
-    moments = collections.Counter(part.split(" at ")[1] for _number, name, _passed, _seconds in results for part in name.split("; "))
+    counts = collections.Counter(
+        part.split(" at ")[0] for _number, name, _passed, _seconds in results for part in name.split("; ")
+    )
+    moments = collections.Counter(
+        part.split(" at ")[1] for _number, name, _passed, _seconds in results for part in name.split("; ")
+    )
     lines += [f"| {kind} | {number} |" for kind, number in sorted(counts.items())]
-    lines += ["", "| moment | times |", "|---|---|", *(f"| {moment} | {number} |" for moment, number in sorted(moments.items()))]
+    lines += [
+        "",
+        "| moment | times |",
+        "|---|---|",
+        *(f"| {moment} | {number} |" for moment, number in sorted(moments.items())),
+    ]
     return "\n".join([*lines, ""])
 
 

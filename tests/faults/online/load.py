@@ -222,4 +222,6 @@ def broken(cluster, database: str, safe: dict) -> list:
                 found.append(f"{name}: {rows}")
         cursor.execute("SELECT client, n FROM bank.head")
         heads = dict(cursor.fetchall())
-    return found + [f"chain {client} ends at {heads[client]}, {n} was safe" for client, n in safe.items() if heads[client] < n]
+    return found + [
+        f"chain {client} ends at {heads[client]}, {n} was safe" for client, n in safe.items() if heads[client] < n
+    ]

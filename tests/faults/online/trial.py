@@ -104,7 +104,10 @@ class OnlineStage(Stage):
         """Return a migration of a fresh copy of the database; nothing of an earlier trial is left on the source."""
         self.heal()
         for (slot,) in ask(self.lab.source, "SELECT slot_name FROM pg_replication_slots"):
-            ask(self.lab.source, f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}'")
+            ask(
+                self.lab.source,
+                f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}'",
+            )
             time.sleep(0.5)
             ask(self.lab.source, f"SELECT pg_drop_replication_slot('{slot}')")
         one = super().new_trial()
@@ -181,7 +184,12 @@ class OnlineTrial:
         words = ""
         for _attempt in range(ATTEMPTS):
             result = self.one.module(
-                "migration", state=state, wait=wait, wait_timeout=PATIENCE, max_lag=5, max_bytes_per_second=RATE if not wait else 20 * RATE
+                "migration",
+                state=state,
+                wait=wait,
+                wait_timeout=PATIENCE,
+                max_lag=5,
+                max_bytes_per_second=RATE if not wait else 20 * RATE,
             )
             if not result.failed:
                 return
@@ -202,7 +210,11 @@ class OnlineTrial:
         for side in SIDES:
             left = self.stage.own_sessions(side)
             assert not left, f"sessions are left on the {side}: {left}"
-        strays = [text for path in Path("/proc").glob("[0-9]*/cmdline") if (text := read(path)) and str(self.one.state) in text]
+        strays = [
+            text
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if (text := read(path)) and str(self.one.state) in text
+        ]
         assert not strays, f"processes are left: {strays}"
         left = ask(self.stage.lab.source, LEFT_ON_SOURCE, DATABASE)
         assert [row for row in left if row != ("identity", "tick")] == [], f"left on the source: {left}"
@@ -219,10 +231,18 @@ class OnlineTrial:
     def dump(self) -> str:
         """Return what everybody does at this moment."""
         lines = [f"{side}: {row}" for side in SIDES for row in self.stage.own_sessions(side)]
-        lines += [str(row) for row in self.one.journal("SELECT at, level, message FROM event ORDER BY id DESC LIMIT 30")][::-1]
+        lines += [
+            str(row) for row in self.one.journal("SELECT at, level, message FROM event ORDER BY id DESC LIMIT 30")
+        ][::-1]
         lines += [str(row) for row in self.one.journal("SELECT * FROM stream")]
-        lines += [str(row) for row in self.one.journal("SELECT * FROM meta WHERE key IN ('state', 'phase', 'error', 'cutover')")]
-        lines += [str(row) for row in self.one.journal("SELECT unit, state, error FROM unit WHERE state IN ('running', 'failed')")]
+        lines += [
+            str(row)
+            for row in self.one.journal("SELECT * FROM meta WHERE key IN ('state', 'phase', 'error', 'cutover')")
+        ]
+        lines += [
+            str(row)
+            for row in self.one.journal("SELECT unit, state, error FROM unit WHERE state IN ('running', 'failed')")
+        ]
         log = self.one.private / "engine.log"
         if log.exists():
             lines.append(log.read_text(encoding="utf-8", errors="replace")[-5000:])

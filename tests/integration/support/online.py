@@ -95,7 +95,9 @@ def number(lsn: str) -> int:
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def make(lab: Lab, directory: Path, name: str, seed: str = "seed_small", more: str = MORE, **options) -> OnlineMigration:
+def make(
+    lab: Lab, directory: Path, name: str, seed: str = "seed_small", more: str = MORE, **options
+) -> OnlineMigration:
     """Return an online migration of a new database."""
     ask(lab.source, f"ALTER ROLE {USER} REPLICATION")
     database = lab.new_database(name.replace("-", "_"), seed)

@@ -18,8 +18,8 @@ import contextlib
 import time
 from dataclasses import replace
 
-from ..._postgres.connection import value
-from .. import catalogue, finishing, resume, target_database
+from ..._postgres.connection import transaction, value
+from .. import catalogue, finishing, marker, resume, target_database
 from ..database_run import FINISHED, DatabaseRun
 from ..inventory import restore
 from . import definitions, position, published, requirements, slot
@@ -47,18 +47,39 @@ def is_postponed(entry) -> bool:
     return entry.type in POSTPONED
 
 
+class TablesVanished(Exception):
+    """Tables could not be copied, since the snapshot does not show their rows any more; the text names them."""
+
+
 class OnlineDatabaseRun(DatabaseRun):
     """Carries one database up to where its changes can be followed."""
 
     outcome = FOLLOWED_STATE
+    live = True
 
     def __init__(self, context, database: str, number: int):
         super().__init__(context, database, number)
+        self.number = number
         self.publication = slot.name_of(self.request.name, self.request.hash, database)
         self.snapshot = None
         self.snapshot_number = 0
         self.stream: position.Stream | None = None
         self.must_prove = False
+
+    def run(self) -> None:
+        """Carry the database, under one snapshot after the other until all tables could be seen."""
+        run = self
+        while True:
+            try:
+                DatabaseRun.run(run)
+                return
+            except TablesVanished as vanished:
+                self.journal.event(
+                    f"Emptied or rewritten on the source before they were copied, and copied under a new snapshot: {vanished}.",
+                    "info",
+                    self.database,
+                )
+                run = type(self)(self.context, self.database, self.number)
 
     def carry_within(self, stack) -> None:
         """Carry the database; one that has cut over is left with nothing of the migration on the source."""
@@ -262,10 +283,36 @@ class OnlineDatabaseRun(DatabaseRun):
 
     def keep_what_is_there(self) -> None:
         """Keep what earlier runs brought: the stream has what came since; unless the stream is a new one."""
-        if not self.must_prove:
+        if self.must_prove:
+            super().keep_what_is_there()
+            position.prove(self.target, self.request.name, self.snapshot_number)
+        elif self.snapshot_number > 1:
+            self.clear_the_way()
+
+    def clear_the_way(self) -> None:
+        """Take away foreign keys and the like that would refuse what is yet to be copied; they come back with the rest."""
+        missing = [unit for unit in self.units if unit.kind == "table" and unit.name not in self.done]
+        late = [*self.foreign_keys, *self.rest]
+        entries, statements = resume.obstacles(self, resume.table_numbers(missing), late)
+        if not statements:
             return
-        super().keep_what_is_there()
-        position.prove(self.target, self.request.name, self.snapshot_number)
+        names = [entry.unit for entry in entries]
+        with transaction(self.target) as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            marker.remove_markers(cursor, self.request.name, names)
+        for name in names:
+            self.done.pop(name, None)
+
+    def look_at(self, answers: dict, graph: list) -> None:
+        """Draw conclusions from what the workers answered.
+
+        :raises TablesVanished: when tables have to be copied under another snapshot
+        """
+        super().look_at(answers, graph)
+        labels = sorted(unit.label for unit in graph if answers[unit.name].get("later"))
+        if labels:
+            raise TablesVanished(", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else ""))
 
     def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
         """Return what is left to do in its order; foreign keys may have to wait for the cutover."""

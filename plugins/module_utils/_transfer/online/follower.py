@@ -142,6 +142,7 @@ class Follower:
         """Hand a batch to the writer; the source is told that this end lives while that takes time."""
         with self.changing:
             self.waiting += 1
+        self.look_after()  # a transaction that was kept on the spool may come in one go
         while True:
             try:
                 self.batches.put(batch, timeout=FEEDBACK_SECONDS / 5)
