@@ -52,6 +52,17 @@ options:
             source's disk does not run full. There is no limit if not set; a warning comes at 10 GiB, or half of the limit.
           - Running the migration again makes a new slot, and copies again only what differs.
         type: int
+      prove:
+        description:
+          - What the cutover proves about rows. It is refused when a table differs.
+          - With V(resting) all tables are compared before the fence, while the application goes on writing; what was found
+            equal and is not touched from then on is proven, which costs no time in which nobody may write. With V(all) the
+            tables that have moved since are compared after the last change, before the application may go on. With V(none)
+            nothing is compared.
+          - M(azpg.migrate.verification) proves all of it afterwards, as long as nobody writes to either side.
+        type: str
+        choices: [resting, all, none]
+        default: resting
       fence:
         description:
           - Whether the cutover keeps everybody but the migration from writing to the source's databases, as far as the rights

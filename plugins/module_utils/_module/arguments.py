@@ -137,6 +137,7 @@ ONLINE = {
             "apply": {"type": "str", "choices": ["sets", "ordered"], "default": "sets"},
             "spool_bytes": {"type": "int"},
             "max_retained_bytes": {"type": "int"},
+            "prove": {"type": "str", "choices": ["resting", "all", "none"], "default": "resting"},
             "fence": {"type": "bool", "default": True},
             "fence_methods": {
                 "type": "list",

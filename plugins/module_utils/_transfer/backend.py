@@ -136,7 +136,7 @@ class HostBackend:
     def cut_over(self) -> list:
         """Ask the engine for the cutover; return what was asked for, in sentences, nothing when that has been done already.
 
-        The options are C(cutover_databases), C(max_lag), C(fence), C(fence_methods), C(grace_seconds) and
+        The options are C(cutover_databases), C(max_lag), C(prove), C(fence), C(fence_methods), C(grace_seconds) and
         C(sequence_margin).
 
         :raises PreconditionFailed: when the cutover that this object has asked for was refused
@@ -147,7 +147,7 @@ class HostBackend:
             raise PreconditionFailed(refused["msg"], refused["hint"], refused["details"])
         if found["state"] != status.REPLICATING or self.asked_at is not None:
             return []
-        words = ("max_lag", "fence", "fence_methods", "grace_seconds", "sequence_margin")
+        words = ("max_lag", "prove", "fence", "fence_methods", "grace_seconds", "sequence_margin")
         databases = self.options.get("cutover_databases") or list(self.request.databases)
         self.asked_at = time.time()
         order = {word: self.options[word] for word in words if self.options.get(word) is not None}

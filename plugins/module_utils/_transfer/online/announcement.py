@@ -36,8 +36,10 @@ def cutover(request, options: dict) -> list:
     return [
         f"compare the definitions of {names} with those of the base copy",
         f"wait until the target is no more than {options.get('max_lag', 10)} seconds behind",
+        *([] if options.get("prove") == "none" else ["compare all tables while the application goes on writing"]),
         fence,
         "write a message into the source's log and apply everything before it",
+        *(["compare the tables that have moved since"] if options.get("prove") == "all" else []),
         "compare large objects and tables that were not followed, and copy those again that differ",
         "set sequences to where the source's stand" + (f", and {margin} steps further" if margin else ""),
         "create foreign keys, checks, triggers, rules, policies and privileges on the target",

@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A process of its own that follows one database.
 
-Like a worker it is told what to do by a line of JSON on its standard input and answers in lines on its standard output;
-when its input ends it ends at once. What it had not committed is taken back by the target, and sent again by the source.
+Like a worker it is told what to do by a line of JSON on its standard input and answers in lines on its standard output. A
+later line asks something, C({touched_since: position}), or, empty, lets it end. When its input ends it ends at once: what it
+had not committed is taken back by the target, and sent again by the source.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -52,6 +54,7 @@ class Child:
         self.follower: Follower | None = None
         self.status: dict = {}
         self.barriers = 0
+        self.asked: queue.SimpleQueue = queue.SimpleQueue()
         self.ending = threading.Event()
         self.sessions: list = []
 
@@ -271,6 +274,11 @@ class Child:
         if len(counts.barriers) > self.barriers:  # somebody waits for it
             self.barriers = len(counts.barriers)
             self.say("barrier", barriers=list(counts.barriers), applied=lsn_text(counts.applied))
+        while not self.asked.empty():
+            since = self.asked.get()["touched_since"]
+            # What was applied before this process began is not known here.
+            is_known = lsn_number(since) >= self.known.position
+            self.say("touched", tables=self.follower.touched_since(lsn_number(since)) if is_known else None)
 
 
 def roots_of(source) -> dict:
@@ -316,8 +324,12 @@ def main() -> int:
     child = Child(json.loads(sys.stdin.readline()))
 
     def listen() -> None:
-        for _line in sys.stdin:
-            child.ending.set()
+        for line in sys.stdin:
+            question = json.loads(line)
+            if question:
+                child.asked.put(question)
+            else:
+                child.ending.set()
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()

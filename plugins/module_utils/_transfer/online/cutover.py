@@ -25,7 +25,7 @@ from ..._postgres.fence_standing import put_up, standing, take_down
 from .. import roles
 from ..database_run import FINISHED
 from ..journal import utc_now
-from . import aside, definitions, slot
+from . import aside, definitions, proof, slot
 from .base import DRAINED, DRAINED_STATE
 from .final import FinalRun
 from .pgoutput import lsn_number, lsn_text
@@ -59,6 +59,7 @@ class Cutover:
         self.databases = [name for name in self.request.databases if name in order["databases"]]
         self.record = self.journal.get("cutover") or {"steps": []}
         self.runs: list = []
+        self.proofs: list = []
 
     def step(self, name: str) -> None:
         """Say what is done from now on."""
@@ -79,13 +80,16 @@ class Cutover:
             try:
                 self.check()
                 self.wait_for_lag()
+                self.prove_resting()
                 self.keep_writers_out()
-                self.drain()
+                ends = self.wait_for_the_last_change()
+                self.prove_moved()
             except MigrationError as error:
                 if is_passing(error) or self.is_past_return():
                     raise
                 put_back(self.context)
                 raise Refused(error) from error
+            self.mark_drained(ends)
             self.complete()
             self.tidy()
 
@@ -165,10 +169,18 @@ class Cutover:
         grace = self.order.get("grace_seconds", 30)
         aside.run(self.context, "the fence", lambda: put_up(some, self.context.layout, methods, grace, False))
 
-    def drain(self) -> None:
-        """Wait until the last change has been applied, and set the marker that says so."""
+    def wait_for_the_last_change(self) -> dict:
+        """Wait until the last change has been applied; return C({database: (position, message)}) of the barriers."""
         self.step("last changes")
         ends = {run.database: self.barrier(run) for run in self.runs if DRAINED not in run.done}
+        self.wait_for(ends)
+        return ends
+
+    def wait_for(self, ends: dict) -> None:
+        """Wait until everything before barriers, or positions, is safe on the target.
+
+        :raises TransferFailed: when that takes too long
+        """
         deadline = time.monotonic() + DRAIN_SECONDS
         while not all(self.has_passed(database, *end) for database, end in ends.items()):
             if time.monotonic() > deadline:
@@ -177,6 +189,9 @@ class Cutover:
                     "Look at the progress of the migration, then repeat the cutover.",
                 )
             self.pause()
+
+    def mark_drained(self, ends: dict) -> None:
+        """Set the markers that say that the last change has been applied: from here on there is no way back."""
         for run in self.runs:
             self.context.following.end(run.database)
         for run in self.runs:
@@ -185,9 +200,46 @@ class Cutover:
                 run.mark(DRAINED)
                 self.journal.database(run.database, DRAINED_STATE)
                 self.journal.event(
-                    f"The last change is applied, up to {lsn_text(position)} of the source's log.",
-                    database=run.database,
+                    f"The last change is applied, up to {lsn_text(position)} of the source's log.", database=run.database
                 )
+
+    def prove_resting(self) -> None:
+        """Compare tables while the application goes on.
+
+        :raises PreconditionFailed: when one differs
+        """
+        self.proofs = []
+        if self.order.get("prove", proof.RESTING) == proof.NONE:
+            return
+        self.step("proof of tables that rest")
+        for run in self.runs:
+            if DRAINED not in run.done:
+                run.leave_pool()
+                one = proof.Proof(run, self.context.following)
+                one.compare_resting(lambda position, run=run: self.wait_for({run.database: (lsn_number(position), None)}))
+                run.start_pool()  # its processes are at hand when they are wanted
+                self.proofs.append(one)
+
+    def prove_moved(self) -> None:
+        """Compare the other tables, if that is wanted, and say what has been proven.
+
+        :raises PreconditionFailed: when one differs
+        """
+        for one in self.proofs:
+            if self.order.get("prove") == proof.ALL:
+                self.step(f"proof of tables of {one.run.database} that have moved")
+                one.run.leave_pool()
+                one.compare_moved()
+                one.run.start_pool()
+            else:
+                one.forget_moved()
+            found = one.report()
+            self.record.setdefault("proof", {})[one.run.database] = found
+            share = found["proven_bytes"] / found["bytes"] if found["bytes"] else 1
+            self.journal.event(
+                f"{found['proven']} of {found['tables']} tables, {share:.0%} of the bytes, are proven to be equal.",
+                database=one.run.database,
+            )
 
     def barrier(self, run) -> tuple:
         """Write a message behind everything that has been written on the source; return C((position, message))."""

@@ -63,11 +63,17 @@ class FinalRun(OnlineDatabaseRun):
             {"slot": self.publication, "lost": True},
         )
 
-    def leave(self) -> None:
-        """End what is at work for this database."""
+    live = False  # nobody writes when rows are copied
+
+    def leave_pool(self) -> None:
+        """End the workers."""
         if self.pool is not None:
             self.pool.close()
             self.pool = None
+
+    def leave(self) -> None:
+        """End what is at work for this database."""
+        self.leave_pool()
         if os.path.exists(self.archive_file):
             os.unlink(self.archive_file)
 
@@ -116,6 +122,8 @@ class FinalRun(OnlineDatabaseRun):
 
     def complete(self, margin: int) -> None:
         """Bring everything without which the application cannot go on."""
+        if self.pool is None:
+            self.start_pool()
         self.take_snapshot()
         self.units = [unit for unit in self.units if unit.kind == "table"]
         self.units += plan.large_object_units(catalogue.read_large_objects(self.source))

@@ -82,6 +82,7 @@ class Follower:
         self.ended = threading.Event()
         self.described: Callable = lambda before, after: None
         self.barriers: list = []
+        self.touched: dict = {}
         self.tick: Callable = lambda: None
         self.relations: dict = {}
         self.thread = threading.Thread(target=self.write, name="writer", daemon=True)
@@ -140,6 +141,10 @@ class Follower:
 
     def emit(self, batch) -> None:
         """Hand a batch to the writer; the source is told that this end lives while that takes time."""
+        self.touched.update(dict.fromkeys(batch.changes, self.position_of(batch)))
+        if batch.truncate:
+            numbers = (table.relation.oid.to_bytes(4, "big") for table in batch.truncate[0])
+            self.touched.update(dict.fromkeys(numbers, self.position_of(batch)))
         with self.changing:
             self.waiting += 1
         self.look_after()  # a transaction that was kept on the spool may come in one go
@@ -149,6 +154,17 @@ class Follower:
                 return
             except queue.Full:
                 self.look_after()
+
+    @staticmethod
+    def position_of(batch) -> int:
+        """Return the position of the last commit that a batch has something of."""
+        return batch.starts[-1][1] if batch.starts else 0
+
+    def touched_since(self, position: int) -> list:
+        """Return the oids of the tables that transactions behind I(position) have changed; called by the thread that reads."""
+        found = {number for number, last in self.touched.items() if last >= position}
+        found.update(self.assembler.batch.changes)
+        return sorted(int.from_bytes(number, "big") for number in found)
 
     def table_of(self, relation, types: dict):
         """Return the target's counterpart of a table that the stream describes; None when it is of no interest."""

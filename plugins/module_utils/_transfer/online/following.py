@@ -19,6 +19,7 @@ from ..._core.units import human_bytes
 from . import ledger, slot
 
 PAUSES = (1, 5, 15, 30, 60)
+ANSWER_SECONDS = 60
 GOOD_SECONDS = 120  # one that has lived so long begins its pauses anew
 DEFAULT_SPOOL_BYTES = 20 << 30
 ALARM_BYTES = 10 << 30
@@ -36,6 +37,7 @@ class FollowerProcess:
         self.began = self.heard = time.monotonic()
         self.struck = ""
         self.last: dict = {}
+        self.touched: dict | None = None
         order = {**order, "role": f"f{next(self.serials)}"}
         self.application = {side: f"{begins} {order['role']}" for side, begins in order["labels"].items()}
         # This runs outside Ansible too, where no module offers run_command.
@@ -58,13 +60,13 @@ class FollowerProcess:
             answers.put((self, answer))
         answers.put((self, {"event": "gone"}))
 
-    def ask_to_end(self) -> None:
-        """Let it end after what it is at."""
+    def ask(self, question: dict) -> None:
+        """Ask it something, see M(child)."""
         try:
-            self.process.stdin.write("{}\n")
+            self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
-            pass
+            pass  # its end is noticed by the thread that listens
 
     def stop(self) -> None:
         """End it at once."""
@@ -134,6 +136,22 @@ class Following:
         for database in list(self.processes):
             self.end(database)
 
+    def touched_since(self, database: str, position: str) -> frozenset | None:
+        """Return the oids of the source's tables that have changed behind a position; None when that is not known."""
+        process = self.processes.get(database)
+        if process is None:
+            return None
+        process.touched = None
+        process.ask({"touched_since": position})
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while process.touched is None:
+            if self.processes.get(database) is not process or time.monotonic() > deadline:
+                return None
+            time.sleep(0.02)
+            self.context.tick()
+        tables = process.touched["tables"]
+        return None if tables is None else frozenset(tables)
+
     def look(self) -> None:
         """Take in what was said, and begin again what has died and whose time has come.
 
@@ -160,6 +178,8 @@ class Following:
             self.look_at_log(database, self.status[database])
         elif answer["event"] == "barrier":
             self.status.setdefault(database, {}).update(barriers=answer["barriers"], applied=answer["applied"])
+        elif answer["event"] == "touched":
+            process.touched = answer
         elif answer["event"] == "remark":
             journal.event(answer["message"], answer["level"], database)
         elif answer["event"] == "following":
