@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.connection import connect, quiet_settings, value
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import marker, searching
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import child, pgoutput, position, slot
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import child, confirmation, pgoutput, position, slot
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.applier import SETTINGS, Applier
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.follower import Follower
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import Spool
@@ -57,6 +58,7 @@ class Pipe:
         self.replica = True
         self.spool_bytes = 1 << 30
         self.fitted = None
+        self.spooled = 0
 
     def session(self, side: str, settings: dict | None = None, replication: bool = False):
         """Open a session as the engine does."""
@@ -127,6 +129,13 @@ class Pipe:
         roots = child.roots_of(source)
         source.close()
         found = Follower(stream, applier, lookup, known, spool, binary, child.filters_of(lookup, NAME, self), roots)
+        keep = spool.add
+
+        def add(xid: int, data: bytes) -> None:
+            keep(xid, data)
+            self.spooled = max(self.spooled, spool.largest)
+
+        spool.add = add
         if self.fitted:
             self.fitted(found)
         return found
@@ -134,12 +143,12 @@ class Pipe:
     # child.filters_of asks this for the source's version, and then for nothing: no table was copied.
     server_version = 0
 
-    def catch_up(self, seconds: float = 60) -> Follower:
-        """Follow until everything that has been committed by now is on the target."""
+    def catch_up(self, seconds: float = 60, least_seconds: float = 0) -> Follower:
+        """Follow until everything that has been committed by now is on the target, and for some seconds at the least."""
         end = self.written()
         follower = self.follower()
         watcher = self.session("source")
-        watch = Watcher(watcher, follower, end, seconds)
+        watch = Watcher(watcher, follower, end, seconds, least_seconds)
         try:
             follower.run(watch.is_over)
             assert not watch.late, f"not caught up after {seconds} s: {follower.counts}"
@@ -196,17 +205,29 @@ class Pipe:
 class Watcher:
     """Tells when a follower has come far enough, or takes too long, and asks the source for moments on the way."""
 
-    def __init__(self, session, follower: Follower, end: int, seconds: float):
-        import time  # noqa: PLC0415
-
-        self.clock = time.monotonic
+    def __init__(self, session, follower: Follower, end: int, seconds: float, least_seconds: float):
         self.session = session
         self.follower = follower
         self.end = end
-        self.deadline = self.clock() + seconds
+        self.begun = self.asked = time.monotonic()
+        self.deadline = self.begun + seconds
+        self.least = self.begun + least_seconds
         self.late = False
 
     def is_over(self) -> bool:
         """Return whether to stop."""
-        self.late = self.clock() > self.deadline
-        return self.late or self.follower.counts.applied >= self.end
+        now = time.monotonic()
+        if now - self.asked > 0.3:
+            self.asked = now
+            self.ask()
+        self.late = now > self.deadline
+        return self.late or (self.follower.counts.applied >= self.end and now >= self.least)
+
+    def ask(self) -> None:
+        """Let the follower know a moment of the source, as the engine's process does once a second."""
+        before = value(self.session, confirmation.BEFORE)
+        with self.session.cursor() as cursor:
+            cursor.execute(confirmation.AFTER)
+            oldest, following, after = cursor.fetchone()
+        with self.follower.changing:
+            self.follower.confirmation.learn(pgoutput.lsn_number(before), oldest, following, pgoutput.lsn_number(after))
