@@ -54,6 +54,10 @@ setup: ## make the project's environment in .cache (done by every other target)
 demo: setup ## migrate a whole sample application between two real servers, from nothing
 	@$(RUN) -m tools.demo
 
+.PHONY: demo-azure
+demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
@@ -84,19 +88,27 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 	@$(PARTS) molecule
 
 .PHONY: test-matrix
-test-matrix: setup ## long: verification from 11 to 18 against 17 and 18; writes docs/matrix.md
+test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
+
+.PHONY: fleet-azure
+fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET=200
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_fleet $(FLEET)
 
 .PHONY: fleet
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
+
+.PHONY: test-azure-sdk
+test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
+	@$(PARTS) test-azure-sdk
 
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
 
 .PHONY: test-page
-test-page: setup ## long: the pages of verification and timeline in headless Chromium
+test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
 	@$(PARTS) test-page
 
 .PHONY: bench
@@ -123,6 +135,14 @@ bench-online: setup ## applying changes beside a subscription: BENCH="--workload
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)
+
+.PHONY: docs
+docs: setup ## the documentation's site, in .cache/docs/html; warnings are errors
+	@$(PARTS) docs
+
+.PHONY: docs-commands
+docs-commands: setup ## long: every command of the documentation, typed as it stands into a home of its own
+	@$(PARTS) docs-commands
 
 .PHONY: checks-page
 checks-page: setup ## write docs/checks.md from the rules

@@ -105,10 +105,8 @@ class ActionModule(ActionBase):
             time.sleep(progress.get("poll_seconds", USUAL_PAUSE) if given is None else int(given))
             due = progress["state"] in STEP_DUE
             try:
-                if due:
-                    found = self._call("migration", {**arguments, "wait": False}, task_vars)
-                else:
-                    found = self._call("migration_info", asked, task_vars)
+                step = ("migration", {**arguments, "wait": False}) if due else ("migration_info", asked)
+                found = self._call(*step, task_vars)
             except AnsibleConnectionFailure as error:
                 found = {
                     "failed": True,

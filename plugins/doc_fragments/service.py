@@ -69,6 +69,12 @@ options:
         through the copy.
     type: bool
     default: false
+  without_runtime_server:
+    description:
+      - Let the target itself read from the source, with O(provider=azure); where networks allow that, no runtime server is
+        needed.
+    type: bool
+    default: false
   source_server_fqdn:
     description: Name or address of the source as the service is to use it, instead of O(source.host); with O(provider=azure).
     type: str

@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.azpg.migrate.plugins.module_utils._core.cli_properties import translate
+from ansible.utils.display import Display
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
+from ansible_collections.azpg.migrate.plugins.module_utils._module.cli_properties import options_of
+
+display = Display()
 
 
 def cli_properties(content, target_host=None) -> dict:
     """Return the content of a properties file in this collection's words."""
     try:
-        return translate(content, target_host)
+        options, warnings = options_of(content, target_host)
     except MigrationError as error:
         raise AnsibleFilterError(f"{error.msg} {error.hint}") from error
+    for warning in warnings:
+        display.warning(warning)
+    return options
 
 
 class FilterModule:

@@ -79,11 +79,13 @@ options:
     default: failed
   probe:
     description:
-      - What may be tried out on the target. Never done in check mode; what was done is in RV(probed).
-      - V(create_database) makes an empty database with each encoding and locale that the source has, and drops it.
+      - What may be tried out. Never done in check mode; what was done is in RV(probed).
+      - V(create_database) makes an empty database on the target with each encoding and locale that the source has, and
+        drops it.
+      - V(create_slot) makes a temporary logical replication slot on the source, with O(mode=online), and drops it.
     type: list
     elements: str
-    choices: [create_database]
+    choices: [create_database, create_slot]
     default: []
   scratch:
     description:
@@ -91,6 +93,20 @@ options:
         back. Never done in check mode; used with O(provider=host) only.
     type: bool
     default: false
+  overwrite_databases:
+    description:
+      - Databases on the target that Azure's migration service is told to replace, so that they may exist; with
+        O(provider=azure) only.
+    type: list
+    elements: str
+    default: []
+  begun:
+    description:
+      - Databases that this migration has begun to carry, and which therefore exist on the target; found out where the
+        executing host can. RV(begun) of a task that asks Azure tells them to one on a host that does not.
+    type: list
+    elements: str
+    default: []
   jobs:
     description:
       - How many tables, indexes and keys the transfer will work on at the same time, for the estimate and for the
@@ -154,7 +170,10 @@ state:
   type: str
   sample: checked
 findings:
-  description: One entry per rule and object, those that succeeded left out when the task fails.
+  description:
+    - One entry per rule and object, those that succeeded left out when the task fails.
+    - Where they would make more than 500 kB together, those that succeeded are left out, then the skipped ones, then warnings;
+      RV(summary) counts them, and the report that O(report_directory) asks for has them all.
   returned: success
   type: list
   elements: dict
@@ -221,8 +240,13 @@ estimate:
       C(target_disk_bytes), C(runtime_disk_bytes) and C(basis); empty when it is not known.
   returned: success
   type: dict
+begun:
+  description: Databases that this migration has begun to carry.
+  returned: success
+  type: list
+  elements: str
 probed:
-  description: What was tried out on the target and taken back, in words.
+  description: What was tried out and taken back, in words.
   returned: success
   type: list
   elements: str
@@ -273,8 +297,10 @@ SPECIFICATION = merged(
         },
     },
     fail_on={"type": "str", "choices": ["failed", "warning", "never"], "default": "failed"},
-    probe={"type": "list", "elements": "str", "choices": ["create_database"], "default": []},
+    probe={"type": "list", "elements": "str", "choices": ["create_database", "create_slot"], "default": []},
     scratch={"type": "bool", "default": False},
+    overwrite_databases={"type": "list", "elements": "str", "default": []},
+    begun={"type": "list", "elements": "str", "default": []},
     jobs={"type": "int"},
     max_bytes_per_second={"type": "int"},
     report_directory={"type": "path"},

@@ -317,7 +317,7 @@ verification:
       returned: always
     seconds:
       description: >-
-        Seconds that the comparison of definitions, of rows, and the search for rows that differ took, by database.
+        Seconds by database and part, such as C(definitions), C(rows), and C(differences), the search for rows that differ.
       type: dict
       returned: when something was compared
     databases:

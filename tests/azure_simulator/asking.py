@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What tests ask the simulator: resources, migrations, exchanges, leaks; and waiting."""
 
 from __future__ import annotations
@@ -91,7 +94,7 @@ class Asking:
                 one.started -= seconds
 
     def wait_for(self, migration_id: str, state: str, substate: str | None = None, timeout: float = 60.0) -> dict:
-        """Wait until a migration has a state; return it. Raises TimeoutError with what it had."""
+        """Wait until a migration has a state; return it. Raises TimeoutError with what it had, at once if it has ended."""
         end = time.monotonic() + timeout
         while True:
             found = self.resource(migration_id)
@@ -99,8 +102,9 @@ class Asking:
             now = (status.get("state"), status.get("currentSubStateDetails", {}).get("currentSubState"))
             if now[0] == state and substate in (None, now[1]):
                 return found
-            if time.monotonic() > end:
-                raise TimeoutError(f"{migration_id} is {now}, not {(state, substate)}, after {timeout} s: {status}")
+            over = now[1] == "Completed" or time.monotonic() > end
+            if over:
+                raise TimeoutError(f"{migration_id} is {now}, not {(state, substate)}: {status}")
             time.sleep(0.02)
 
     def settle(self, timeout: float = 60.0) -> None:

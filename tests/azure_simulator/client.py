@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A plain client for tests of the simulator itself: a token, and calls whose answers are looked at as they are."""
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ import json
 import ssl
 import time
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from tests.azure_simulator import versions
 
@@ -35,28 +38,32 @@ class Client:
         self.agent = agent
         self.context = ssl.create_default_context(cafile=azure.certificate)
         self.token: str | None = None
+        self._connections: dict[str, http.client.HTTPConnection] = {}
 
     def raw(self, method: str, url: str, body: bytes | None = None, headers: dict | None = None) -> Reply:
         """Send one request as it is; `url` is an address or a path. Raises OSError where the connection is lost."""
         parts = urlsplit(url if "://" in url else self.azure.url + url)
-        plain = parts.scheme == "http"
-        connection = (
-            http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
-            if plain
-            else http.client.HTTPSConnection(parts.hostname, parts.port, timeout=30, context=self.context)
-        )
-        with contextlib.closing(connection):
+        connection = self._connection(parts)
+        try:
             target = parts.path + (f"?{parts.query}" if parts.query else "")
             connection.request(method, target, body, {"User-Agent": self.agent, **(headers or {})})
             answer = connection.getresponse()
             text = answer.read()
+        except (OSError, http.client.HTTPException):
+            self._connections.pop(parts.netloc).close()
+            raise
+        found = {key.lower(): value for key, value in answer.getheaders()}
         with contextlib.suppress(ValueError):
-            return Reply(answer.status, json.loads(text), {key.lower(): value for key, value in answer.getheaders()})
-        return Reply(
-            answer.status,
-            text.decode("utf-8", "replace") or None,
-            {key.lower(): value for key, value in answer.getheaders()},
-        )
+            return Reply(answer.status, json.loads(text), found)
+        return Reply(answer.status, text.decode("utf-8", "replace") or None, found)
+
+    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+        """Return a connection that stays open from one request to the next."""
+        if parts.netloc not in self._connections:
+            words = {"timeout": 30} if parts.scheme == "http" else {"timeout": 30, "context": self.context}
+            kind = http.client.HTTPConnection if parts.scheme == "http" else http.client.HTTPSConnection
+            self._connections[parts.netloc] = kind(parts.hostname, parts.port, **words)
+        return self._connections[parts.netloc]
 
     def log_in(self, **form) -> Reply:
         """Ask for a token, with a secret unless the form says otherwise."""

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The server: HTTP/1.1 over TLS on loopback, one thread per connection."""
 
 from __future__ import annotations
@@ -111,7 +114,7 @@ class Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self.context.minimum_version = ssl.TLSVersion.TLSv1_2
             self.context.load_cert_chain(certificate, key)
         super().__init__(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def port(self) -> int:

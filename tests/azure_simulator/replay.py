@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Recorded exchanges, sent to the simulator again; what comes back is compared with what Azure said then.
 
 Compared are status, listed headers, and the shape of the body: which keys there are, of which types, and the values of

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The simulator as tests and the program see it."""
 
 from __future__ import annotations
@@ -104,6 +107,11 @@ class Simulator(Adding, Asking):
         for migration in list(self.cloud.migrations.values()):
             if migration.mover is not None:
                 migration.mover.stop()
+        for server in self.cloud.of_type(flexible_servers.KIND):
+            if server.private.get("own_cluster"):
+                server.behind.destroy()
+            elif server.behind is not None:
+                configurations.unpublish(server)
 
     def _tick(self) -> None:
         while not self._stop.wait(TICK):

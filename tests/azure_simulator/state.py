@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What there is at the start, from a JSON file.
 
 The file holds an object. Its keys are names of the simulator's `add_…` without `add_` in plural (`resource_groups`,

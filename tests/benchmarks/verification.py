@@ -138,7 +138,8 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench-verify"))
     parser.add_argument("--results", type=Path, default=None, help="a Markdown file to write")
     chosen = parser.parse_args()
-    prefixes = [obtain(major, Path(".cache/postgresql")) for major in (chosen.source, chosen.target)]
+    cache = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
+    prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
     lines = [heading(chosen), ""]
     cost_lines = ["| data set | table | COPY s | fingerprint s | fingerprint / COPY |", "|---|---|---|---|---|"]
     wall_lines = ["| data set | size | verification s | pgcopydb s | verification / pgcopydb | client memory MB |",

@@ -9,6 +9,7 @@ import json
 import sys
 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
+from ansible_collections.azpg.migrate.plugins.module_utils._verify.phases import seconds_of
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import verify
 
 if __name__ == "__main__":
@@ -18,5 +19,5 @@ if __name__ == "__main__":
         jobs=given["jobs"],
         mode=given["mode"],
     )
-    print(report["verdict"], report["reason"], json.dumps(report["databases"][0]["seconds"]))
+    print(report["verdict"], report["reason"], json.dumps(seconds_of(report["databases"][0]["phases"])))
     sys.exit(report["verdict"] != "MATCH")

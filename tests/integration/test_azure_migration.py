@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     InvalidRequest,
@@ -298,3 +302,113 @@ def test_what_is_not_the_one_that_is_asked_for_is_not_taken_over(make, propertie
         shop.ensure(azure_migration_name="other")
     with pytest.raises(PreconditionFailed, match="has no migration 'missing'"):
         shop.ensure(azure_migration_name="missing")
+
+
+def test_a_single_server_is_set_up_for_replication_only_with_leave(make):
+    shop = make(["shop"])
+    old = shop.azure.add_single_server("old", "rg")
+    words = {
+        "mode": "online",
+        "source_server_id": old,
+        "source": {**shop.source, "host": "old.postgres.database.azure.com", "user": "dbadmin@old"},
+    }
+    with pytest.raises(PreconditionFailed, match="which restarts it"):
+        shop.ensure("replicating", **words)
+    (body,) = shop.sent("PUT")
+    assert body["properties"]["sourceDbServerResourceId"] == old
+    assert body["properties"]["sslMode"] == "VerifyFull"
+    assert shop.inform(**words)["state"] == "waiting"
+    done = shop.ensure("replicating", setup_logical_replication=True, migrate_roles=True, **words)
+    assert (done["changed"], done["state"]) == (True, "replicating")
+    assert {"properties": {"setupLogicalReplicationOnSourceDbIfNeeded": "True"}} in shop.sent("PATCH")
+    assert shop.ensure(setup_logical_replication=True, **words)["state"] == "completed"
+
+
+def test_leave_to_overwrite_is_given_for_databases_that_are_named_only(make):
+    shop = make(["a", "b"])
+    shop.azure.add_databases(shop.target, "a")
+    words = {"unsafe_skip_validation": True, "batch_size": 2}
+    with pytest.raises(PreconditionFailed, match="to replace databases that exist on the target: a\\."):
+        shop.ensure(**words)
+    assert shop.sent("PUT")[0]["properties"]["migrationOption"] == "Migrate"
+    with pytest.raises(PreconditionFailed, match="that exist on the target: a\\."):
+        shop.ensure(overwrite_databases=["b"], **words)
+    assert shop.sent("PATCH") == []
+    told = shop.ensure(overwrite_databases=["a"], check_mode=True, **words)
+    assert "answer azpgshop" in told["diff"]["after"]
+    done = shop.ensure(overwrite_databases=["a"], **words)
+    assert (done["changed"], done["state"]) == (True, "completed")
+    assert shop.sent("PATCH") == [{"properties": {"overwriteDbsInTarget": "True"}}]
+
+
+def test_a_window_is_waited_for(make):
+    shop = make()
+    start = datetime.now(timezone.utc) + timedelta(seconds=3)
+    done = shop.ensure(migration_window_start=f"{start:%Y-%m-%dT%H:%M:%SZ}", wait=False)
+    assert done["state"] == "running"
+    done = shop.ensure(migration_window_start=f"{start:%Y-%m-%dT%H:%M:%SZ}")
+    assert (done["changed"], done["state"]) == (False, "completed")
+
+
+def test_a_file_of_the_cli_is_enough(make, tmp_path):
+    shop = make()
+    path = tmp_path / "mig.json"
+    properties = {
+        "SourceDbServerResourceId": "localhost:15432@migrator",
+        "migrationRuntimeResourceId": shop.runtime,
+        "secretParameters": {
+            "adminCredentials": {
+                "sourceServerPassword": "file-secret-one",
+                "targetServerPassword": "file-secret-two",
+            },
+            "targetServerUserName": "dbadmin",
+        },
+        "dbsToMigrate": shop.databases,
+        "overwriteDbsInTarget": "false",
+        "migrateRole": "true",
+    }
+    path.write_text(json.dumps({"properties": properties}), encoding="utf-8")
+    words = {
+        "properties_file": str(path),
+        "source": None,
+        "databases": None,
+        "runtime_server_id": None,
+        "target": {"host": shop.destination["host"]},
+    }
+    done = shop.module(poll_interval=1, **words).good()
+    assert done["state"] == "completed"
+    assert "'properties.migrateRole', and so does this module" in str(done["warnings"])
+    assert "file-secret" not in done.output
+    assert shop.sent("PUT")[0]["properties"]["dbsToMigrate"] == shop.databases
+    # The same by options is the same migration.
+    assert shop.ensure()["changed"] is False
+    refused = shop.module(**{**words, "databases": ["shop"]})
+    assert refused.failed and "'databases' and the properties file say different things" in refused["msg"]
+
+
+def test_what_a_request_lacks_is_said_before_anything_is_asked(make):
+    shop = make()
+    with pytest.raises(InvalidRequest, match="needs 'source.password'"):
+        shop.ensure(source={**shop.source, "password": None})
+    with pytest.raises(PreconditionFailed, match="There is no runtime server"):
+        shop.ensure(runtime_server_id=f"{shop.runtime}x")
+    assert shop.sent("PUT") == []
+
+
+def test_two_migrations_of_one_name_at_the_same_moment_are_one(make):
+    shop = make()
+    shop.azure.trouble.add("slow_states", factor=3)
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda _number: shop.ensure(), range(6)))
+    assert [result["state"] for result in results] == ["completed"] * 6
+    assert len([result for result in results if result["changed"]]) == 1
+    assert shop.states == ["Succeeded"]
+
+
+def test_where_networks_allow_it_no_runtime_server_is_needed(make):
+    shop = make()
+    with pytest.raises(InvalidRequest, match="'without_runtime_server' is set, and 'runtime_server_id' is"):
+        shop.ensure(without_runtime_server=True)
+    done = shop.ensure(without_runtime_server=True, runtime_server_id=None)
+    assert done["state"] == "completed"
+    assert "migrationInstanceResourceId" not in shop.sent("PUT")[0]["properties"]

@@ -64,6 +64,12 @@ FAULTS = {
         "failed",
         "The login to Azure as service principal .* from options failed",
     ),
+    "rights": (
+        lambda stage: stage.azure.cloud.granted.update({stage.target.lower(): ["*/read"]}),
+        "azure-permissions",
+        "failed",
+        "may not .*migrations/write, .*migrations/delete, .*checkMigrationNameAvailability/action",
+    ),
     "no such target": (
         lambda stage: remove(stage, "flexibleServers", "target"),
         "azure-target-exists",

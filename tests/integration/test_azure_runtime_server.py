@@ -13,7 +13,9 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     InvalidRequest,
     PreconditionFailed,
 )
+from support.azure_migrations import kill
 from support.azure_stage import changing
+from support.waiting import wait_for
 
 
 def test_a_server_is_made_with_zone_and_links_and_a_second_run_changes_nothing(stage):
@@ -244,7 +246,9 @@ def test_a_name_that_somebody_else_has_is_refused_with_the_way_out(stage, monkey
     stage.azure.add_resource_group("theirs")
     stage.azure.add_flexible_server("wanted", "theirs")
     identifier = stage.target.replace("/target", "/wanted")
-    monkeypatch.setattr("ansible_collections.azpg.migrate.plugins.module_utils._azure.runtime.HIDDEN_SECONDS", 0)
+    monkeypatch.setattr(
+        "ansible_collections.azpg.migrate.plugins.module_utils._azure.runtime_creation.HIDDEN_SECONDS", 0
+    )
     with pytest.raises(PreconditionFailed, match="already used.*Choose another name"):
         stage.present(runtime_server_id=identifier)
     assert changing(stage.azure) == []
@@ -334,3 +338,61 @@ def test_trouble_while_reading_polling_and_deleting_heals_by_itself(stage, metho
     stage.absent()
     assert trouble.hits == 2
     assert stage.azure.resource(stage.runtime_name) is None
+
+
+def test_two_migrations_that_share_a_server_make_one_and_the_first_owns_it(stage):
+    """Both begin at the same time; whose request comes first makes it, the other one takes it as it is."""
+    identifier = stage.target.replace("/target", "/shared")
+    first = stage.begin_module("runtime_server", runtime_server_id=identifier)
+    stage.name = "other"
+    second = stage.begin_module("runtime_server", runtime_server_id=identifier)
+    results = []
+    for process in (first, second):
+        with process:
+            results.append(json.loads(process.stdout.read()))
+    assert [result.get("failed", False) for result in results] == [False, False], results
+    owners = {result["runtime_server"]["owner"] for result in results}
+    assert "this migration" in owners and len(owners) == 2
+    owner = stage.azure.resource(identifier)["tags"]["azpg-migration"]
+    assert owners == {"this migration", owner}
+
+
+@pytest.mark.parametrize("method", ["PUT .*/subnets/azpg", "PUT .*flexibleServers/azpg"])
+def test_a_run_that_is_killed_leaves_nothing_unknown(stage, method):
+    own = {
+        "delegated_subnet_id": None,
+        "virtual_network_id": stage.runtime_network,
+        "subnet_address_prefix": "10.10.9.0/28",
+    }
+    untouched = sorted(stage.azure.cloud.resources)
+    verb, path = method.split(" ")
+    process = stage.begin_module("runtime_server", azure_server=stage.server(**own))
+    wait_for(lambda: stage.azure.calls(verb, path), "the request")
+    kill(process)
+    stage.present(server=own)
+    assert len(stage.azure.calls("PUT", "flexibleServers/azpg[^/]*$")) == 1
+    assert stage.present(server=own)["changed"] is False
+    stage.absent(server=own)
+    stage.azure.settle()
+    assert sorted(stage.azure.cloud.resources) == untouched
+
+
+def test_tags_of_the_user_are_on_everything_that_is_made(stage):
+    words = {"tags": {"cost-center": 4711}}
+    stage.present(server=words)
+    made = [item for item in stage.azure.cloud.resources.values() if "azpg-" in item.id and item.body.get("tags")]
+    assert len(made) == 5
+    assert {item.body["tags"]["cost-center"] for item in made} == {"4711"}
+    assert stage.present(server=words)["changed"] is False
+    with pytest.raises(InvalidRequest, match="tags that begin with azpg- are the collection's"):
+        stage.present(server={"tags": {"azpg-request": "x"}})
+
+
+def test_a_private_endpoint_that_may_not_be_seen_keeps_nobody_from_making_the_server(stage):
+    stage.azure.trouble.add("refused", path="privateEndpoints/", times=None, status=403, code="AuthorizationFailed")
+    done = stage.present()
+    assert stage.azure.resource(stage.runtime_name)
+    assert [
+        item for item in done["findings"] if item["rule"] == "azure-private-endpoint" and item["status"] == "skipped"
+    ]
+    assert not [line for line in done["changes"] if "spoke" in line]

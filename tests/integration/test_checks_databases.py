@@ -16,7 +16,7 @@ from support.checks import COMBINATIONS, OLD_MAJORS, SOURCE_MAJOR, TARGET_MAJOR
 )
 def found(request, tmp_path_factory):
     """Findings by provider and mode, and by fault."""
-    wanted = old_ones() if request.param == OLD_MAJORS else FAULTS
+    wanted = frozenset(old_ones() if request.param == OLD_MAJORS else FAULTS)
     return faulty_findings(tmp_path_factory.mktemp("faults"), request.param, wanted)
 
 

@@ -15,56 +15,56 @@ from support.checks import of_rule, session, shows, the_only, troubles
 
 
 @shows("target-database-empty")
-def test_a_target_database_that_holds_tables(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig")
-    assert troubles(pair.check()) == []
-    pair.run("target", "CREATE SCHEMA old AUTHORIZATION mig; CREATE TABLE old.orders (id int)", "one")
-    finding = the_only(pair.check(), "target-database-empty")
+def test_a_target_database_that_holds_tables(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig")
+    assert troubles(checked_pair.check()) == []
+    checked_pair.run("target", "CREATE SCHEMA old AUTHORIZATION mig; CREATE TABLE old.orders (id int)", "one")
+    finding = the_only(checked_pair.check(), "target-database-empty")
     assert finding.found == "holds 2 objects: table old.orders, schema old"
     assert 'DROP DATABASE "one"' in finding.remedy
     assert finding.code == "603101"
-    assert troubles(pair.check(own_databases={"one"})) == []
+    assert troubles(checked_pair.check(own_databases={"one"})) == []
 
 
 @shows("target-database-empty")
-def test_the_service_takes_no_database_that_exists(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig")
-    with pair.ready("azure"):
-        finding = the_only(pair.check(provider="azure"), "target-database-empty")
+def test_the_service_takes_no_database_that_exists(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig")
+    with checked_pair.ready("azure"):
+        finding = the_only(checked_pair.check(provider="azure"), "target-database-empty")
         assert finding.code == "603101" and "provider: host" in finding.remedy
-        assert troubles(pair.check(provider="azure", own_databases={"one"})) == []
-        assert troubles(pair.check(provider="azure", overwrite={"one"})) == []
+        assert troubles(checked_pair.check(provider="azure", own_databases={"one"})) == []
+        assert troubles(checked_pair.check(provider="azure", overwrite={"one"})) == []
 
 
 @shows("service-overwrite-drop")
-def test_a_database_that_is_replaced_and_belongs_to_somebody_else(pair):
-    with pair.undone("target", "CREATE ROLE third", "DROP ROLE third"):
-        pair.run("target", "CREATE DATABASE one OWNER third")
-        with pair.ready("azure"):
-            finding = the_only(pair.check(provider="azure", overwrite={"one"}), "service-overwrite-drop")
-        pair.servers.clean()
+def test_a_database_that_is_replaced_and_belongs_to_somebody_else(checked_pair):
+    with checked_pair.undone("target", "CREATE ROLE third", "DROP ROLE third"):
+        checked_pair.run("target", "CREATE DATABASE one OWNER third")
+        with checked_pair.ready("azure"):
+            finding = the_only(checked_pair.check(provider="azure", overwrite={"one"}), "service-overwrite-drop")
+        checked_pair.servers.clean()
     assert finding.code == "603117" and 'GRANT "third" TO "mig";' in finding.remedy
 
 
 @shows("service-overwrite-sessions")
-def test_a_database_that_is_replaced_and_in_use(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig")
-    with pair.ready("azure"), session(pair.target):
-        finding = the_only(pair.check(provider="azure", overwrite={"one"}), "service-overwrite-sessions")
+def test_a_database_that_is_replaced_and_in_use(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig")
+    with checked_pair.ready("azure"), session(checked_pair.target):
+        finding = the_only(checked_pair.check(provider="azure", overwrite={"one"}), "service-overwrite-sessions")
         assert finding.code == "603111" and 'GRANT pg_signal_backend TO "mig";' in finding.remedy
         assert "1 session of postgres" in finding.found
-        with pair.undone("target", "GRANT pg_signal_backend TO mig", "REVOKE pg_signal_backend FROM mig"):
-            assert troubles(pair.check(provider="azure", overwrite={"one"})) == []
+        with checked_pair.undone("target", "GRANT pg_signal_backend TO mig", "REVOKE pg_signal_backend FROM mig"):
+            assert troubles(checked_pair.check(provider="azure", overwrite={"one"})) == []
 
 
 @shows("target-writable")
-def test_a_read_only_target(pair):
-    with pair.undone(
+def test_a_read_only_target(checked_pair):
+    with checked_pair.undone(
         "target",
         "ALTER ROLE mig SET default_transaction_read_only = on",
         "ALTER ROLE mig RESET default_transaction_read_only",
     ):
-        finding = the_only(pair.check(), "target-writable", item="postgres")
+        finding = the_only(checked_pair.check(), "target-writable", item="postgres")
     assert "default_transaction_read_only is on" in finding.found
 
 
@@ -73,95 +73,111 @@ def test_a_read_only_target(pair):
 
 @pytest.mark.parametrize("provider", ["host", "azure"])
 @shows("target-database-creatable")
-def test_a_target_user_without_createdb(pair, provider):
-    with pair.ready(provider), pair.undone("target", "ALTER ROLE mig NOCREATEDB", "ALTER ROLE mig CREATEDB"):
-        finding = the_only(pair.check(provider=provider), "target-database-creatable")
+def test_a_target_user_without_createdb(checked_pair, provider):
+    with (
+        checked_pair.ready(provider),
+        checked_pair.undone("target", "ALTER ROLE mig NOCREATEDB", "ALTER ROLE mig CREATEDB"),
+    ):
+        finding = the_only(checked_pair.check(provider=provider), "target-database-creatable")
     assert finding.remedy.startswith('On the target: ALTER ROLE "mig" CREATEDB;')
 
 
-def test_a_target_database_of_somebody_else(pair):
-    pair.run("target", "CREATE DATABASE one")
-    finding = the_only(pair.check(), "target-database-creatable")
+def test_a_target_database_of_somebody_else(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one")
+    finding = the_only(checked_pair.check(), "target-database-creatable")
     assert 'lacks CREATE ON DATABASE "one"' in finding.found
     assert 'GRANT CREATE ON DATABASE "one" TO "mig";' in finding.remedy
 
 
 @shows("target-roles-creatable")
-def test_a_missing_role_without_createrole(pair):
-    with pair.undone(
+def test_a_missing_role_without_createrole(checked_pair):
+    with checked_pair.undone(
         "target",
         "DROP ROLE app; ALTER ROLE mig NOCREATEROLE",
         "CREATE ROLE app; GRANT app TO mig; ALTER ROLE mig CREATEROLE",
     ):
-        finding = the_only(pair.check(), "target-roles-creatable", item=pair.address("target"))
+        finding = the_only(checked_pair.check(), "target-roles-creatable", item=checked_pair.address("target"))
         assert "1 role missing on the target (app)" in finding.found
         assert 'CREATE ROLE "app"' in finding.remedy
-        assert troubles(pair.check(role_map={"app": "mig"})) == []
+        assert troubles(checked_pair.check(role_map={"app": "mig"})) == []
 
 
 @shows("target-roles-creatable")
-def test_the_service_always_wants_createrole(pair):
-    with pair.ready("azure"), pair.undone("target", "ALTER ROLE mig NOCREATEROLE", "ALTER ROLE mig CREATEROLE"):
-        finding = the_only(pair.check(provider="azure"), "target-roles-creatable", item=pair.address("target"))
+def test_the_service_always_wants_createrole(checked_pair):
+    with (
+        checked_pair.ready("azure"),
+        checked_pair.undone("target", "ALTER ROLE mig NOCREATEROLE", "ALTER ROLE mig CREATEROLE"),
+    ):
+        finding = the_only(
+            checked_pair.check(provider="azure"), "target-roles-creatable", item=checked_pair.address("target")
+        )
     assert finding.code == "603116" and 'ALTER ROLE "mig" CREATEROLE;' in finding.remedy
 
 
 @shows("target-roles-administered")
-def test_a_role_that_the_target_user_is_no_member_of(pair):
-    with pair.undone("target", "REVOKE app FROM mig", "GRANT app TO mig"):
-        finding = the_only(pair.check(), "target-roles-administered", item=pair.address("target"))
+def test_a_role_that_the_target_user_is_no_member_of(checked_pair):
+    with checked_pair.undone("target", "REVOKE app FROM mig", "GRANT app TO mig"):
+        finding = the_only(checked_pair.check(), "target-roles-administered", item=checked_pair.address("target"))
     assert 'GRANT "app" TO "mig";' in finding.remedy
 
 
 @shows("target-role-passwords")
-def test_a_role_that_will_need_a_password(pair):
-    with pair.undone("source", "CREATE ROLE web LOGIN", "DROP ROLE web"):
-        pair.run("source", "GRANT SELECT ON shop.customer TO web", "one")
-        finding = the_only(pair.check(), "target-role-passwords", "warning", pair.address("target"))
-        pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
+def test_a_role_that_will_need_a_password(checked_pair):
+    with checked_pair.undone("source", "CREATE ROLE web LOGIN", "DROP ROLE web"):
+        checked_pair.run("source", "GRANT SELECT ON shop.customer TO web", "one")
+        finding = the_only(checked_pair.check(), "target-role-passwords", "warning", checked_pair.address("target"))
+        checked_pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
     assert '\\password "web"' in finding.remedy
 
 
 @shows("role-map-names")
-def test_a_role_map_of_unknown_roles(pair):
-    finding = the_only(pair.check(role_map={"ap": "mig"}), "role-map-names", item=pair.address("source"))
+def test_a_role_map_of_unknown_roles(checked_pair):
+    finding = the_only(
+        checked_pair.check(role_map={"ap": "mig"}), "role-map-names", item=checked_pair.address("source")
+    )
     assert finding.found.endswith(": ap")
 
 
 @shows("role-password-hashes")
-def test_passwords_in_md5_that_the_target_does_not_take(pair):
+def test_passwords_in_md5_that_the_target_does_not_take(checked_pair):
     source = "SET password_encryption = md5; CREATE ROLE web LOGIN PASSWORD 'web'; GRANT SELECT ON pg_authid TO mig"
     target = "ALTER ROLE mig SET azure.accepted_password_auth_method = 'scram-sha-256'"
     with (
-        pair.undone("source", source, "REVOKE SELECT ON pg_authid FROM mig; DROP ROLE web"),
-        pair.undone("target", f"CREATE ROLE web; {target}", "DROP ROLE web; ALTER ROLE mig RESET ALL"),
+        checked_pair.undone("source", source, "REVOKE SELECT ON pg_authid FROM mig; DROP ROLE web"),
+        checked_pair.undone("target", f"CREATE ROLE web; {target}", "DROP ROLE web; ALTER ROLE mig RESET ALL"),
     ):
-        pair.run("source", "GRANT SELECT ON shop.customer TO web", "one")
-        finding = the_only(pair.check(), "role-password-hashes", "warning", pair.address("target"))
-        pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
+        checked_pair.run("source", "GRANT SELECT ON shop.customer TO web", "one")
+        finding = the_only(checked_pair.check(), "role-password-hashes", "warning", checked_pair.address("target"))
+        checked_pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
     assert "1 role with a password in MD5: web; the target accepts scram-sha-256" in finding.found
 
 
 @shows("service-target-admin")
-def test_a_user_who_is_no_administrator_of_the_flexible_server(pair):
-    with pair.ready("azure"):
-        with pair.undone("target", "REVOKE azure_pg_admin FROM mig", "GRANT azure_pg_admin TO mig"):
-            finding = the_only(pair.check(provider="azure"), "service-target-admin", item=pair.address("target"))
+def test_a_user_who_is_no_administrator_of_the_flexible_server(checked_pair):
+    with checked_pair.ready("azure"):
+        with checked_pair.undone("target", "REVOKE azure_pg_admin FROM mig", "GRANT azure_pg_admin TO mig"):
+            finding = the_only(
+                checked_pair.check(provider="azure"), "service-target-admin", item=checked_pair.address("target")
+            )
         assert finding.code == "603115" and 'GRANT azure_pg_admin TO "mig";' in finding.remedy
-        with pair.undone(
+        with checked_pair.undone(
             "target", "ALTER ROLE azure_pg_admin RENAME TO nobody", "ALTER ROLE nobody RENAME TO azure_pg_admin"
         ):
-            finding = the_only(pair.check(provider="azure"), "service-target-admin", item=pair.address("target"))
+            finding = the_only(
+                checked_pair.check(provider="azure"), "service-target-admin", item=checked_pair.address("target")
+            )
         assert "no flexible server" in finding.found and "provider: host" in finding.remedy
 
 
 @shows("service-target-visibility")
-def test_a_user_who_may_not_see_settings(pair):
+def test_a_user_who_may_not_see_settings(checked_pair):
     with (
-        pair.ready("azure"),
-        pair.undone("target", "REVOKE pg_read_all_stats FROM mig", "GRANT pg_read_all_stats TO mig"),
+        checked_pair.ready("azure"),
+        checked_pair.undone("target", "REVOKE pg_read_all_stats FROM mig", "GRANT pg_read_all_stats TO mig"),
     ):
-        finding = the_only(pair.check(provider="azure"), "service-target-visibility", "warning", pair.address("target"))
+        finding = the_only(
+            checked_pair.check(provider="azure"), "service-target-visibility", "warning", checked_pair.address("target")
+        )
     assert finding.remedy == 'On the target: GRANT pg_read_all_stats TO "mig";'
 
 
@@ -177,72 +193,78 @@ def test_a_user_who_may_not_see_settings(pair):
     ],
 )
 @shows("service-migration-parameters")
-def test_a_setting_of_the_service_that_leaves_something_out(pair, setting, found):
-    if pair.servers.majors[0] == pair.servers.majors[1] and "binary" in setting:
+def test_a_setting_of_the_service_that_leaves_something_out(checked_pair, setting, found):
+    if checked_pair.servers.majors[0] == checked_pair.servers.majors[1] and "binary" in setting:
         pytest.skip("needs two majors")
-    pair.run("source", "SELECT lo_create(1); GRANT SELECT ON LARGE OBJECT 1 TO mig", "one")
+    checked_pair.run("source", "SELECT lo_create(1); GRANT SELECT ON LARGE OBJECT 1 TO mig", "one")
     with (
-        pair.ready("azure"),
-        pair.undone("target", f"ALTER ROLE mig SET azure.{setting} = 'on'", f"ALTER ROLE mig RESET azure.{setting}"),
+        checked_pair.ready("azure"),
+        checked_pair.undone(
+            "target", f"ALTER ROLE mig SET azure.{setting} = 'on'", f"ALTER ROLE mig RESET azure.{setting}"
+        ),
     ):
-        finding = the_only(pair.check(provider="azure"), "service-migration-parameters", "warning")
+        finding = the_only(checked_pair.check(provider="azure"), "service-migration-parameters", "warning")
     assert f"azure.{setting} is on" in finding.found and found in finding.found
     assert f"--name azure.{setting} --value off" in finding.remedy
 
 
 @shows("service-replication-origins")
-def test_no_room_for_positions_on_the_target(pair):
-    name = "max_active_replication_origins" if pair.servers.majors[1] >= 18 else "max_replication_slots"
-    with pair.settings("target", **{name: 1}), pair.ready("azure", "online"):
+def test_no_room_for_positions_on_the_target(checked_pair):
+    name = "max_active_replication_origins" if checked_pair.servers.majors[1] >= 18 else "max_replication_slots"
+    with checked_pair.settings("target", **{name: 1}), checked_pair.ready("azure", "online"):
         finding = the_only(
-            pair.check(provider="azure", mode="online"), "service-replication-origins", item=pair.address("target")
+            checked_pair.check(provider="azure", mode="online"),
+            "service-replication-origins",
+            item=checked_pair.address("target"),
         )
     assert finding.found == f"{name} = 1, 0 in use" and f"--name {name} --value 2" in finding.remedy
 
 
 @shows("service-temporary-tablespaces")
-def test_temporary_files_on_the_local_disk(pair):
+def test_temporary_files_on_the_local_disk(checked_pair):
     name = "azure.enable_temp_tablespaces_on_local_ssd"
     with (
-        pair.ready("azure", "online"),
-        pair.undone("target", f"ALTER ROLE mig SET {name} = 'on'", f"ALTER ROLE mig RESET {name}"),
+        checked_pair.ready("azure", "online"),
+        checked_pair.undone("target", f"ALTER ROLE mig SET {name} = 'on'", f"ALTER ROLE mig RESET {name}"),
     ):
         finding = the_only(
-            pair.check(provider="azure", mode="online"),
+            checked_pair.check(provider="azure", mode="online"),
             "service-temporary-tablespaces",
             "warning",
-            pair.address("target"),
+            checked_pair.address("target"),
         )
     assert name in finding.found
 
 
 @shows("service-target-timeouts")
-def test_a_timeout_of_a_database_that_is_replaced(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig")
-    pair.run("target", "ALTER DATABASE one SET idle_in_transaction_session_timeout = '30s'")
-    with pair.ready("azure"):
-        finding = the_only(pair.check(provider="azure", overwrite={"one"}), "service-target-timeouts", "warning")
+def test_a_timeout_of_a_database_that_is_replaced(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig")
+    checked_pair.run("target", "ALTER DATABASE one SET idle_in_transaction_session_timeout = '30s'")
+    with checked_pair.ready("azure"):
+        finding = the_only(
+            checked_pair.check(provider="azure", overwrite={"one"}), "service-target-timeouts", "warning"
+        )
     assert "idle_in_transaction_session_timeout = 30 s" in finding.found
     assert 'ALTER ROLE "mig" SET idle_in_transaction_session_timeout = 0;' in finding.remedy
 
 
-def test_settings_for_the_load_are_advice_and_no_trouble(pair):
-    with pair.ready("azure"):
-        finding = of_rule(pair.check(provider="azure"), "service-load-settings")
+def test_settings_for_the_load_are_advice_and_no_trouble(checked_pair):
+    with checked_pair.ready("azure"):
+        finding = of_rule(checked_pair.check(provider="azure"), "service-load-settings")
     assert finding.status == "succeeded"
     assert "--name max_wal_size --value 65536" in finding.remedy
 
 
 @shows("extensions-preloaded", "extensions-allow-listed")
-def test_a_flexible_target_has_its_lists_for_the_host_provider_too(pair):
-    pair.run("source", pose("pgaudit", "1.6"), "one")
+def test_a_flexible_target_has_its_lists_for_the_host_provider_too(checked_pair):
+    checked_pair.run("source", pose("pgaudit", "1.6"), "one")
     grants = ("GRANT pg_read_all_settings TO mig", "REVOKE pg_read_all_settings FROM mig")
-    with pair.undone("target", *grants):
-        finding = the_only(pair.check(), "extensions-preloaded")
+    with checked_pair.undone("target", *grants):
+        finding = the_only(checked_pair.check(), "extensions-preloaded")
         assert finding.remedy.startswith("ALTER SYSTEM SET shared_preload_libraries = ") and finding.code == "603109"
         allowed = "ALTER ROLE mig SET azure.extensions = 'citext'"
-        with pair.undone("target", allowed, "ALTER ROLE mig RESET ALL"):
-            found = {finding.rule for finding in troubles(pair.check())}
+        with checked_pair.undone("target", allowed, "ALTER ROLE mig RESET ALL"):
+            found = {finding.rule for finding in troubles(checked_pair.check())}
     assert found == {"extensions-preloaded", "extensions-allow-listed"}
 
 
@@ -250,28 +272,28 @@ def test_a_flexible_target_has_its_lists_for_the_host_provider_too(pair):
 
 
 @shows("database-encoding")
-def test_another_encoding_on_the_target(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
-    finding = the_only(pair.check(), "database-encoding")
+def test_another_encoding_on_the_target(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    finding = the_only(checked_pair.check(), "database-encoding")
     assert finding.found == "LATIN1, C, C (libc) on the target, UTF8, C.UTF-8, C.UTF-8 (libc) on the source"
 
 
-def test_another_locale_on_the_target(pair):
-    pair.run("target", "CREATE DATABASE one OWNER mig TEMPLATE template0 LOCALE 'C'")
-    the_only(pair.check(), "database-encoding", "warning")
+def test_another_locale_on_the_target(checked_pair):
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig TEMPLATE template0 LOCALE 'C'")
+    the_only(checked_pair.check(), "database-encoding", "warning")
 
 
 @shows("database-locale")
-def test_a_locale_that_the_target_does_not_have(pair, monkeypatch):
+def test_a_locale_that_the_target_does_not_have(checked_pair, monkeypatch):
     # Both servers share one operating system here, so they cannot differ in what it offers.
     monkeypatch.setattr(locales, "target_locales", lambda _context: {"C"})
-    finding = the_only(pair.check(), "database-locale")
+    finding = the_only(checked_pair.check(), "database-locale")
     assert finding.found == "the database has UTF8, C.UTF-8, C.UTF-8 (libc); the target knows no locale C.UTF-8"
     assert finding.code == "603401"
 
 
 @shows("locale-provider")
-def test_a_target_without_icu(pair, monkeypatch):
+def test_a_target_without_icu(checked_pair, monkeypatch):
     # Every build for 14 and newer has ICU, and no older one can be the target of a database with such a locale.
     real = locales.collations
     monkeypatch.setattr(locales, "collations", lambda context: [row for row in real(context) if row["provider"] != "i"])
@@ -286,65 +308,95 @@ def test_a_target_without_icu(pair, monkeypatch):
         )
 
     monkeypatch.setattr(Context, "databases", databases)
-    finding = the_only(pair.check(), "locale-provider")
+    finding = the_only(checked_pair.check(), "locale-provider")
     assert "the target was built without ICU" in finding.found
 
 
 # -- trying it out ----------------------------------------------------------------------------------------------------
 
 
-def leftovers(pair) -> list:
-    return pair.run("target", "SELECT datname FROM pg_database WHERE datname LIKE 'azpg%'")
+def leftovers(checked_pair) -> list:
+    return checked_pair.run("target", "SELECT datname FROM pg_database WHERE datname LIKE 'azpg%'")
 
 
 @shows("target-create-database")
-def test_a_database_is_made_and_dropped_when_asked_for(pair):
-    pair.run(
+def test_a_database_is_made_and_dropped_when_asked_for(checked_pair):
+    checked_pair.run(
         "source", "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' OWNER app"
     )
     written: list = []
-    findings = pair.check(databases=["one", "latin"], probes={"create_database"}, written=written)
+    findings = checked_pair.check(databases=["one", "latin"], probes={"create_database"}, written=written)
     assert troubles(findings) == []
     made = [finding.found for finding in findings if finding.rule == "target-create-database"]
     assert sorted(made) == [
         "made and dropped a database with LATIN1, C, C (libc) for latin",
         "made and dropped a database with UTF8, C.UTF-8, C.UTF-8 (libc) for one",
     ]
-    assert len(written) == 2 and leftovers(pair) == []
+    assert len(written) == 2 and leftovers(checked_pair) == []
     # A target that can make none.
-    with pair.undone("target", "ALTER DATABASE template0 RENAME TO away", "ALTER DATABASE away RENAME TO template0"):
+    with checked_pair.undone(
+        "target", "ALTER DATABASE template0 RENAME TO away", "ALTER DATABASE away RENAME TO template0"
+    ):
         written = []
         finding = the_only(
-            pair.check(probes={"create_database"}, written=written),
+            checked_pair.check(probes={"create_database"}, written=written),
             "target-create-database",
-            item=pair.address("target"),
+            item=checked_pair.address("target"),
         )
     assert 'template database "template0" does not exist' in finding.found
-    assert finding.code == "603401" and written == [] and leftovers(pair) == []
+    assert finding.code == "603401" and written == [] and leftovers(checked_pair) == []
 
 
-def test_nothing_is_tried_without_being_asked_for(pair):
-    finding = of_rule(pair.check(), "target-create-database")
+@shows("source-create-slot")
+def test_a_slot_is_made_and_dropped_when_asked_for(checked_pair):
+    probing = {"mode": "online", "provider": "azure", "probes": {"create_slot"}, "only": ["source-create-slot"]}
+    slots = "SELECT count(*) FROM pg_replication_slots"
+    with checked_pair.ready("azure", "online"):
+        written: list = []
+        findings = checked_pair.check(**probing, written=written)
+        assert troubles(findings) == [] and len(written) == 2
+        plugins = [finding.found.rpartition(" ")[2] for finding in findings]
+        assert plugins == ["pgoutput", "test_decoding"] and checked_pair.run("source", slots) == [(0,)]
+        # Without the contrib package.
+        library = next(checked_pair.source.prefix.rglob("test_decoding.so"))
+        library.rename(library.with_suffix(".away"))
+        try:
+            finding = the_only(
+                checked_pair.check(**probing), "source-create-slot", "warning", checked_pair.address("source")
+            )
+        finally:
+            library.with_suffix(".away").rename(library)
+        assert "output plugin test_decoding" in finding.found and "postgresql-contrib" in finding.remedy
+        # While somebody writes.
+        with session(checked_pair.source, "INSERT INTO shop.customer (name) VALUES ('c')"):
+            findings = checked_pair.check(**{**probing, "provider": "host"})
+        finding = the_only(findings, "source-create-slot", item=checked_pair.address("source"))
+        assert "no slot within 10s" in finding.found
+        assert checked_pair.run("source", slots) == [(0,)]
+
+
+def test_nothing_is_tried_without_being_asked_for(checked_pair):
+    finding = of_rule(checked_pair.check(), "target-create-database")
     assert finding.status == "skipped" and "probe: [create_database]" in finding.remedy
 
 
 # -- remedies ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_granted_remedy_helps(pair):
-    pair.run("source", "REVOKE SELECT ON ALL TABLES IN SCHEMA shop FROM mig", "one")
-    finding = the_only(pair.check(), "source-readable")
-    pair.run("source", finding.remedy.split(": ", 1)[1].split(" Or once")[0], "one")
-    assert troubles(pair.check()) == []
+def test_the_granted_remedy_helps(checked_pair):
+    checked_pair.run("source", "REVOKE SELECT ON ALL TABLES IN SCHEMA shop FROM mig", "one")
+    finding = the_only(checked_pair.check(), "source-readable")
+    checked_pair.run("source", finding.remedy.split(": ", 1)[1].split(" Or once")[0], "one")
+    assert troubles(checked_pair.check()) == []
 
 
-def test_row_level_security_does_not_hide_from_bypassrls(pair):
-    pair.run("source", "ALTER TABLE shop.customer ENABLE ROW LEVEL SECURITY", "one")
-    assert [finding.rule for finding in troubles(pair.check())] == ["source-row-security"]
-    with pair.undone("source", "ALTER ROLE mig BYPASSRLS", "ALTER ROLE mig NOBYPASSRLS"):
-        assert troubles(pair.check()) == []
+def test_row_level_security_does_not_hide_from_bypassrls(checked_pair):
+    checked_pair.run("source", "ALTER TABLE shop.customer ENABLE ROW LEVEL SECURITY", "one")
+    assert [finding.rule for finding in troubles(checked_pair.check())] == ["source-row-security"]
+    with checked_pair.undone("source", "ALTER ROLE mig BYPASSRLS", "ALTER ROLE mig NOBYPASSRLS"):
+        assert troubles(checked_pair.check()) == []
 
 
-def test_unlogged_tables_are_named(pair):
-    pair.run("source", "SET ROLE app; CREATE UNLOGGED TABLE shop.cache (id int PRIMARY KEY)", "one")
-    assert of_rule(pair.check(), "unlogged-tables").found.startswith('1 unlogged table: "shop"."cache"')
+def test_unlogged_tables_are_named(checked_pair):
+    checked_pair.run("source", "SET ROLE app; CREATE UNLOGGED TABLE shop.cache (id int PRIMARY KEY)", "one")
+    assert of_rule(checked_pair.check(), "unlogged-tables").found.startswith('1 unlogged table: "shop"."cache"')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from support.migrations import Migration
 from support.servers import USER, ask, drop_database
 
 ROLES = """
@@ -189,6 +190,17 @@ def test_what_was_lent_is_given_back_also_where_nobody_has_noted_it(carried):
     (carried.private / "lent-memberships.json").unlink()
     assert carried.module("database_roles", state="returned").good()["changed"]
     assert lent(carried) == []
+
+
+def test_of_several_migrations_that_lend_the_same_the_last_takes_it_back(carried):
+    first = carried
+    second = Migration(first.lab, first.directory, "rights-too", first.databases)
+    first.module("database_roles", state="restored").good()
+    second.module("database_roles", state="restored").good()
+    assert first.module("database_roles", state="returned").good()["changed"] is False
+    assert {name for (name,) in lent(first)} == {'"The Owner"', "rights_clerk"}
+    assert second.module("database_roles", state="returned").good()["changed"]
+    assert lent(first) == []
 
 
 def test_what_has_no_counterpart_is_told_and_the_rest_is_done(carried):

@@ -131,6 +131,8 @@ def test_engine_killed_after_the_copy(migration, kind):
     name = one.databases[0]
     lab = one.lab
     lab.empty_on_target(name)
+    if kind == "statistics":  # of a table with heirs they are gathered in the end
+        ask(lab.source, "SET ROLE app_owner; CREATE TABLE app.heir () INHERITS (app.quiet)", name)
     one.provision()
 
     def running(what: str) -> list:
@@ -149,7 +151,8 @@ def test_engine_killed_after_the_copy(migration, kind):
             run(lock, "BEGIN; LOCK TABLE app.quiet IN SHARE UPDATE EXCLUSIVE MODE")
         if kind != "key":
             run(gate, "SELECT pg_advisory_unlock(1)")
-        wait_for(lambda: running(kind), f"a unit of kind {kind}")
+        held_up = ("analyze:app.quiet",)  # others go through
+        wait_for(lambda: held_up in running(kind) if kind == "statistics" else running(kind), f"a unit of kind {kind}")
         one.kill_engine()
         assert running(kind)
     assert one.module("migration_info").good()["state"] == "interrupted"

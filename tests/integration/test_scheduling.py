@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -310,9 +311,15 @@ def test_psql_loses_its_session_or_its_rights_or_is_killed_or_missing(make, tmp_
     for program in ("pg_dump", "pg_restore"):
         (bare / program).write_text(f'#!/bin/sh\nexec {shlex.quote(str(lab.target.prefix / "bin" / program))} "$@"\n')
         (bare / program).chmod(0o700)
-    with Watch(lambda content: False) as watch:
-        assert one.module("migration", bin_directory=str(bare)).good()["state"] == "completed"
-    assert "psql" not in watch.seen and "pg_dump" in watch.seen
+    process = one.begin("migration", bin_directory=str(bare), max_bytes_per_second=rate)
+    seen = {"psql": 0, "pg_dump": 0, "copying": 0}
+    while process.poll() is None:
+        for name in ("psql", "pg_dump"):
+            seen[name] += bool(programs(one, name))
+        seen["copying"] += state_of(one, "app.first") == "running"
+        time.sleep(0.02)
+    assert one.end(process).good()["state"] == "completed"
+    assert not seen["psql"] and seen["pg_dump"] and seen["copying"] > 5, seen
     proven(one)
 
 

@@ -93,7 +93,7 @@ def read_in(monkeypatch) -> list:
         return tables.server_fingerprint(session, piece, side, counts_only)
 
     monkeypatch.setattr(
-        "ansible_collections.azpg.migrate.plugins.module_utils._verify.contents.server_fingerprint", watching
+        "ansible_collections.azpg.migrate.plugins.module_utils._verify.reading.server_fingerprint", watching
     )
     return seen
 
@@ -110,7 +110,9 @@ def test_pieces_add_up_to_the_whole(pair, small_pieces, monkeypatch):
     for name, item in by_name(whole).items():
         assert (item["rows"], item["sum"]) == (by_name(cut)[name]["rows"], by_name(cut)[name]["sum"]), name
     assert cut["databases"][0]["sessions"] == {"source": 3, "target": 3}
-    assert cut["databases"][0]["seconds"]["rows"] and cut["jobs"] == 3
+    parts = {(item["phase"], item["side"]): item for item in cut["databases"][0]["phases"]}
+    assert {("connecting", ""), ("definitions", ""), ("rows", "source"), ("rows", "target")} <= set(parts)
+    assert all(0 <= float(item["began"]) <= float(item["ended"]) < 60 for item in parts.values()) and cut["jobs"] == 3
 
 
 def test_the_largest_comes_first(pair, small_pieces, monkeypatch):
@@ -165,7 +167,7 @@ def test_a_rewrite_between_two_pieces_is_kept_out(pair, small_pieces, monkeypatc
         return tables.server_fingerprint(session, piece, side, counts_only)
 
     monkeypatch.setattr(
-        "ansible_collections.azpg.migrate.plugins.module_utils._verify.contents.server_fingerprint", watching
+        "ansible_collections.azpg.migrate.plugins.module_utils._verify.reading.server_fingerprint", watching
     )
     assert run.verify(request(pair), jobs=1)["verdict"] == "MATCH"
     assert len(tried) == 1 and "lock timeout" in tried[0]
@@ -182,7 +184,7 @@ def test_locks_of_tables_that_were_read_are_given_up(pair, monkeypatch):
         return found
 
     monkeypatch.setattr(
-        "ansible_collections.azpg.migrate.plugins.module_utils._verify.contents.server_fingerprint", watching
+        "ansible_collections.azpg.migrate.plugins.module_utils._verify.reading.server_fingerprint", watching
     )
     assert run.verify(request(pair), jobs=1)["verdict"] == "MATCH"
     # Those that follow were taken by the leader's look at catalogues, of a few objects; not one per table.

@@ -62,6 +62,7 @@ def page(found: dict) -> str:
         f"Written by `make test-matrix` on {today}, commit {commit or 'unknown'}. Each source was moved with the target's own",
         "pg_dump and pg_restore, between servers on one machine, and compared with mode `full` by an ordinary user.",
         "",
+        "- *hashed by*: the servers, or for a source that is too old for it, this program, to which all rows travel.",
         "- *types*: built-in types, each in a table of its own with values at its edges, NULL, and arrays of them.",
         "- *own*: enums, domains, composites, ranges and arrays of these, plus types of extensions that both servers offer.",
         "- *equal*: tables whose fingerprints agree, of those compared; every pair says MATCH, with no error and nothing",
@@ -69,15 +70,17 @@ def page(found: dict) -> str:
         "- *settings*: the same with other DateStyle, TimeZone, extra_float_digits, bytea_output, search_path and more set for",
         "  role and database on each end.",
         "- *LATIN1*: a database in LATIN1 against one in UTF8.",
+        "- *afresh*: the statements that made the source's database of types, run on the target too: nothing was dumped.",
+        "  What differs then calls another function there: EXTRACT before 14, SIMILAR TO before 13, current_user before 12.",
         "- *faults*: tables of which one value was changed on the target; every one was found.",
         "",
-        "| source | target | types | own | equal | objects | warnings | settings | LATIN1 | faults | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| source | target | hashed by | types | own | equal | objects | warnings | settings | LATIN1 | afresh | faults | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for _pair, item in sorted(found.items()):
         lines.append(
-            f"| {item['source']} | {item['target']} | {item['types']} | {item['own']} | {item['equal']} | {item['objects']} "
-            f"| {item['warnings']} | {item['settings']} | {item['latin']} | {item['faults']} | {item['seconds']:.0f} |"
+            f"| {item['source']} | {item['target']} | {item['method']} | {item['types']} | {item['own']} | {item['equal']} | {item['objects']} "
+            f"| {item['warnings']} | {item['settings']} | {item['latin']} | {item['afresh']} | {item['faults']} | {item['seconds']:.0f} |"
         )
     moved = sorted({note for item in found.values() for note in item["notes"]})
     return "\n".join([*lines, "", "Not in the matrix:", "", *(f"- {note}" for note in moved), ""])

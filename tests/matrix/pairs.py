@@ -17,7 +17,7 @@ from values import BUILT_IN, CONTRIB, LATER, LIKE_ARRAYS, NOT_MOVABLE
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
-SOURCES = (11, 12, 13, 14, 15, 16, 17, 18)
+SOURCES = (10, 11, 12, 13, 14, 15, 16, 17, 18)
 TARGETS = (17, 18)
 USER, PASSWORD = "mig", "migrates the matrix"
 TYPED, LATIN = "typed", "latin"
@@ -118,18 +118,21 @@ class Server:
 
     # -- what a source holds ------------------------------------------------------------------------------------------
 
-    def fill(self) -> None:
-        """Make the databases of a source."""
-        self.run(f"CREATE DATABASE {TYPED} OWNER app_owner")
+    def make_types(self, statements: list, extensions: list) -> None:
+        """Make the database of types."""
+        self.run(f"CREATE DATABASE {TYPED} OWNER app_owner TEMPLATE template0 ENCODING 'UTF8'")
         with self.session(TYPED) as cursor:
-            for extension in CONTRIB:
-                if self.offers(extension):
-                    cursor.execute(f"CREATE EXTENSION {extension} SCHEMA public")
-            for statement in self.statements():
+            for extension in extensions:
+                cursor.execute(f"CREATE EXTENSION {extension} SCHEMA public")
+            for statement in statements:
                 try:
                     cursor.execute(statement)
                 except psycopg2.Error as error:
                     raise AssertionError(f"PostgreSQL {self.version}: {error}\n{statement[:500]}") from None
+
+    def fill(self) -> None:
+        """Make the databases of a source."""
+        self.make_types(self.statements(), [extension for extension in CONTRIB if self.offers(extension)])
         self.run(
             f"CREATE DATABASE {LATIN} OWNER app_owner TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
         )
@@ -163,11 +166,14 @@ class Server:
         for since, statements, *_rest in USER_TYPES.values():
             made += statements if since <= self.number else []
         for name, (since, _statements, kind, values) in USER_TYPES.items():
-            made += table_of(f"own_{name}", kind, values, kind.endswith("[]")) if since <= self.number else []
+            # Arrays of domains came with 11.
+            alone = kind.endswith("[]") or (name.startswith("domain_") and self.number < 110000)
+            made += table_of(f"own_{name}", kind, values, alone) if since <= self.number else []
         for extension, types in CONTRIB.items():
             if self.offers(extension):
                 for name, values in types.items():
-                    made += table_of(f"contrib_{name}", f"public.{name}", [literal(value) for value in values], False)
+                    alone = name == "lo" and self.number < 110000  # a domain
+                    made += table_of(f"contrib_{name}", f"public.{name}", [literal(value) for value in values], alone)
         for since, sql in SHAPES + OBJECTS:
             made += [sql] if since <= self.number else []
         return made
@@ -224,6 +230,13 @@ def latin_statements() -> str:
 def request(source: Server, target: Server, databases) -> Request:
     """Return the request that the verification gets."""
     return Request.create("matrix", source.endpoint(), target.endpoint(), list(databases))
+
+
+def make_afresh(source: Server, target: Server) -> None:
+    """Run on the target what was run on the source, in the place of what was moved."""
+    target.run(f"DROP DATABASE {TYPED} WITH (FORCE)")
+    target.make_types(source.statements(), [extension for extension in CONTRIB if source.offers(extension)])
+    target.run("ANALYZE", TYPED)
 
 
 def move(source: Server, target: Server, directory: Path) -> None:

@@ -136,6 +136,51 @@ def test_a_phone_shows_all_of_it(browser, pages, verdict):
     assert len(sizes) > 50 and min(sizes) >= 11, f"text of {min(sizes)} pixels"
 
 
+# The bars of the parts: where their scale begins and ends, and what is drawn on it.
+PARTS = """
+(() => {
+  const section = [...document.querySelectorAll('section')].find(item => item.innerText.startsWith('Where the time went'));
+  section.scrollIntoView();
+  return [...section.querySelectorAll('.part svg')].map(item => {
+    const scale = item.getBoundingClientRect(), bars = [...item.querySelectorAll('rect')].map(bar => {
+      const box = bar.getBoundingClientRect();
+      return {left: box.left, right: box.right, colour: getComputedStyle(bar).fill.match(/[0-9]+/g).slice(0, 3).map(Number)};
+    });
+    return {words: item.getAttribute('aria-label'), left: scale.left, right: scale.right, top: scale.top,
+            bottom: scale.bottom, bars};
+  });
+})()
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_time_is_shown_as_a_picture_part_by_part(browser, pages, size, dark):
+    browser.show(pages["MISMATCH"], width=size[0], height=size[1], dark=dark)
+    parts = browser.evaluate(PARTS)
+    data = browser.picture()
+    keep(f"timings-{'phone' if size == PHONE else 'desk'}-{'dark' if dark else 'light'}", data)
+    picture = Picture(data)
+    words = [part["words"].rpartition(":")[0] for part in parts]
+    assert words[:2] == ["connecting, snapshots", "definitions"] and words.count("rows, source") == 2
+    assert words.index("rows, target") == words.index("rows, source") + 1
+    assert len({(part["left"], part["right"]) for part in parts}) == 1, "one scale for all"
+    assert all(above["bottom"] <= below["top"] for above, below in zip(parts, parts[1:]))
+    for part in parts:
+        assert part["bars"] and all(
+            part["left"] <= stripe["left"] < stripe["right"] <= part["right"] + 1 for stripe in part["bars"]
+        )
+    # One database after the other, from left to right, and what is said to be drawn is drawn.
+    begins = [part["bars"][0]["left"] for part in parts]
+    assert begins == sorted(begins)
+    first = parts[0]
+    drawn = picture.at((first["bars"][0]["left"] + first["bars"][0]["right"]) / 2, (first["top"] + first["bottom"]) / 2)
+    assert drawn == tuple(first["bars"][0]["colour"])
+    ground = picture.at(first["right"] - 6, (first["top"] + first["bottom"]) / 2)
+    colours = {tuple(stripe["colour"]) for part in parts for stripe in part["bars"]}
+    assert len(colours) == 4 and all(contrast(colour, ground) >= 3 for colour in colours), (colours, ground)
+
+
 def test_a_page_that_is_wrong_is_noticed(browser, pages, tmp_path):
     """The checks above would see an error, a foreign address and an overflow."""
     text = pages["MATCH"].read_text(encoding="utf-8")

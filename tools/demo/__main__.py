@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tools.demo.azure_stage import AzureStage
 from tools.demo.stage import Stage, compare, stop
 
 PLAYBOOK = "azpg.migrate.site"
+STAGES = {"host": Stage, "azure": AzureStage}
 
 
 def headline(text: str) -> None:
@@ -35,7 +37,8 @@ def play(stage: Stage, quiet: bool = False) -> str:
         "-e",
         f"@{stage.vault}",
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {**os.environ, **stage.environment}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -53,12 +56,12 @@ def changes(output: str) -> int:
     return sum(int(number) for number in re.findall(r"changed=(\d+)", output))
 
 
-def show(directory: Path, scale: float, source_major: int, target_major: int) -> None:
+def show(directory: Path, scale: float, source_major: int, target_major: int, provider: str) -> None:
     """Run the whole demo; raises SystemExit naming what did not hold."""
     stop(directory)
     begun = time.monotonic()
     headline(f"Start a source (PostgreSQL {source_major}) and a target (PostgreSQL {target_major}), fill the source")
-    stage = Stage(directory, source_major, target_major)
+    stage = STAGES[provider](directory, source_major, target_major)
     stage.start(scale)
     print(f"source {stage.source.host}:{stage.source.port}, target {stage.target.host}:{stage.target.port},"
           f" ready after {time.monotonic() - begun:.0f} s")  # fmt: skip
@@ -81,9 +84,7 @@ def show(directory: Path, scale: float, source_major: int, target_major: int) ->
 def finish(stage: Stage, seconds: float, again: int, asked: int, differences: list) -> None:
     """Print the summary and end the servers; raises SystemExit when something did not hold."""
     record = json.loads((stage.directory / "archive" / "shop" / "final-record.json").read_text(encoding="utf-8"))
-    for cluster in (stage.source, stage.target):
-        cluster.stop()
-        shutil.rmtree(cluster.directory, ignore_errors=True)
+    stage.stop()
     stage.vault.unlink()
     headline("Summary")
     for line in record["summary"]:
@@ -102,13 +103,14 @@ def main() -> None:
     parser.add_argument("command", nargs="?", default="show", choices=["show", "prepare", "compare", "stop"])
     parser.add_argument("--directory", type=Path, default=Path(".cache/demo"))
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 300 MB")
+    parser.add_argument("--provider", choices=list(STAGES), default="host", help="azure is a simulator's")
     parser.add_argument("--source", type=int, default=14, help="major version of the source")
     parser.add_argument("--target", type=int, default=17, help="major version of the target")
     chosen = parser.parse_args()
     # A polite end lets the servers be stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(1))
     if chosen.command == "show":
-        show(chosen.directory, chosen.scale, chosen.source, chosen.target)
+        show(chosen.directory, chosen.scale, chosen.source, chosen.target, chosen.provider)
     elif chosen.command == "prepare":
         stop(chosen.directory)
         stage = Stage(chosen.directory, chosen.source, chosen.target)

@@ -40,12 +40,31 @@ class Stage:
         for cluster in (self.source, self.target):
             cluster.create()
             cluster.start()
-        dataset.load(self.source, scale)
+        self.fill(scale)
         passwords = {side: secrets.token_urlsafe(18) for side in ("source", "target")}
-        dataset.create_source_user(self.source, USER, passwords["source"])
-        dataset.create_target_user(self.target, USER, passwords["target"])
+        self.create_users(passwords)
         self.write_passwords(passwords)
         self.inventory.write_text(json.dumps(self.inventory_content(), indent=2) + "\n", encoding="utf-8")
+
+    def fill(self, scale: float) -> None:
+        """Fill the source with the sample application."""
+        dataset.load(self.source, scale)
+
+    def create_users(self, passwords: dict) -> None:
+        """Create an ordinary user for the migration on both servers."""
+        dataset.create_source_user(self.source, USER, passwords["source"])
+        dataset.create_target_user(self.target, USER, passwords["target"])
+
+    @property
+    def environment(self) -> dict:
+        """What the playbook finds in its environment besides the user's own."""
+        return {}
+
+    def stop(self) -> None:
+        """End both servers and remove their data."""
+        for cluster in (self.source, self.target):
+            cluster.stop()
+            shutil.rmtree(cluster.directory, ignore_errors=True)
 
     def write_passwords(self, passwords: dict) -> None:
         """Write the one file that holds passwords, as a user would; those of the superusers are for comparisons."""

@@ -31,6 +31,7 @@ ALLOWED = {
     "README.md",
     "changelogs",
     "docs",
+    "examples",
     "extensions",
     "meta",
     "playbooks",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
+from ansible_collections.azpg.migrate.plugins.module_utils._azure import rules as azure
 from ansible_collections.azpg.migrate.plugins.module_utils._checks import (
     activity,
     capacity,
@@ -42,14 +43,18 @@ GROUPS = {
     "Kind, version and state of the servers": (source_kind, versions),
     "Room and time": (capacity, sizes),
     "Users and what they may": (users, privileges),
-    "The target and what it holds": (target_state, service_target, probes),
+    "The target and what it holds": (target_state, service_target),
     "What Azure's service asks of the source": (service_source,),
     "Encodings, locales and collations": (locales,),
     "Extensions": (extensions, service_extensions),
     "Objects that are special": (superuser, version_changes, objects),
     "What goes on at the source": (activity, surroundings),
     "Online mode": (replication, replication_tables),
+    "What is tried out when asked for": (probes,),
 }
+
+# What is asked of Azure Resource Manager, not of a server.
+CONTROL_PLANE = "Azure's resources"
 
 # Rules that say what is there and find no fault, so that no test can show one.
 WITHOUT_FAULT = {
@@ -96,7 +101,8 @@ the rules themselves; do not edit this page.
 
 def places(rule) -> str:
     """Return provider and mode of a rule, as far as they narrow it."""
-    words = [*(rule.providers if len(rule.providers) == 1 else ()), *(rule.modes if len(rule.modes) == 1 else ())]
+    providers = ("azure",) if rule.id.startswith("azure-") else rule.providers
+    words = [*(providers if len(providers) == 1 else ()), *(rule.modes if len(rule.modes) == 1 else ())]
     return ", ".join(words) or "all"
 
 
@@ -122,7 +128,7 @@ def table(rules) -> list:
 def codes() -> list:
     """Return the lines of a table of the service's error codes that a rule of this code foresees."""
     by_code: dict = {}
-    for rule in RULES:
+    for rule in (*RULES, *azure.ALL):
         if rule.code:
             by_code.setdefault(rule.code, []).append(f"`{rule.id}`")
     # Said by rules whose own code is another one.
@@ -135,13 +141,18 @@ def codes() -> list:
 
 def page() -> str:
     """Return the page."""
-    lines = [HEAD + f"There are {len(RULES)} rules."]
+    lines = [
+        HEAD
+        + f"There are {len(RULES)} rules that ask the servers, and {len(azure.ALL)} that ask Azure Resource Manager."
+    ]
     for title, modules in GROUPS.items():
         lines += ["", f"## {title}", "", *table([rule for module in modules for rule in module.RULES])]
+    lines += ["", f"## {CONTROL_PLANE}", "", "With provider `azure`, and a login to Azure.", "", *table(azure.ALL)]
     lines += ["", "## By the service's error code", "", *codes()]
     lines += ["", "## How the rules are tested", ""]
     lines += [
-        "Every rule is shown on real servers: one that has exactly its fault, and a pair that has none. The exceptions:",
+        "Every rule that asks the servers is shown on real ones: one that has exactly its fault, and a pair that has none. Rules that",
+        "ask Resource Manager are shown against a simulator of it. The exceptions:",
         "",
         "| rule | instead |",
         "|---|---|",

@@ -79,7 +79,7 @@ def options_of(roles: list[str]) -> dict:
         for name, option in specs["main"]["options"].items():
             words = option["description"]
             text = words if isinstance(words, str) else " ".join(words)
-            found[name] = {**option, "description": " ".join(text.split())}
+            found[name] = {**option, "description": " ".join(text.split("; see O(")[0].split())}
     return found
 
 

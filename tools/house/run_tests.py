@@ -22,6 +22,8 @@ import threading
 import time
 import xml.etree.ElementTree
 
+from tools.house import environment, venvs
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 LOGS = CACHE / "logs"
@@ -215,6 +217,7 @@ class Pytest(Part):
 
     folder = ""
     arguments: tuple[str, ...] = ()
+    python = sys.executable
 
     def work(self) -> None:
         """Count from pytest's own report."""
@@ -225,7 +228,7 @@ class Pytest(Part):
         scratch.parent.mkdir(exist_ok=True)
         more = shlex.split(os.environ.get("PYTEST_ARGS", ""))
         options = (f"--junitxml={report}", f"--basetemp={scratch}", *self.arguments, *more)
-        code = self.run(sys.executable, "-m", "pytest", self.folder, *options)
+        code = self.run(self.python, "-m", "pytest", self.folder, *options)
         if report.is_file():
             self.counts = read_junit(report)
         if self.counts.failed:
@@ -272,11 +275,19 @@ class Fleet(Pytest):
 
 
 class Matrix(Pytest):
-    """Verification across major versions; it writes docs/matrix.md."""
+    """Verification, checks and the engine across major versions; it writes docs/matrix.md."""
 
-    budget = 600
+    budget = 900
     folder = "tests/matrix"
     arguments = ("--durations=10",)
+
+
+class Commands(Pytest):
+    """The commands of the documentation, typed as they stand."""
+
+    budget = 900
+    folder = "tests/commands"
+    arguments = ("-s",)
 
 
 class Cores(Pytest):
@@ -287,11 +298,41 @@ class Cores(Pytest):
     arguments = ("--durations=10",)
 
 
+class AzureSdk(Pytest):
+    """The tests of provider azure with the oldest version of Microsoft's library, which azure.azcollection wants."""
+
+    budget = 900
+    folder = "tests/integration"
+    arguments = ("-k", "azure", "--numprocesses=2", "--dist=loadfile", "--durations=5")
+    library = "azure-mgmt-postgresqlflexibleservers==2.0.0"
+
+    def work(self) -> None:
+        """Make the environment, and run pytest with its Python."""
+        programs = venvs.make(CACHE / "azure-sdk", [*environment.REQUIREMENTS, self.library])
+        found = self.run(str(programs / "pip"), "list", "--format=freeze")
+        if found or f"{self.library}\n" not in "".join(self.output):
+            self.reasons.append(f"the environment does not hold {self.library}")
+            return
+        self.python = str(programs / "python")
+        super().work()
+
+
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
     budget = 120
     folder = "tests/page"
+
+
+class Docs(Part):
+    """The documentation's site."""
+
+    budget = 120
+    counts_as_tests = False
+
+    def work(self) -> None:
+        """Make it, and look at it."""
+        self.check("site", sys.executable, "-m", "tools.docs.site")
 
 
 class Molecule(Part):
@@ -319,7 +360,10 @@ PARTS = {
     "unit": Unit,
     "integration": Integration,
     "molecule": Molecule,
+    "docs": Docs,
+    "docs-commands": Commands,
     "fleet": Fleet,
+    "test-azure-sdk": AzureSdk,
     "test-cores": Cores,
     "test-matrix": Matrix,
     "test-page": Page,

@@ -90,8 +90,8 @@ def place_get_pip() -> None:
         write(HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py", GET_PIP)
 
 
-def place_pip_config() -> None:
-    """Hand pip's configuration on: ansible-test drops PIP_* variables, and HOME is another one here."""
+def place_pip_config(home: pathlib.Path = HOME) -> None:
+    """Hand pip's configuration on to another HOME; ansible-test drops PIP_* variables too."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
@@ -112,7 +112,7 @@ def place_pip_config() -> None:
     for name, value in from_environment:
         if name != "config-file":
             config.set("global", name, value)
-    path = HOME / ".config" / "pip" / "pip.conf"
+    path = home / ".config" / "pip" / "pip.conf"
     write(path, "", 0o600)
     with path.open("w", encoding="utf-8") as stream:
         config.write(stream)

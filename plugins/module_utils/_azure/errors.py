@@ -100,6 +100,12 @@ class TryLater(AzureError):
     retryable = True
 
 
+class Busy(TryLater):
+    """The resource is being worked on; what is asked for may be welcome when that is over."""
+
+    code = "azure-busy"
+
+
 class Unreachable(AzureError):
     """No answer came: name resolution, proxy, TLS or a connection that broke."""
 
@@ -199,7 +205,12 @@ def classify(status: int, azure_code: str, words: str) -> tuple:
         return LoginFailed, "Check tenant, client id and cloud_environment; the token is not accepted here."
     if status == 403:
         return Forbidden, "Give the identity a role that contains the action; see the guide to provider azure."
-    if status in TRANSIENT_STATUSES or code in BUSY_CODES:
+    if code in BUSY_CODES:
+        return (
+            Busy,
+            "Something else is done to it. Azure was asked again until patience ended; run the task again later.",
+        )
+    if status in TRANSIENT_STATUSES:
         return TryLater, "Azure was asked again until patience ended; run the task again later."
     if status == 404:
         return NotFound, "Check the resource id, and that the identity may see it."

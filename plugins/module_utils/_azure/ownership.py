@@ -23,7 +23,6 @@ CREATED = "azpg-created"
 CREATED_AT = "azpg-created-at"
 ADOPTED_AT = "azpg-adopted-at"
 OURS = "azpg.migrate"
-OWN_TAGS = (MANAGED_BY, MIGRATION, REQUEST, CREATED, CREATED_AT, ADOPTED_AT)
 
 SERVER = "server"
 SUBNET = "subnet"

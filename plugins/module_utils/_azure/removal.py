@@ -16,7 +16,7 @@ from .deletion import DELETE, KEEP, REFUSE, Verdict, judge_server, subnet_is_our
 from .errors import AzureError, Conflict, Forbidden, NotFound
 from .migrations.record import Record
 from .ownership import derived_name, subnet_id, zone_id
-from .runtime import NETWORK_SECONDS, Watch, told
+from .runtime_common import NETWORK_SECONDS, Watch, told
 from .runtime_plan import NETWORKS
 from .scene import SUBNETS, Scene, same
 from .servers import Server, settle

@@ -14,7 +14,7 @@ import email.utils
 import time
 from typing import Callable
 
-from .errors import AzureError, StillRunning
+from .errors import AzureError, Busy, StillRunning
 
 PATIENCE_SECONDS = 600.0
 FIRST_PAUSE = 1.0
@@ -72,9 +72,10 @@ class Patience:
         self.now = now
         self.sleep = sleep
 
-    def run(self, attempt: Callable[[], object]):
+    def run(self, attempt: Callable[[], object], wait_when_busy: bool = True):
         """Return what I(attempt()) returns in the end.
 
+        :param wait_when_busy: False for a request that means something else once the resource is free
         :raises AzureError: the last one; C(uncertain) when an attempt before may have taken effect
         """
         start, unreached, uncertain = self.now(), 0, False
@@ -86,7 +87,8 @@ class Patience:
                 unreached = 0 if error.reached else unreached + 1
                 wait = pause if error.pause is None else error.pause
                 late = self.now() - start + wait > self.seconds
-                if not error.retryable or isinstance(error, StillRunning) or late or unreached >= UNREACHED_ATTEMPTS:
+                final = isinstance(error, StillRunning) or (isinstance(error, Busy) and not wait_when_busy)
+                if not error.retryable or final or late or unreached >= UNREACHED_ATTEMPTS:
                     raise
                 uncertain = uncertain or error.may_have_worked
             self.sleep(wait)

@@ -12,7 +12,7 @@ from .rules_network import INTEGRATION_PAGE, group_of, network_name
 from .rules_runtime import NETWORK_PAGE
 from .rules_target import EXISTS
 from .runtime_plan import ZONE_HINT, zone_name_problem
-from .scene import same
+from .scene import TARGET, same
 from .servers import PRIVATE_ENDPOINT
 
 LINKED = "Completed"
@@ -22,7 +22,8 @@ def zone(scene, context):
     """The runtime server's private DNS zone has a name that Azure takes, and is there."""
     identifier = scene.runtime_zone_id
     if not identifier:
-        yield fine("private DNS zone", "the zone is made with the runtime server")
+        made = "no runtime server" if scene.carrier == TARGET else "the zone is made with the runtime server"
+        yield fine("private DNS zone", made)
         return
     name = network_name(identifier)
     problem = zone_name_problem(name, scene.runtime_id.name, scene.suffix)
@@ -37,6 +38,11 @@ def zone(scene, context):
 def zone_links(scene, context):
     """The runtime server's zone is linked to its own network and to those of source and target."""
     identifier = scene.runtime_zone_id
+    if not identifier and scene.carrier == TARGET:
+        own = scene.target.zone_id
+        if own:
+            yield from missing_links(scene, own, scene.links(own), [("target", scene.carrier_network_id)])
+        return
     if not identifier:
         yield fine("private DNS zone", "the links are made with the runtime server")
         return
@@ -148,12 +154,12 @@ def endpoint_zone(scene, item: dict, identifier: str, home: str | None):
 
 def custom_dns(scene, context):
     """The runtime server's network asks Azure for names, or a server that knows how to."""
-    body = scene.resource(scene.runtime_network_id)
+    body = scene.resource(scene.carrier_network_id)
     words = (body or {}).get("properties") or {}
     servers = (words.get("dhcpOptions") or {}).get("dnsServers") or []
     if servers:
         yield violated(
-            network_name(scene.runtime_network_id),
+            network_name(scene.carrier_network_id),
             f"its names are looked up by {', '.join(servers)}",
             expected="Azure's own resolver, or one that forwards to it",
             remedy=f"Let it forward {scene.suffix} to 168.63.129.16 through a forwarder inside the network; or give source and "

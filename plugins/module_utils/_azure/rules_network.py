@@ -12,7 +12,7 @@ from .rules_login import LOGIN
 from .rules_runtime import NETWORK_PAGE, source_of
 from .rules_target import EXISTS
 from .runtime_plan import DELEGATION, SMALLEST_SUBNET
-from .scene import network_of_subnet, same
+from .scene import TARGET, network_of_subnet, same
 from .security_rules import network_of
 from .servers import region
 
@@ -42,7 +42,11 @@ def subnet(scene, context):
     name, words = subnet_of(scene, scene.runtime_subnet_id)
     if not name:
         made = scene.options.get("subnet_address_prefix")
-        if made:
+        if scene.carrier == TARGET:
+            yield fine(
+                network_name(scene.target.subnet_id), "no runtime server: the target connects from its own subnet"
+            )
+        elif made:
             yield fine(made, "the subnet is made with the runtime server")
         else:
             yield blind(

@@ -10,7 +10,8 @@ from .addresses import PRIVATE, PUBLIC, UNKNOWN, Whereabouts, whereabouts
 from .ownership import ownership
 from .rules_login import LOGIN
 from .rules_target import EXISTS, command
-from .runtime import contradictions, endpoint_of
+from .runtime_common import endpoint_of
+from .runtime_keeping import contradictions
 from .runtime_plan import target_size
 from .scenarios import REQUIRED, SINGLE_SERVER, scenario
 from .servers import READY

@@ -11,7 +11,7 @@ from .rules_login import LOGIN
 from .rules_network import SUBNET, group_of, network_name, prefixes_of, rule, subnet_of
 from .rules_runtime import source_of
 from .rules_target import EXISTS
-from .scene import endpoint_subnet
+from .scene import TARGET, endpoint_subnet
 from .security_rules import DENY, INBOUND, OUTBOUND, STORAGE, Place, decide, next_hop
 from .servers import INTEGRATED
 
@@ -30,7 +30,7 @@ def flows(scene) -> list:
     for endpoint in scene.target_endpoints:
         wanted.append(("the target", endpoint_place(scene, endpoint), scene.request.target.port or POSTGRESQL_PORT))
     target = scene.target
-    if target.access == INTEGRATED and scene.carrier != "target":
+    if target.access == INTEGRATED and scene.carrier != TARGET:
         words = (scene.resource(target.subnet_id) or {}).get("properties") or {}
         place = Place(tuple(prefixes_of(words)), near=True)
         wanted.append(("the target", place, scene.request.target.port or POSTGRESQL_PORT))

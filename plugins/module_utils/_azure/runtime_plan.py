@@ -26,6 +26,7 @@ ZONES = "microsoft.network/privatednszones"
 NETWORKS = "microsoft.network/virtualnetworks"
 RETENTION_DAYS = 7
 SMALLEST_SUBNET = 28
+RESERVED_TAGS = "azpg-"
 ZONE_HINT = "Use a zone such as azpg.private.postgres.database.azure.com, or leave it out to have one made."
 PASSWORD, ENTRA = "password", "entra"
 
@@ -152,7 +153,7 @@ def make_plan(scene: Scene, target: Server) -> Plan:
         own_subnet=subnet.name == derived_name(request),
         own_zone=zone_body is None or ownership(zone_body.get("tags"), request).mine,
         authentication=options.get("authentication") or PASSWORD,
-        tags=dict(options.get("tags") or {}),
+        tags=user_tags(scene),
         availability_zone=options.get("availability_zone"),
         tenant=tenant_of(scene) if options.get("authentication") == ENTRA else None,
     )
@@ -318,7 +319,7 @@ def check_prefix(scene: Scene, network: ResourceId, prefix: str) -> None:
 
 def network_location(scene: Scene, network_id: str | None) -> str | None:
     """Return the region of a virtual network; the server has to be there."""
-    body = scene.resource(network_id)
+    body = scene.readable(network_id)
     return (body or {}).get("location")
 
 
@@ -362,6 +363,21 @@ def need_id(option: str, text: str, kind: str) -> ResourceId:
             "It begins with /subscriptions/ and contains the provider Microsoft.Network.",
         )
     return found
+
+
+def user_tags(scene: Scene) -> dict:
+    """Return the tags that the user wants on what is made.
+
+    :raises InvalidRequest: for one that is the collection's
+    """
+    tags = {str(name): str(value) for name, value in (scene.options.get("tags") or {}).items()}
+    reserved = sorted(name for name in tags if name.lower().startswith(RESERVED_TAGS))
+    if reserved:
+        raise InvalidRequest(
+            f"'azure_server.tags' has {', '.join(reserved)}; tags that begin with {RESERVED_TAGS} are the collection's.",
+            "Choose other names.",
+        )
+    return tags
 
 
 def server_tags(scene: Scene, plan: Plan, at: str | None = None) -> dict:

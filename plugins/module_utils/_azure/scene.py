@@ -11,10 +11,12 @@ from typing import Callable
 from .._core.request import Request
 from .._core.resource_id import ResourceId
 from .client import Azure
+from .errors import Forbidden
 from .ownership import runtime_id
 from .servers import INTEGRATED, PRIVATE_ENDPOINT, Server
 from .sizing import Offer
 
+RUNTIME, TARGET = "runtime server", "target"
 SUBNETS = "microsoft.network/virtualnetworks/subnets"
 
 
@@ -67,6 +69,13 @@ class Scene:
         if not identifier:
             return None
         return self.known(("resource", str(identifier).lower()), lambda: self.azure.get(identifier))
+
+    def readable(self, identifier: str | ResourceId | None) -> dict | None:
+        """Return the JSON of a resource, or None when there is none, or the identity may not see it."""
+        try:
+            return self.resource(identifier)
+        except Forbidden:
+            return None
 
     def entries(self, path: str, **query: str) -> list:
         """Return the entries of a collection."""
@@ -131,17 +140,17 @@ class Scene:
         """Who connects to source and target: the runtime server where there is, or shall be, one; else the target."""
         target = self.target
         planned = self.runtime_subnet_id or self.options.get("virtual_network_id")
-        return "target" if not planned and target and target.access == INTEGRATED else "runtime server"
+        return TARGET if not planned and target and target.access == INTEGRATED else RUNTIME
 
     @property
     def carrier_subnet_id(self) -> str | None:
         """The subnet of whoever connects to source and target."""
-        return self.target.subnet_id if self.carrier == "target" else self.runtime_subnet_id
+        return self.target.subnet_id if self.carrier == TARGET else self.runtime_subnet_id
 
     @property
     def carrier_network_id(self) -> str | None:
         """The virtual network of whoever connects to source and target."""
-        return network_of_subnet(self.target.subnet_id) if self.carrier == "target" else self.runtime_network_id
+        return network_of_subnet(self.target.subnet_id) if self.carrier == TARGET else self.runtime_network_id
 
     @property
     def source_network_id(self) -> str | None:
@@ -152,7 +161,7 @@ class Scene:
     def target_endpoints(self) -> list:
         """The JSON of the target's approved private endpoints that may be read."""
         target = self.target
-        found = [self.resource(identifier) for identifier in (target.approved_endpoints if target else [])]
+        found = [self.readable(identifier) for identifier in (target.approved_endpoints if target else [])]
         return [endpoint for endpoint in found if endpoint]
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .._core.errors import PreconditionFailed
 from . import preparation
-from .runtime import TAGS, Watch, need_target, told
+from .runtime_common import TAGS, Watch, need_target, told
 from .runtime_plan import target_size
 from .scene import Scene
 from .servers import Server, settle

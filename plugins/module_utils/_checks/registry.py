@@ -42,7 +42,6 @@ RULES = (
     *service_target.RULES,
     *service_source.RULES,
     *locales.RULES,
-    *probes.RULES,
     *extensions.RULES,
     *service_extensions.RULES,
     *superuser.RULES,
@@ -52,5 +51,6 @@ RULES = (
     *surroundings.RULES,
     *replication.RULES,
     *replication_tables.RULES,
+    *probes.RULES,
     *sizes.RULES,
 )

@@ -87,9 +87,11 @@ class Run:
         return ""
 
     def reach_rule(self, error: ConnectionFailed) -> str:
-        """Return the id of the rule that reports this failed connection."""
+        """Return the id of the rule that reports what this failed connection comes from."""
         kind = "database-reachable" if error.details["cause"] in DATABASE_CAUSES else "reachable"
-        return f"{error.details['side']}-{kind}"
+        rule = f"{error.details['side']}-{kind}"
+        # Which may itself be a consequence: of a name that does not resolve, for example.
+        return self.broken.get(rule, {}).get("", rule)
 
     def server_of(self, rule: Rule) -> str:
         """Return the object of a finding that concerns the whole of the rule's side."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -15,6 +16,9 @@ SKIPPED = "skipped"
 
 # Worst last, so that max() by position gives the verdict of a list.
 ORDER = (SUCCEEDED, SKIPPED, WARNING, FAILED)
+
+# AWX drops a task's result above 700,000 bytes, and with it everything that the task said.
+LARGEST_RESULT = 500_000
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,23 @@ def count(findings: Iterable[Finding]) -> dict:
     for finding in findings:
         totals[finding.status] += 1
     return totals
+
+
+def fitting(findings: list, largest: int = LARGEST_RESULT) -> list:
+    """Return those of the findings, as dictionaries, that fit into a task's result together, in their order.
+
+    What is well is left out first, then what could not be looked at, then warnings; the gravest stay as far as there is
+    room. I(findings) are dictionaries of M(Finding).
+    """
+    sizes = [len(json.dumps(finding)) + 2 for finding in findings]
+    room = largest - sum(sizes)
+    kept = [True] * len(findings)
+    for gravity in ORDER:
+        if room >= 0:
+            break
+        # All of one kind, so that nobody takes a part for the whole; of the gravest as many as there is room for.
+        for number in reversed(range(len(findings))):
+            if findings[number]["status"] == gravity and (gravity != FAILED or room < 0):
+                kept[number] = False
+                room += sizes[number]
+    return [finding for finding, stays in zip(findings, kept) if stays]

@@ -123,6 +123,7 @@ SERVICE = {
     "migrate_roles": {"type": "bool", "default": False},
     "setup_logical_replication": {"type": "bool", "default": False},
     "unsafe_skip_validation": {"type": "bool", "default": False},
+    "without_runtime_server": {"type": "bool", "default": False},
     "source_server_fqdn": {"type": "str"},
     "target_server_fqdn": {"type": "str"},
 }

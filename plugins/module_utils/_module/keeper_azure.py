@@ -13,6 +13,7 @@ from .._azure.deletion import DELETE, KEEP
 from .._azure.errors import StillRunning
 from .._azure.ownership import TIME_FORMAT
 from .._azure.rules import ALL, azure_rules
+from .._azure.runtime_common import endpoint_of
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json
@@ -105,8 +106,8 @@ class AzureKeeper:
         return (server.state.lower() if server.passing else "present"), {**facts, **self.cost(facts)}
 
     def begun(self) -> bool:
-        """Tell whether the service has a record of this migration that moved data."""
-        return bool(self.leftovers()) and bool(self.records)
+        """Tell whether the service has a record of this migration that moved data, and something is left to end."""
+        return bool(self.records) and bool(self.leftovers() or target.restoration(self.scene))
 
     def known(self) -> bool:
         """Tell whether there is a runtime server of this migration, or something that was made for one."""
@@ -125,7 +126,7 @@ class AzureKeeper:
         return {
             "migration_state": progress["state"],
             "other_users": self.users(),
-            "runtime_is_endpoint": runtime.endpoint_of(self.scene),
+            "runtime_is_endpoint": endpoint_of(self.scene),
         }
 
     def users(self) -> list | None:

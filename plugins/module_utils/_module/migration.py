@@ -83,7 +83,11 @@ def validate(task: Task, backend, before: dict) -> dict:
     """
     steps: list = []
     found: dict = {}
-    for elapsed in clock(task.parameters["wait_timeout"], lambda: pause_of(task, found)):
+
+    def pause() -> float:
+        return pause_of(task, found)
+
+    for elapsed in clock(task.parameters["wait_timeout"], pause):
         found = backend.validate(dry=task.check_mode)
         steps += found["steps"]
         if not found["pending"] or task.check_mode or not task.parameters["wait"]:
@@ -160,7 +164,11 @@ def wait(task: Task, backend, steps: list) -> dict:
     :raises TransferFailed: when that takes longer than C(wait_timeout); the transfer goes on
     """
     watching, noticed, failures, found = Watching(), [], 0, {"state": status.ABSENT}
-    for _elapsed in clock(task.parameters["wait_timeout"], lambda: pause_of(task, found)):
+
+    def pause() -> float:
+        return pause_of(task, found)
+
+    for _elapsed in clock(task.parameters["wait_timeout"], pause):
         try:
             found = backend.status()
             steps += [] if found["state"] in status.SETTLED else advance(task, backend, found)

@@ -16,7 +16,7 @@ from .._checks.report import summary, to_json
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json, write_private
-from .._core.findings import FAILED, SUCCEEDED, WARNING
+from .._core.findings import FAILED, SUCCEEDED, WARNING, fitting
 from .._transfer.backend import default_jobs
 from .._transfer.estimate import estimate
 from .._transfer.target_database import own_databases
@@ -24,41 +24,50 @@ from .edge import Task
 
 REASONS_SHOWN = 5
 # What a start does not wait for, since it tells nothing that could stop it: measurements, and what is tried out.
-NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database")
+NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database", "source-create-slot")
 
 
-def own(task: Task) -> frozenset:
-    """Return the target's databases in which this very migration has been working before."""
+def begun(task: Task) -> frozenset:
+    """Return the target's databases in which this very migration has been working before, as far as can be found out."""
     request = task.request
-    return frozenset(own_databases(request.target, list(request.databases), request.name, request.hash))
+    known = frozenset(task.parameters.get("begun") or ())
+    with contextlib.suppress(Exception):  # what is wrong with a server, or with Azure, is for its own check to say
+        if request.provider == "host":
+            return known | own_databases(request.target, list(request.databases), request.name, request.hash)
+        if asks_azure(task):
+            from .providers import provider_of
+
+            records = provider_of(task).read().begun
+            return known | {database for record in records for database in record.databases}
+    return known
 
 
-def findings_of(task: Task, **selection) -> list:
-    """Run the checks for the task's request."""
-    resumed: frozenset = frozenset()
-    if not asks_azure_alone(selection):
-        with contextlib.suppress(Exception):  # what is wrong with the target is for its own check to say
-            resumed = own(task)
+def findings_of(task: Task, rules: tuple, own: frozenset, **selection) -> list:
+    """Run the checks for the task's request.
+
+    :param rules: what M(rules_of) gives
+    :param own: what M(begun) gives
+    """
     return run_checks(
         task.request,
         task.layout,
         bin_directory=task.parameters["bin_directory"],
-        own_databases=resumed,
+        own_databases=own,
         jobs=task.parameters.get("jobs") or default_jobs(),
-        rules=rules_of(task),
+        overwrite=frozenset(task.parameters.get("overwrite_databases") or ()),
+        rules=rules,
         **selection,
     )
 
 
-def asks_azure_alone(selection: dict) -> bool:
-    """Tell whether only rules are asked for that ask Resource Manager."""
-    only = selection.get("only") or []
-    return bool(only) and all(str(name).startswith("azure-") for name in only)
+def asks_azure(task: Task) -> bool:
+    """Tell whether the task has a login to Azure Resource Manager and is to use it."""
+    return task.request.provider == "azure" and task.parameters.get("ask_azure", "auth_source" in task.parameters)
 
 
 def rules_of(task: Task) -> tuple:
     """Return the rules that there are for the task's provider; those of Azure need a login."""
-    if task.request.provider != "azure" or not task.parameters.get("ask_azure", "auth_source" in task.parameters):
+    if not asks_azure(task):
         return RULES
     from .._azure.rules import azure_rules
     from .azure_session import scene_of
@@ -81,13 +90,14 @@ def require_ready(task: Task) -> list:
 
     :raises PreconditionFailed: with every failed finding
     """
-    findings = findings_of(task, exclude=[*NOT_AT_START, *left_to_the_engine(task)])
+    put_aside = [*NOT_AT_START, *left_to_the_engine(task)]
+    findings = findings_of(task, rules_of(task), begun(task), exclude=put_aside)
     failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
             in_words(failed),
             "Put these right, or look at all findings with module premigration_check.",
-            {"findings": [finding.as_dict() for finding in failed]},
+            {"findings": fitting([finding.as_dict() for finding in failed])},
         )
     return findings
 
@@ -100,8 +110,8 @@ def left_to_the_engine(task: Task) -> tuple:
     """
     if task.request.provider != "host" or task.request.mode != "online":
         return ()
-    begun = os.path.exists(task.layout.journal_file)
-    return ("replica-identity", "always-triggers", *(("replication-slots", "wal-senders") if begun else ()))
+    has_begun = os.path.exists(task.layout.journal_file)
+    return ("replica-identity", "always-triggers", *(("replication-slots", "wal-senders") if has_begun else ()))
 
 
 class Expectation:
@@ -137,6 +147,7 @@ def check(task: Task) -> dict:
         "findings": [],
         "summary": {},
         "estimate": {},
+        "begun": [],
         "probed": [],
         "report": None,
         "page": None,
@@ -147,12 +158,15 @@ def check(task: Task) -> dict:
     if record:
         return {**empty, "state": "decommissioned"}
     given = task.parameters
-    begun = time.monotonic()
+    started = time.monotonic()
     # Whoever asks what would happen is not answered by making it happen.
     expectation = Expectation(task, scratch=given["scratch"] and not task.check_mode)
     probed: list = []
+    rules, own = rules_of(task), begun(task)
     findings = findings_of(
         task,
+        rules,
+        own,
         only=given["only"],
         levels=given["levels"],
         exclude=given["exclude"],
@@ -164,14 +178,15 @@ def check(task: Task) -> dict:
     )
     if expectation.scratch and expectation.tried:
         probed.append(f"temporary tables filled on {task.request.target.address} and rolled back")
-    report = to_json(task.request, findings, RULES, estimate=expectation.known, seconds=time.monotonic() - begun)
+    report = to_json(task.request, findings, rules, estimate=expectation.known, seconds=time.monotonic() - started)
     path, page = write(task, report)
     result = {
         "changed": bool(probed),
         "state": "checked",
-        "findings": report["findings"],
+        "findings": fitting(report["findings"]),
         "summary": summary(findings),
         "estimate": expectation.known,
+        "begun": sorted(own),
         "probed": probed,
         "report": path,
         "page": page,
@@ -181,7 +196,7 @@ def check(task: Task) -> dict:
     if against:
         result["failure"] = in_words(against)
         # What is well is left out of an error, where it would bury the rest.
-        result["findings"] = [finding for finding in report["findings"] if finding["status"] != SUCCEEDED]
+        result["findings"] = fitting([finding for finding in report["findings"] if finding["status"] != SUCCEEDED])
     return result
 
 

@@ -54,7 +54,7 @@ class AzureProvider(AzureBackend):
             task.layout,
             Options.of(task.parameters),
             azure,
-            runtime_id(task.request),
+            None if task.parameters.get("without_runtime_server") else runtime_id(task.request),
             place=azure.pipelines.cloud.resource_manager,
             writes=writes,
             keeps=not task.check_mode,

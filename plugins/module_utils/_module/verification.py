@@ -14,6 +14,7 @@ from .._postgres.fence_standing import DOWN, UP, measured, put_up, standing, tak
 from .._verify.carried_evidence import seal
 from .._verify.evidence import collect
 from .._verify.formats import RECHECK
+from .._verify.phases import seconds_of
 from .._verify.report import REPORT, read_report
 from .._verify.verdict import MATCH, OVERRIDDEN
 from . import verifier
@@ -52,7 +53,7 @@ def digest_of(report: dict, path: str) -> dict:
         "mode": report.get("mode"),
         "totals": totals,
         "databases": databases,
-        "seconds": {database["name"]: database.get("seconds", {}) for database in report["databases"]},
+        "seconds": {database["name"]: seconds_of(database.get("phases", [])) for database in report["databases"]},
         "finished_at": report["finished_at"],
         "report": path,
     }

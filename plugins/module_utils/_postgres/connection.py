@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 
 from .._core.errors import ConnectionFailed
@@ -60,6 +61,12 @@ CAUSES = (
         "Wait until the server accepts connections, then run again.",
     ),
 )
+
+# Settings that 9.5 does not know.
+SINCE_9_6 = frozenset(["idle_in_transaction_session_timeout"])
+
+
+PORTIONS = itertools.count(1)  # a cursor needs a name of its own
 
 
 def connection_words(endpoint: Endpoint, dbname: str | None, application_name: str) -> dict:
@@ -128,6 +135,8 @@ def connect(
     connection.set_client_encoding("UTF8")
     if settings and settings.get("statement_timeout") == "0" and connection.server_version >= 170000:
         settings = {**settings, "transaction_timeout": "0"}  # who may take any time may do so in one transaction
+    if settings and connection.server_version < 90600:
+        settings = {name: text for name, text in settings.items() if name not in SINCE_9_6}
     if settings:
         calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
         with connection.cursor() as cursor:
@@ -157,6 +166,32 @@ def rows(connection, sql: str, parameters=None) -> list:
         cursor.execute(sql, parameters)
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def portions(connection, sql: str, parameters=None, size: int = 2000):
+    """Run I(sql) and yield its rows as tuples, which come from the server in portions of I(size).
+
+    For results with a row per object of a database: only a portion of them is in memory.
+    """
+    inside = connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    with connection.cursor() as cursor:
+        if not inside:
+            cursor.execute("BEGIN READ ONLY")
+        try:
+            # All rows are wanted, so the plan has to be that of a query, not one for the first few rows.
+            cursor.execute("SET LOCAL cursor_tuple_fraction TO 1")
+            name = f"azpg_portions_{next(PORTIONS)}"
+            cursor.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
+            while True:
+                cursor.execute(f"FETCH {int(size)} FROM {name}")
+                found = cursor.fetchall()
+                yield from found
+                if len(found) < size:
+                    break
+            cursor.execute(f"CLOSE {name}")
+        finally:
+            if not inside and not connection.closed:
+                cursor.execute("ROLLBACK")
 
 
 def value(connection, sql: str, parameters=None):

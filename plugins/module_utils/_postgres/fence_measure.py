@@ -22,13 +22,13 @@ OWN_SESSIONS = "azpg.migrate"
 SESSIONS = """
 SELECT a.datname::text AS database, a.pid, a.usename::text AS "user", a.application_name AS application, a.state,
        to_char(a.backend_start, 'YYYY-MM-DD"T"HH24:MI:SS.USOF') AS started, a.backend_xid IS NOT NULL AS writing,
-       a.backend_type IS NULL AS hidden, coalesce(a.backend_type, 'client backend') AS kind,
+       {kind} IS NULL AS hidden, coalesce({kind}, 'client backend') AS kind,
        a.application_name LIKE %(own)s || '%%' AND a.usename = current_user AS own,
        a.backend_start >= (%(since)s::jsonb ->> a.datname::text)::timestamptz AS newer,
        r.rolsuper AS superuser
 FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid
 WHERE a.datname = ANY(%(names)s::name[]) AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()
-  AND coalesce(a.backend_type, '') NOT IN ('walsender', 'parallel worker')
+  AND coalesce({kind}, '') NOT IN ('walsender', 'parallel worker')
 ORDER BY a.datname, a.pid
 """
 OVERRIDES = """
@@ -107,7 +107,15 @@ def measure(
 
 def other_sessions(session, names, since: dict) -> list:
     """Return the sessions in the databases that are not this migration's."""
-    found = rows(session, SESSIONS, {"names": list(names), "own": OWN_SESSIONS, "since": json.dumps(since)})
+    # Before 10 a server does not tell kinds apart; the state of a session is hidden with its particulars.
+    kind = "a.backend_type"
+    if session.server_version < 100000:
+        kind = "CASE WHEN a.state IS NOT NULL THEN 'client backend' END"
+    found = rows(
+        session,
+        SESSIONS.replace("{kind}", kind),
+        {"names": list(names), "own": OWN_SESSIONS, "since": json.dumps(since)},
+    )
     return [item for item in found if not item["own"]]
 
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from typing import NamedTuple
 
-from .._postgres.connection import rows, value
+from .._postgres.connection import portions, rows, value
 from .._postgres.quoting import qualified, quote_identifier
 
 USER_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
@@ -19,26 +20,41 @@ NOT_OF_EXTENSION = (
 # Binary COPY is safe where the image means the same on both servers: built-in types other than those that carry
 # object numbers (reg*, aclitem) or cannot read what they write (an empty tsquery), and enums, whose image is the
 # label. Arrays and composites of user types carry the number of the type, which differs on the target.
+NOT_BINARY = """
+t.typtype <> 'd' AND (t.typname ~ '^_?(reg|aclitem|xml|money|tsquery)' OR t.typsend = 0 OR t.typreceive = 0
+                      OR (t.oid >= 10000 AND t.typtype <> 'e'))
+"""
+# Sizes are those of the main forks: asking for more opens more relations, and there may be tens of thousands.
 TABLES = f"""
-SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
-       pg_catalog.pg_indexes_size(c.oid) AS index_bytes, c.relispartition AS is_partition,
-       pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS pages,
-       CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_table_size(c.reltoastrelid) END AS toast_bytes,
-       array(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = ''
-              ORDER BY a.attnum) AS columns,
-       NOT EXISTS (
-         WITH RECURSIVE base AS (
-           SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = ''
-           UNION SELECT t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd')
-         SELECT 1 FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid
-          WHERE t.typtype <> 'd'
-            AND (t.typname ~ '^_?(reg|aclitem|xml|money|tsquery)' OR t.typsend = 0 OR t.typreceive = 0
-                 OR (t.oid >= 10000 AND t.typtype <> 'e'))) AS binary
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE (c.relkind = 'r' OR c.oid = ANY (%s)) AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
- ORDER BY c.oid
+WITH RECURSIVE basis(oid, type) AS (
+  SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.typtype = 'd'
+  UNION ALL
+  SELECT b.oid, t.typbasetype FROM basis b JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'd'),
+textual(oid) AS (
+  SELECT t.oid FROM pg_catalog.pg_type t WHERE {NOT_BINARY}
+  UNION
+  SELECT b.oid FROM basis b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE {NOT_BINARY}),
+wanted AS (
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltoastrelid
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE (c.relkind = 'r' OR c.oid = ANY (%s)) AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}),
+columns AS (
+  SELECT a.attrelid, pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) AS names,
+         pg_catalog.bool_and(x.oid IS NULL) AS binary
+    FROM wanted w JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid LEFT JOIN textual x ON x.oid = a.atttypid
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = '' GROUP BY 1),
+indexes AS (
+  SELECT i.indrelid, pg_catalog.sum(pg_catalog.pg_relation_size(i.indexrelid))::bigint AS bytes
+    FROM wanted w JOIN pg_catalog.pg_index i ON i.indrelid = w.oid GROUP BY 1)
+SELECT w.oid, w.nspname AS schema, w.relname AS name, COALESCE(pg_catalog.pg_relation_size(w.oid), 0) AS heap,
+       COALESCE(pg_catalog.pg_relation_size(NULLIF(w.reltoastrelid, 0)), 0) AS toast,
+       COALESCE(i.bytes, 0) AS index_bytes, c.names AS columns, COALESCE(c.binary, false) AS binary, w.relispartition,
+       w.relkind = 'r' AND h.oid IS NULL AND s.oid IS NULL AS alone, pg_catalog.current_setting('block_size')::int AS page
+  FROM wanted w LEFT JOIN columns c ON c.attrelid = w.oid LEFT JOIN indexes i ON i.indrelid = w.oid
+  LEFT JOIN (SELECT inhparent AS oid FROM pg_catalog.pg_inherits UNION SELECT inhrelid FROM pg_catalog.pg_inherits) h
+         ON h.oid = w.oid
+  LEFT JOIN (SELECT DISTINCT stxrelid AS oid FROM pg_catalog.pg_statistic_ext) s ON s.oid = w.oid
+ ORDER BY w.oid
 """
 
 # Rows of a hash partition by an enum sit where the enum's object number sent them, and that differs on the target:
@@ -61,7 +77,7 @@ SELECT DISTINCT r.oid AS root, every.leaf
 
 SEQUENCES_AT_ONCE = 200  # in one query
 SEQUENCES = f"""
-SELECT n.nspname AS schema, c.relname AS name
+SELECT n.nspname, c.relname, pg_catalog.pg_sequence_last_value(c.oid)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION} ORDER BY 1, 2
 """
@@ -112,15 +128,12 @@ SELECT pg_catalog.pg_get_userbyid(a.grantee) AS owner FROM pg_catalog.pg_databas
  WHERE d.datname = pg_catalog.current_database() AND a.privilege_type = 'CREATE' AND a.grantee <> 0
 """
 
-# Partitions are analysed by their root, which the autovacuum daemon never analyses by itself.
+# Partitions are analysed by their root, which the autovacuum daemon never analyses by itself. Of tables see M(Table).
 ANALYZED = f"""
-SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_table_size(c.oid) AS bytes,
-       c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid))
-       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid) AS alone
+SELECT c.oid, n.nspname AS schema, c.relname AS name, pg_catalog.pg_relation_size(c.oid) AS bytes
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
-   AND (c.relkind <> 'm' OR c.relispopulated) AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
- ORDER BY 4 DESC
+ WHERE c.relkind IN ('p', 'm') AND NOT c.relispartition AND (c.relkind <> 'm' OR c.relispopulated)
+   AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
 """
 
 DATABASE = """
@@ -138,12 +151,12 @@ DATABASE_LOCALE = {
 }
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table whose rows are carried; sizes in bytes.
+class Table(NamedTuple):
+    """A table whose rows are carried; sizes in bytes, of rows in the table and out of line together.
 
     I(tree) marks the root of a partitioned table whose leaves are carried through it; I(leaves) are their numbers.
-    I(pages) is the size of the heap in pages, I(toast_bytes) what lies out of line.
+    I(pages) is the size of the heap in pages, I(toast_bytes) what lies out of line. I(alone) says that statistics of
+    the table are about itself only: no other table inherits, no statistics object is concerned.
     """
 
     oid: int
@@ -157,11 +170,18 @@ class Table:
     leaves: tuple = ()
     pages: int = 0
     toast_bytes: int = 0
+    is_partition: bool = False
+    alone: bool = False
 
     @property
     def label(self) -> str:
         """The table as people name it."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def unit(self) -> str:
+        """The name of the work of copying it, in journal and markers."""
+        return f"table:{self.schema}.{self.name}:{self.oid}"
 
     @property
     def column_list(self) -> str:
@@ -177,34 +197,31 @@ def read_tables(connection) -> list:
         for row in rows(connection, LOAD_VIA_ROOT):
             trees.setdefault(row["root"], []).append(row["leaf"])
     inside = {leaf for leaves in trees.values() for leaf in leaves}
-    found = rows(connection, TABLES.format(generated=generated), (list(trees),))
-    sizes = {row["oid"]: (row["bytes"], row["index_bytes"]) for row in found}
-    tables = []
-    for row in found:
-        if row["oid"] in inside:
+    tables, parts = [], {}
+    same: dict = {}  # most tables share their columns' names with others
+    for oid, schema, name, heap, toast, indexes, columns, binary, is_partition, alone, page in portions(
+        connection, TABLES.format(generated=generated), (list(trees),)
+    ):
+        if oid in inside:
+            parts[oid] = (heap + toast, indexes)
             continue
-        leaves = tuple(leaf for leaf in trees.get(row["oid"], ()) if leaf in sizes)
-        parts = [sizes[oid] for oid in (row["oid"], *leaves)]
+        columns = tuple(map(sys.intern, columns or ()))
+        columns = same.setdefault(columns, columns)
         # An empty column list cannot be spelled in binary form by every major.
-        binary = row["binary"] and bool(row["columns"])
-        size, index_size = (sum(column) for column in zip(*parts))
-        columns = tuple(row["columns"])
         tables.append(
-            Table(
-                row["oid"],
-                row["schema"],
-                row["name"],
-                size,
-                index_size,
-                columns,
-                binary,
-                bool(leaves),
-                leaves,
-                row["pages"],
-                row["toast_bytes"],
-            )  # fmt: skip
-        )
-    return tables
+            Table(oid, sys.intern(schema), name, heap + toast, indexes, columns, binary and bool(columns), False, (),
+                  heap // page, toast, is_partition, alone)
+        )  # fmt: skip
+    return [with_leaves(table, trees[table.oid], parts) if table.oid in trees else table for table in tables]
+
+
+def with_leaves(table: Table, leaves: list, parts: dict) -> Table:
+    """Return the root of a tree with its leaves, whose C((bytes, index bytes)) are I(parts) by number."""
+    present = tuple(leaf for leaf in leaves if leaf in parts)
+    size, indexes = (table.bytes, table.index_bytes)
+    for leaf in present:
+        size, indexes = size + parts[leaf][0], indexes + parts[leaf][1]
+    return table._replace(bytes=size, index_bytes=indexes, tree=bool(present), leaves=present)
 
 
 def owners_by_schema(connection) -> set:
@@ -219,18 +236,21 @@ def owners_by_schema(connection) -> set:
 
 def read_sequences(connection) -> list:
     """Return C([(schema, name, last_value, is_called)]) of every sequence that is not part of an extension."""
-    names = [(row["schema"], row["name"]) for row in rows(connection, SEQUENCES)]
-    found = []
-    for start in range(0, len(names), SEQUENCES_AT_ONCE):
-        some = names[start : start + SEQUENCES_AT_ONCE]
+    found, asked = [], []
+    for schema, name, last_value in portions(connection, SEQUENCES):
+        # One that was never called tells where it stands only when it is asked by itself, which costs more.
+        if last_value is None:
+            asked.append((schema, name))
+        else:
+            found.append((schema, name, last_value, True))
+    for start in range(0, len(asked), SEQUENCES_AT_ONCE):
+        some = asked[start : start + SEQUENCES_AT_ONCE]
         parts = (
             f"SELECT {number} AS number, last_value, is_called FROM {qualified(schema, name)}"
             for number, (schema, name) in enumerate(some)
         )
-        states = {row["number"]: row for row in rows(connection, " UNION ALL ".join(parts))}
-        found += [
-            (*some[number], states[number]["last_value"], states[number]["is_called"]) for number in range(len(some))
-        ]
+        for row in rows(connection, " UNION ALL ".join(parts)):
+            found.append((*some[row["number"]], row["last_value"], row["is_called"]))
     return found
 
 
@@ -255,12 +275,37 @@ def read_materialized_views(connection) -> list:
     return [(row["schema"], row["name"], row["bytes"], row["oid"]) for row in ordered]
 
 
-def read_analyzed(connection) -> list:
-    """Return the relations to analyse, largest first, as C([{oid, schema, name, bytes, alone}]).
+class Analyzed(NamedTuple):
+    """A relation to analyse; I(alone) as in M(Table)."""
 
-    I(alone) says that a table's statistics are about itself only: no other table and no statistics object is concerned.
-    """
-    return rows(connection, ANALYZED)
+    oid: int
+    schema: str
+    name: str
+    bytes: int
+    alone: bool
+
+    @property
+    def unit(self) -> str:
+        """The name of the work in journal and markers."""
+        return f"analyze:{self.schema}.{self.name}"
+
+    @property
+    def label(self) -> str:
+        """The relation as people name it."""
+        return f"{self.schema}.{self.name}"
+
+
+def read_analyzed(connection, tables: list) -> list:
+    """Return the relations to analyse, largest first: of I(tables) those that are no partitions, and what holds others' rows."""
+    found = [
+        Analyzed(table.oid, table.schema, table.name, table.bytes, table.alone)
+        for table in tables
+        if not table.is_partition and not table.tree
+    ]
+    found += [
+        Analyzed(row["oid"], row["schema"], row["name"], row["bytes"], False) for row in rows(connection, ANALYZED)
+    ]
+    return sorted(found, key=lambda relation: -relation.bytes)
 
 
 def read_multirange_comments(connection) -> list:

@@ -34,21 +34,22 @@ def memory_file(name: str):
     return os.fdopen(os.memfd_create(name), "w+b")
 
 
-def run_program(command: list, environment: dict, pass_fds: tuple, secrets: list, context, label: str = "") -> str:
-    """Run a client program and return its standard output.
+def run_program(
+    command: list, environment: dict, pass_fds: tuple, secrets: list, context, label: str = "", output=None
+) -> str:
+    """Run a client program and return its standard output, or, with the file I(output), put it there.
 
     :param context: the engine's; its C(tick) is called every second and may raise, its watch looks after the program
     :param label: the application name of the program's session; empty for a program without one
     :raises TransferFailed: with the program's own words when its exit status is not zero
     :raises ConnectionFailed: when its words say that the connection was lost, or the watch has ended it
     """
-    # Outputs go to files in memory: a pipe that nobody reads between two looks would stop the program, and a schema may
-    # hold passwords of foreign servers, which belong on no disk.
-    with memory_file("output") as output, memory_file("errors") as errors:
+    # Outputs go to files: a pipe that nobody reads between two looks would stop the program.
+    with memory_file("output") as heard, memory_file("errors") as errors:
         # This runs outside Ansible too, where no module offers run_command. Nothing but one system call happens
         # between fork and exec, so threads do not matter.
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            command, env=environment, pass_fds=pass_fds, stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
+            command, env=environment, pass_fds=pass_fds, stdin=subprocess.DEVNULL, stdout=output or heard, stderr=errors,
             preexec_fn=die_with_parent,
         )  # fmt: skip
         subject = Program(process, command[0].rpartition("/")[2], label) if label else None
@@ -72,8 +73,8 @@ def run_program(command: list, environment: dict, pass_fds: tuple, secrets: list
         if len(words) > LONGEST_WORDS:  # the cause comes first, and then perhaps the list of all tables
             words = f"{words[: LONGEST_WORDS // 2]} ... {words[-LONGEST_WORDS // 2 :]}"
         words = redact(words, secrets)
-        output.seek(0)
-        text = output.read().decode("utf-8", "replace" if process.returncode else "strict")
+        heard.seek(0)
+        text = heard.read().decode("utf-8", "replace" if process.returncode else "strict")
     if subject and subject.struck:
         raise ConnectionFailed(f"{command[0]} was ended: {subject.struck}.", "", {"side": "source", "cause": "timeout"})
     if process.returncode:

@@ -92,27 +92,28 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
 def copy_batch(
     source,
     target,
-    tables: list,
-    statements: list,
+    task: dict,
     names: list,
     migration: str,
     throttle: Throttle,
     path: str = "",
     check: Callable = lambda tables: None,
 ) -> dict:
-    """Carry small tables, C([(unit, table)]), and run what builds their keys, in one transaction with all markers.
+    """Carry small tables in one transaction with all markers; return C({unit: (rows, bytes)}) of the tables.
 
-    The tables are known to be empty. Their rows pass through memory whole, which their size allows.
+    The tables are known to be empty, or are created here. Their rows pass through memory whole, which their size allows.
 
+    :param task: C(tables), and the SQL that comes before the rows (C(creates)) and after (C(builds), C(analyzes))
     :param names: the names of all units that the batch stands for
     :param check: called with the tables before anything is committed; may raise
-    :return: C({unit: (rows, bytes)}) of the tables
     :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
     """
     carried = {}
     with source.cursor() as source_cursor, transaction(target) as target_cursor:
         marker.take(target_cursor, migration, names)
-        for unit, table in tables:
+        if task["creates"]:
+            target_cursor.execute(task["creates"])
+        for table in task["tables"]:
             set_path(target_cursor, path, table)
             form = "binary" if table.binary else "text"
             relation = f"{qualified(table.schema, table.name)} {table.column_list}"
@@ -123,9 +124,10 @@ def copy_batch(
             compare_counts(table.label, source_cursor.rowcount, target_cursor.rowcount)
             size = content.getbuffer().nbytes
             throttle.carry(size)
-            carried[unit] = (target_cursor.rowcount, size)
-        check([table for _unit, table in tables])
-        if statements:
-            target_cursor.execute("\n".join(statements))
-        marker.set_markers(target_cursor, migration, {name: carried.get(name, (None,))[0] for name in names})
+            carried[table.unit] = (target_cursor.rowcount, size)
+        check(task["tables"])
+        after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
+        if after:
+            target_cursor.execute(after)
+        marker.set_markers(target_cursor, migration, {unit: rows for unit, (rows, _size) in carried.items()})
     return carried

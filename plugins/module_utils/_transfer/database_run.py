@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 
 from .._core.units import human_bytes
 from .._postgres.connection import value
 from . import (
+    batching,
     catalogue,
     deferred_checks,
     early_foreign_keys,
+    effort,
     finishing,
     inventory,
     load_settings,
@@ -30,9 +33,10 @@ from . import (
 )
 from .archive import dump_schema, read_section
 from .background import Background, result
+from .contents import Numbered, Selection
 from .effort import read_efforts
 from .large_objects import large_object_grantors
-from .pool import Pool
+from .pool import AGAIN, LAST, Pool
 from .trace import CONTROL
 
 KEEP_ALIVE_SECONDS = 30
@@ -48,6 +52,7 @@ class DatabaseRun:
 
     outcome = "done"  # what the journal says of the database afterwards
     live = False  # whether an application writes to the source meanwhile
+    margin = 0  # steps that sequences are put further than the source's
 
     def __init__(self, context, database: str, number: int):
         self.context = context
@@ -58,6 +63,7 @@ class DatabaseRun:
         self.archive_file = os.path.join(context.layout.directory, f"schema-{number}.dump")
         self.last_sign = time.monotonic()
         self.pool = None
+        self.pre_data = self.post_data = None
         self.source = self.target = None
         self.controls: list = []
         self.done: dict = {}
@@ -81,6 +87,7 @@ class DatabaseRun:
         self.context.watch.database = self.database
         try:
             self.open(stack)
+            stack.callback(self.close_archive)
             if FINISHED not in self.done:
                 self.carry()
             else:  # a journal that was lost and is new does not know it
@@ -89,6 +96,12 @@ class DatabaseRun:
         finally:
             if self.pool is not None:
                 self.pool.close()
+
+    def close_archive(self) -> None:
+        """Close the files of the archive's text."""
+        for part in (self.pre_data, self.post_data):
+            if part is not None:
+                part.close()
 
     def control(self, stack, side: str, database: str | None):
         """Open a control session for as long as I(stack) lasts."""
@@ -133,12 +146,12 @@ class DatabaseRun:
         """Do everything that has no marker yet."""
         self.prepare()
         writer = self.create()
-        last_foreign_keys, late_analyses = self.copy()
+        last_foreign_keys, late_analyses = self.copy(writer)
         self.finish(writer, last_foreign_keys, late_analyses)
 
     def prepare(self) -> None:
         """Find out what there is to do, and enter it in the journal."""
-        self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", (), 0)
+        self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", 0, 0)
         with Background(self.context) as background:
             dump = background.start(dump_schema, self.database, self.snapshot, self.archive_file)
             self.start_pool()
@@ -147,59 +160,40 @@ class DatabaseRun:
             sections = [
                 background.start(read_section, self.archive_file, section) for section in ("pre-data", "post-data")
             ]
-            self.pre_data, self.post_data = (self.own_part(result(section, self.tick)) for section in sections)
+            self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
         # What pg_dump itself writes after the rows need not be put off.
-        late = {entry.oid for entry in self.post_data.entries if entry.type == "CHECK CONSTRAINT"}
+        late = {entry.oid for entry in self.post_data.of_kinds("CHECK CONSTRAINT")}
         self.checks = [check for check in self.checks if check.add.oid not in late]
-        entries = [*self.pre_data.entries, *self.post_data.entries]
-        givers = {*statements.grantors(entries), *large_object_grantors(self.source)}
+        privileges = (part.of_kinds("ACL", "DEFAULT ACL") for part in (self.pre_data, self.post_data))
+        givers = {*statements.grantors(itertools.chain(*privileges)), *large_object_grantors(self.source)}
         roles.join_grantors(self.target, self.roles, sorted(givers), self.journal)
-        self.keys, self.foreign_keys, rest = plan.split_post_data(self.post_data.entries)
-        self.rest = [entry for entry in self.pre_data.entries if schema.is_table_privilege(entry)] + rest
-        self.about = [entry for entry in self.pre_data.entries if schema.is_about_database(entry)]
-        texts = {entry.number: statements.target_text(entry, self.roles) for entry in self.post_data.entries}
-        self.key_units = plan.key_units(self.keys, self.pre_data.entries, self.tables, texts, self.functions)
-        self.foreign_key_units = plan.foreign_key_units(
-            self.foreign_keys, self.keys, self.pre_data.entries, self.tables, texts
-        )
-        everything = self.everything()
-        self.enter(everything, [*self.keys, *self.foreign_keys])
-        self.journal.prune(self.database, {*STEP_UNITS, *(unit.name for unit in everything)})
+        self.keys, self.foreign_keys, self.rest = plan.split_post_data(self.post_data)
+        self.privileges = [entry for entry in self.pre_data.of_kinds("ACL") if schema.is_table_privilege(entry)]
+        self.journal.plan(self.database, self.planned(self.keys, self.foreign_keys), whole=True)
+        self.journal.expect(self.database, self.efforts.totals)
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
             f"{len(self.tables)} tables, {human_bytes(sum(table.bytes for table in self.tables))}, "
-            f"{len(entries)} schema entries.",
+            f"{len(self.pre_data) + len(self.post_data)} schema entries.",
             database=self.database,
         )
-
-    def own_part(self, section):
-        """Return what of a section of the archive is to be brought: all of it."""
-        return section
-
-    def everything(self) -> list:
-        """Return all units."""
-        return [*self.units, *self.key_units, *self.foreign_key_units, *self.refreshes, *self.analyses]
 
     def create(self) -> schema.SchemaWriter:
         """Create what has to be there before the rows; return who writes the rest."""
         writer = self.create_schema()
-        # Tens of thousands of tables have hundreds of thousands of entries; most of them are done with here.
-        self.pre_data = None
-        lost = writer.drop_followers(self.keys)
-        self.key_units = [unit for unit in self.key_units if unit.name not in lost]
+        self.lost = writer.drop_followers(self.keys)
         return writer
 
-    def copy(self) -> tuple:
+    def copy(self, writer: schema.SchemaWriter) -> tuple:
         """Bring the rows, keys and foreign keys; return C((foreign keys that come last, statistics that do))."""
         self.begin_work()
         self.keep_what_is_there()
-        self.settle(self.everything())
-        graph, last_foreign_keys, late_analyses = self.arrange(
-            self.key_units, self.foreign_key_units, self.foreign_keys
-        )
-        self.look_at(self.pool.run(graph), graph)
+        self.settle(self.keys, self.foreign_keys)
+        graph, last_foreign_keys, late_analyses = self.arrange(self.keys, self.foreign_keys, self.lost)
+        answers = self.pool.run(graph, lambda unit, answer: self.relieve(unit, answer, writer, late_analyses))
+        self.look_at(answers, graph)
         self.step("large object properties", lambda: finishing.set_large_object_properties(self))
-        self.step("sequences", lambda: finishing.set_sequences(self))
+        self.step("sequences", lambda: finishing.set_sequences(self, self.margin))
         self.step("extension tables", lambda: finishing.carry_extension_tables(self))
         return last_foreign_keys, late_analyses
 
@@ -209,17 +203,17 @@ class DatabaseRun:
 
     def keep_what_is_there(self) -> None:
         """Keep what earlier runs brought where it is proven to be what the source has now."""
-        repeated = [*self.refreshes, *self.analyses]
-        resume.keep_what_is_proven(self, self.units, [*self.foreign_keys, *self.rest], repeated)
+        repeated = [*(unit.name for unit in self.refreshes), *(relation.unit for relation in self.analyzed)]
+        resume.keep_what_is_proven(self, [self.foreign_keys, self.privileges, self.rest], repeated)
 
     def finish(self, writer: schema.SchemaWriter, last_foreign_keys: list, late_analyses: list) -> None:
         """Bring everything that comes after the rows."""
         self.pool.run(last_foreign_keys)
         self.step("checks", lambda: finishing.restore_checks(self, writer))
-        self.step("other objects", lambda: writer.run(self.rest, keep_going=True))
+        self.step("other objects", lambda: writer.run(itertools.chain(self.privileges, self.rest), keep_going=True))
         self.refresh()
         self.step("comments", lambda: finishing.comment_on_multiranges(self))
-        self.step("settings", lambda: writer.run([e for e in self.about if e.type != "DATABASE"], keep_going=True))
+        self.step("settings", lambda: self.write_settings(writer))
         self.analyze(late_analyses)
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
         self.keep_inventory()
@@ -233,6 +227,11 @@ class DatabaseRun:
             self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
         )
 
+    def write_settings(self, writer: schema.SchemaWriter) -> None:
+        """Write what the source has set for the database as a whole."""
+        about = self.pre_data.of_kinds(*(kind for kind in schema.ABOUT_DATABASE if kind != "DATABASE"))
+        writer.run([entry for entry in about if schema.is_about_database(entry)], keep_going=True)
+
     def analyze(self, units: list) -> None:
         """Gather the statistics that are left."""
         late = plan.batch_statistics(units)
@@ -241,75 +240,136 @@ class DatabaseRun:
     def read_catalogue(self) -> None:
         """Read what the source holds, while pg_dump does the same in its own way."""
         self.tables = catalogue.read_tables(self.source)
-        self.units = plan.table_units(self.tables)
-        self.units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.portions = plan.large_object_units(catalogue.read_large_objects(self.source))
         self.search_path = searching.read_search_path(self.source)
         self.functions = searching.read_functions(self.source)
         self.checks = deferred_checks.read_checks(self.source)
-        self.refreshes = finishing.refresh_units(self)
-        analyzed = catalogue.read_analyzed(self.source)
-        self.analyses = plan.statistics_units(analyzed)
-        for unit, row in zip(self.analyses, analyzed):
-            finishing.maintains(self, unit, row["schema"], row["oid"])
         self.efforts = read_efforts(self.source, self.tables)
+        self.refreshes = finishing.refresh_units(self)
+        self.analyzed = catalogue.read_analyzed(self.source, self.tables)
         self.candidates = early_foreign_keys.read_candidates(self.source)
-        self.enter([*self.units, *self.refreshes, *self.analyses], [])
+        for unit in self.portions:
+            unit.weight = self.efforts.totals["large_objects"][2] / len(self.portions)
         self.tick()
 
-    def enter(self, units: list, entries: list) -> None:
-        """Enter units in the journal with the work that each is."""
-        works = self.efforts.of_units(units, entries)
-        self.journal.plan(self.database, [(name, "step", name, 0) for name in STEP_UNITS])
-        self.journal.plan(self.database, ((unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units))
-        self.journal.weigh(self.database, works)
-        self.journal.expect(self.database, self.efforts.totals)
-        for unit in units:
-            if unit.kind != "statistics":  # whose batches are measured by size
-                unit.weight = works.get(unit.name, unit.weight)
+    def planned(self, keys: Selection, foreign_keys: Selection):
+        """Yield what the journal is told of every unit: C((unit, kind, label, bytes, work))."""
+        for name in STEP_UNITS:
+            yield name, "step", name, 0, 0
+        for table in self.tables:
+            yield table.unit, "table", table.label, table.bytes, effort.table_work(table.bytes)
+        for unit in (*self.portions, *self.refreshes):
+            yield unit.name, unit.kind, unit.label, unit.bytes_total, unit.weight
+        for kind, entries in (("key", keys), ("foreign_key", foreign_keys)):
+            for entry in entries:
+                yield entry.unit, kind, entry.label, 0, self.efforts.of_object(entry.catalogue, entry.oid)
+        for relation in self.analyzed:
+            yield relation.unit, "statistics", relation.label, 0, effort.statistics_work(relation.bytes)
 
     def open_units(self, units: list) -> list:
         """Return those that have no marker yet."""
         return [unit for unit in units if unit.name not in self.done]
 
-    def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
-        """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end))."""
-        jobs = self.context.options["jobs"]
-        copies = self.open_units([unit for unit in self.units if unit.kind == "table"])
+    def text(self, entry) -> str:
+        """Return the SQL of an entry as the target is to run it."""
+        return statements.target_text(entry, self.roles)
+
+    def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
+        """Return what is left to do in its order: C((graph, foreign keys after it, statistics at the end)).
+
+        :param lost: numbers of keys that cannot be built
+        """
+        jobs, work = self.context.options["jobs"], self.efforts.of_object
+        tables = [table for table in self.tables if table.unit not in self.done]
         # These hold rows, however they are copied now.
-        self.again |= splitting.half_done(copies, self.done) | resume.full_tables(self.done)
-        graph = plan.batch_small_tables(copies, self.open_units(key_units), self.again)
-        graph += self.open_units([unit for unit in self.units if unit.kind != "table"])
-        early, late_analyses = plan.join_statistics(graph, self.open_units(self.analyses))
-        graph += early
-        left = [(unit, entry) for unit, entry in zip(foreign_key_units, foreign_keys) if unit.name not in self.done]
-        candidates = self.candidates if self.as_replica else {}
-        graph, last = early_foreign_keys.arrange(
-            graph, [unit for unit, _entry in left], [entry for _unit, entry in left], candidates, jobs
+        self.again |= splitting.half_done(tables, self.done) | resume.full_tables(self.done)
+        small = [table for table in tables if batching.is_small(table) and table.unit not in self.again]
+        batches = batching.Batches(small, self.pre_data, self.post_data, self.text)
+        batches.create(self.creation)
+        large = [plan.table_unit(table) for table in tables if table.oid not in batches.place_of]
+        for unit in large:
+            unit.weight = effort.table_work(unit.bytes_total)
+        copies = plan.Copies(self.tables, self.pre_data, self.post_data)
+        place_of = {table.oid: unit.name for unit in (*large, *batches.units) for table in unit.tables}
+
+        def is_open(place: int) -> bool:
+            if self.post_data.numbers[place] in lost:
+                return False
+            return not self.done or self.post_data[place].unit not in self.done
+
+        alone = batches.build(keys, is_open, copies, self.functions, work)
+        graph = batches.units + large
+        graph += plan.key_units(alone, copies, place_of, self.text, work, self.functions)
+        graph += self.open_units(self.portions)
+        analyzed = [relation for relation in self.analyzed if relation.unit not in self.done]
+        early, late_analyses = plan.join_statistics(
+            graph, [finishing.statistics_unit(self, one) for one in batches.analyze(analyzed, self.functions)]
         )
+        graph += early
+        left = Selection(self.post_data, [place for place in foreign_keys.places if is_open(place)])
+        units = plan.foreign_key_units(left, copies, self.text, work)
+        oids = [self.post_data.oids[place] for place in left.places]
+        candidates = self.candidates if self.as_replica else {}
+        graph, last = early_foreign_keys.arrange(graph, units, oids, candidates, jobs)
         graph = splitting.split_wide_tables(graph, jobs)
         splitting.empty_half_done(self.target, self.request.name, graph, self.done, self.again)
         return graph, last, late_analyses
 
+    def relieve(self, unit: plan.Unit, answer: dict, writer: schema.SchemaWriter, late_analyses: list) -> str | None:
+        """Say whether a unit that has failed is to be tried again; from a batch is taken what can be done in another way.
+
+        :return: see M(pool.Pool.run)
+        :raises TransferFailed: naming the entry that the target refuses
+        """
+        batch = unit.content if isinstance(unit.content, batching.Batch) else None
+        if batch and (batch.creates or batch.analyzes):
+            creates, batch.creates = Selection(self.pre_data, batch.creates), ()
+            late_analyses += [finishing.statistics_unit(self, relation) for relation in batch.analyzes]
+            batch.analyzes = []
+            writer.run(creates)  # with an eye on each entry
+            lost = writer.drop_followers(Selection(self.post_data, batch.builds))
+            batch.builds = [place for place in batch.builds if self.post_data.numbers[place] not in lost]
+            return AGAIN
+        # A function may read a table that is still to come, which no catalogue tells.
+        return LAST if self.creation.tables and answer["sqlstate"] in searching.UNRESOLVED else None
+
     def create_schema(self) -> schema.SchemaWriter:
         """Create what must be there before the data."""
         self.begin("schema")
-        self.journal.begin_span(self.database, CONTROL, "schema", "step", "schema", (), 0)
-        for name, content in schema.session_settings(self.pre_data).items():
+        self.journal.begin_span(self.database, CONTROL, "schema", "step", "schema", 0, 0)
+        for name, content in schema.session_settings(self.pre_data, self.target.server_version).items():
             with self.target.cursor() as cursor:
                 cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, content))
-        known = [entry.number for entry in (*self.pre_data.entries, *self.post_data.entries)]
-        writer = schema.SchemaWriter(self.target, self.request.name, self.roles, self.done, known, self.search_path)
-        entries = [entry for entry in self.pre_data.entries if not schema.is_about_database(entry)]
-        writer.run([entry for entry in entries if entry.type == "SCHEMA"])
-        schema.helper_grants(
-            self.source, self.target, [*entries, *self.post_data.entries], self.roles, self.journal, self.database
-        )
+        known = [Numbered.flags(part.numbers) for part in (self.pre_data, self.post_data)]
+        writer = schema.SchemaWriter(
+            self.target, self.request.name, self.roles, self.done, lambda number: any(part[number] for part in known),
+            self.search_path,
+        )  # fmt: skip
+        writer.run(self.pre_data.of_kinds("SCHEMA"))
+        schema.helper_grants(self.source, self.target, self.roles, self.journal, self.database)
         self.keep_inventory()
-        writer.run([entry for entry in entries if entry.type != "SCHEMA" and not schema.is_table_privilege(entry)])
+        self.creation = batching.Creation(self.pre_data, self.late_tables())
+        writer.put_off = self.creation.late()
+        writer.run(
+            entry
+            for entry in self.creation.others()
+            if entry.type != "SCHEMA" and not schema.is_about_database(entry) and not schema.is_table_privilege(entry)
+        )
+        if writer.put_off is None:
+            self.creation = batching.Creation(self.pre_data, set())
+        writer.put_off = None
         writer.run([check.drop for check in self.checks])
-        self.journal.finished(self.database, {"schema": (len(entries), None)})
+        self.journal.finished(self.database, {"schema": (len(self.pre_data), None)})
         self.journal.end_span(CONTROL, "done")
         return writer
+
+    def late_tables(self) -> set:
+        """Return the numbers of the tables that may be created in a batch: small ones of which nothing is there yet."""
+        checked = {check.table for check in self.checks}
+        found = {table.oid for table in self.tables if batching.is_small(table) and table.alone} - checked
+        if self.done:  # what was created by an earlier run is there
+            found -= {entry.oid for entry in self.pre_data.of_kinds("TABLE") if entry.unit in self.done}
+        return found
 
     def start_pool(self) -> None:
         """Start the workers' processes; they are at hand when the schema is."""
@@ -350,10 +410,12 @@ class DatabaseRun:
         """Return further settings of the workers' sessions on the target."""
         return {}
 
-    def settle(self, units: list) -> None:
+    def settle(self, keys: Selection, foreign_keys: Selection) -> None:
         """Enter in the journal what the target's markers say is done."""
-        known = {unit.name: (self.done[unit.name], unit.bytes_total) for unit in units if unit.name in self.done}
-        self.journal.finished(self.database, known)
+        if self.done:
+            planned = self.planned(keys, foreign_keys)
+            known = {name: (self.done[name], size) for name, _kind, _label, size, _work in planned if name in self.done}
+            self.journal.finished(self.database, known)
 
     def begin(self, name: str) -> None:
         """Say what the control sessions do from now on."""
@@ -364,7 +426,7 @@ class DatabaseRun:
     def step(self, name: str, action) -> None:
         """Run one step of the control session; steps are cheap and may be repeated."""
         self.begin(name)
-        self.journal.begin_span(self.database, CONTROL, name, "step", name, (), 0)
+        self.journal.begin_span(self.database, CONTROL, name, "step", name, 0, 0)
         action()
         self.journal.finished(self.database, {name: (None, None)})
         self.journal.end_span(CONTROL, "done")

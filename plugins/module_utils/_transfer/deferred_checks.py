@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .._postgres.connection import rows
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import qualified, quote_identifier, quote_literal
-from .archive import Entry
+from .contents import Entry
 from .searching import with_schema
 
 CHECKS = """
@@ -23,7 +23,7 @@ WITH RECURSIVE depth AS (
    WHERE c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid)
   UNION ALL
   SELECT h.inhrelid, depth.level + 1 FROM depth JOIN pg_catalog.pg_inherits h ON h.inhparent = depth.oid)
-SELECT k.oid, k.conname AS name, COALESCE(n.nspname, tn.nspname) AS schema, COALESCE(c.relname, t.typname) AS object,
+SELECT k.oid, c.oid AS relation, k.conname AS name, COALESCE(n.nspname, tn.nspname) AS schema, COALESCE(c.relname, t.typname) AS object,
        c.oid IS NULL AS of_domain, COALESCE((SELECT max(level) FROM depth WHERE depth.oid = c.oid), 0) AS level,
        pg_catalog.pg_get_constraintdef(k.oid) AS definition, pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment
   FROM pg_catalog.pg_constraint k
@@ -53,9 +53,10 @@ SELECT k.oid, k.conname AS name, COALESCE(n.nspname, tn.nspname) AS schema, COAL
 @dataclass(frozen=True)
 class Check:
     """One constraint: the entries that take it away and put it back, the words for the latter without a check,
-    and those that take it away wherever it may be."""
+    and those that take it away wherever it may be. I(table) is the number of its table, None for a domain's."""
 
     label: str
+    table: int | None
     drop: Entry
     add: Entry
     unchecked: str
@@ -84,6 +85,7 @@ def read_checks(source) -> list:
         found.append(
             Check(
                 f"{row['schema']}.{row['object']}.{row['name']}",
+                row["relation"],
                 entry(2 * number, "CHECK AWAY", row, f"{change} DROP CONSTRAINT {constraint};"),
                 entry(2 * number + 1, "CHECK BACK", row, f"{add};\n{comment}"),
                 f"{add} NOT VALID;\n{comment}",

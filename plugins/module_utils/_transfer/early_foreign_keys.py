@@ -43,19 +43,20 @@ def read_candidates(source) -> dict:
     return {row["oid"]: (row["child"], row["parent"]) for row in rows(source, TAKEN_OVER + enforced)}
 
 
-def arrange(graph: list, foreign_keys: list, entries: list, candidates: dict, workers: int) -> tuple:
+def arrange(graph: list, foreign_keys: list, oids: list, candidates: dict, workers: int) -> tuple:
     """Choose which foreign keys are created before their table is loaded, and put the others behind what they need.
 
     :param graph: the units that copy and build keys, batches made
-    :param foreign_keys: the units of foreign keys, in the order of I(entries), the archive's
+    :param foreign_keys: the units of foreign keys, which wait for those units of the graph that build what they refer to
+    :param oids: the numbers of the foreign keys on the source, in the same order
     :param candidates: see M(read_candidates); empty where the target does not allow it
     :return: C((graph with foreign keys, the foreign keys that have to wait for all of the graph))
     """
     tables = Tables(graph)
     chosen = [
-        (unit, *candidates[entry.oid])
-        for unit, entry in zip(foreign_keys, entries)
-        if entry.oid in candidates and tables.is_loaded_alone(candidates[entry.oid][0])
+        (unit, *candidates[oid])
+        for unit, oid in zip(foreign_keys, oids)
+        if oid in candidates and tables.is_loaded_alone(candidates[oid][0])
     ]
     weight_of = priority.critical_paths(graph)
 
@@ -78,13 +79,11 @@ class Tables:
     def __init__(self, graph: list):
         self.graph = graph
         self.units = {unit.name: unit for unit in graph}
-        self.place = {name: unit.name for unit in graph for name in unit.names}
         self.load: dict = {}
         self.about: dict = {}
         for unit in graph:
-            single = [[unit.name, unit.task["table"]]] if "table" in unit.task else []
-            for _name, table in unit.task.get("tables", single):
-                self.load[table["oid"]] = unit.name
+            for table in unit.tables:
+                self.load[table.oid] = unit.name
             for oid in unit.locks | unit.shares:
                 self.about.setdefault(oid, set()).add(unit.name)
 
@@ -144,8 +143,8 @@ class Arrangement:
         return units, last
 
     def keys_of(self, unit) -> set:
-        """Return the units that build the keys which the archive names for a foreign key."""
-        return {self.tables.place[name] for name in unit.waits_for if name in self.tables.place}
+        """Return the units of the graph that build the keys which a foreign key refers to."""
+        return {name for name in unit.waits_for if name in self.tables.units}
 
     def load_of(self, oid: int) -> set:
         """Return the unit that loads a table, as a set."""

@@ -9,10 +9,14 @@ of itself (see M(time_left)) soon takes their place.
 
 from __future__ import annotations
 
-from .._postgres.connection import rows
-from .catalogue import NOT_OF_EXTENSION, USER_SCHEMAS
+from array import array
+from bisect import bisect_left
 
-CLASS_RELATION, CLASS_CONSTRAINT = 1259, 2606  # pg_class, pg_constraint
+from .._postgres.connection import portions, rows
+from .catalogue import NOT_OF_EXTENSION, USER_SCHEMAS
+from .contents import CLASS_RELATION
+
+CLASS_CONSTRAINT = 2606  # pg_constraint
 # Per byte of the index. A GIN index sorts and compresses its entries, a GiST index is filled by one insertion per row.
 INDEX_FACTORS = {"btree": 1.5, "hash": 2.0, "gin": 8.0, "gist": 8.0, "spgist": 4.0, "brin": 2.0}
 OTHER_INDEX = 4.0
@@ -25,23 +29,23 @@ MATERIALIZED_VIEW = 2.0
 LEAST = 200_000  # round trips and commit of any unit
 
 INDEXES = f"""
-SELECT i.indexrelid AS oid, i.indrelid AS table_oid, m.amname AS method, pg_catalog.pg_relation_size(i.indexrelid) AS bytes,
-       pg_catalog.pg_relation_size(i.indrelid) AS table_bytes,
-       (SELECT k.oid FROM pg_catalog.pg_constraint k
-         WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x') LIMIT 1) AS constraint_oid
+SELECT i.indexrelid, i.indrelid, m.amname, pg_catalog.pg_relation_size(i.indexrelid), pg_catalog.pg_relation_size(i.indrelid),
+       k.oid
   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
   JOIN pg_catalog.pg_am m ON m.oid = x.relam JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_constraint k
+         ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
  WHERE x.relkind IN ('i', 'I') AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
 """
 FOREIGN_KEYS = f"""
-SELECT k.oid, pg_catalog.pg_relation_size(k.conrelid) + pg_catalog.pg_relation_size(k.confrelid) AS bytes
+SELECT k.oid, pg_catalog.pg_relation_size(k.conrelid) + pg_catalog.pg_relation_size(k.confrelid)
   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE k.contype = 'f' AND k.conparentid = 0 AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
 """
 VIEWS = f"""
-SELECT c.oid, pg_catalog.pg_table_size(c.oid) AS bytes
+SELECT pg_catalog.pg_table_size(c.oid) AS bytes
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'm' AND c.relispopulated AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
 """
@@ -71,62 +75,91 @@ def statistics_work(size: int) -> float:
     return min(size, STATISTICS_BYTES) * STATISTICS + LEAST / 10
 
 
+def view_work(size: int) -> float:
+    """Return the work of filling a materialised view."""
+    return size * MATERIALIZED_VIEW + LEAST
+
+
+class Works:
+    """The work of each of many objects, by number."""
+
+    def __init__(self):
+        self._oids, self._works = array("I"), array("d")
+
+    def put(self, oid: int, work: float) -> None:
+        """Enter an object; M(arrange) has to come before the first question."""
+        self._oids.append(oid)
+        self._works.append(work)
+
+    def arrange(self) -> None:
+        """Make ready for questions."""
+        order = sorted(range(len(self._oids)), key=self._oids.__getitem__)
+        self._oids = array("I", (self._oids[place] for place in order))
+        self._works = array("d", (self._works[place] for place in order))
+
+    def get(self, oid: int) -> float:
+        """Return the work of an object, the least for one that is unknown."""
+        place = bisect_left(self._oids, oid)
+        return self._works[place] if place < len(self._oids) and self._oids[place] == oid else LEAST
+
+
 class Efforts:
     """The work of one database.
 
     I(totals) is C({kind: (units, rows or None, work)}) with the kinds table, index, key (primary keys, unique and
-    exclusion constraints), foreign_key, large_objects, materialized_view and statistics; I(objects) is
-    C({(catalogue, oid): work}) of indexes and constraints; I(indexes) is C([(table oid, work, bytes)]).
+    exclusion constraints), foreign_key, large_objects, materialized_view and statistics; I(longest) is the work of the
+    longest chain of a table and its slowest index.
+
+    :param tables: see M(catalogue.read_tables)
+    :param indexes: rows of INDEXES
+    :param foreign_keys: rows of FOREIGN_KEYS
     """
 
-    def __init__(self, tables: list, indexes: list, foreign_keys: list, views: list, counted: int, objects: dict):
-        self.objects = {}
-        self.indexes = [
-            (row["table_oid"], index_work(row["method"], row["bytes"], row["table_bytes"]), row["bytes"])
-            for row in indexes
-        ]
-        for row, (_table, work, _size) in zip(indexes, self.indexes):
-            self.objects[CLASS_RELATION, row["oid"]] = work
-            if row["constraint_oid"]:
-                self.objects[CLASS_CONSTRAINT, row["constraint_oid"]] = work
-        for row in foreign_keys:
-            self.objects[CLASS_CONSTRAINT, row["oid"]] = row["bytes"] * FOREIGN_KEY + LEAST
-        keys = [work for row, (_table, work, _size) in zip(indexes, self.indexes) if row["constraint_oid"]]
-        others = [work for row, (_table, work, _size) in zip(indexes, self.indexes) if not row["constraint_oid"]]
-        checks = [self.objects[CLASS_CONSTRAINT, row["oid"]] for row in foreign_keys]
+    def __init__(self, tables: list, indexes, foreign_keys, views: list, counted: int, objects: dict):
+        self._works = {CLASS_RELATION: Works(), CLASS_CONSTRAINT: Works()}
+        totals = {"index": [0, None, 0.0], "key": [0, None, 0.0], "foreign_key": [0, None, 0.0]}
+        slowest: dict = {}
+        for oid, table, method, size, table_size, constraint in indexes:
+            work = index_work(method, size, table_size)
+            self._works[CLASS_RELATION].put(oid, work)
+            if constraint:
+                self._works[CLASS_CONSTRAINT].put(constraint, work)
+            slowest[table] = max(slowest.get(table, 0.0), work)
+            count(totals["key" if constraint else "index"], work)
+        for oid, size in foreign_keys:
+            work = size * FOREIGN_KEY + LEAST
+            self._works[CLASS_CONSTRAINT].put(oid, work)
+            count(totals["foreign_key"], work)
+        for works in self._works.values():
+            works.arrange()
+        self.longest = max((table.bytes + slowest.get(table.oid, 0.0) for table in tables), default=0.0)
         self.large_object_bytes = objects["bytes"] if objects["number"] else 0
         self.totals = {
             "table": (len(tables), counted, sum(table_work(table.bytes) for table in tables)),
-            "index": (len(others), None, sum(others)),
-            "key": (len(keys), None, sum(keys)),
-            "foreign_key": (len(checks), None, sum(checks)),
+            **{kind: tuple(total) for kind, total in totals.items()},
             "large_objects": (objects["number"], None, self.large_object_bytes * LARGE_OBJECT),
-            "materialized_view": (len(views), None, sum(row["bytes"] * MATERIALIZED_VIEW + LEAST for row in views)),
+            "materialized_view": (len(views), None, sum(view_work(row["bytes"]) for row in views)),
             "statistics": (len(tables), None, sum(statistics_work(table.bytes) for table in tables)),
         }
 
-    def of_units(self, units: list, entries: list) -> dict:
-        """Return C({unit: work}) of I(units), those of keys and foreign keys being made of the schema's I(entries)."""
-        found = {entry.unit: self.objects.get((entry.catalogue, entry.oid), LEAST) for entry in entries}
-        objects = [unit for unit in units if unit.kind == "large_objects"]
-        for unit in units:
-            if unit.kind == "table":
-                found[unit.name] = table_work(unit.bytes_total)
-            elif unit.kind == "large_objects":
-                found[unit.name] = self.totals["large_objects"][2] / len(objects)
-            elif unit.kind == "statistics":
-                found[unit.name] = statistics_work(unit.weight)
-            elif unit.kind == "materialized_view":
-                found[unit.name] = unit.weight * MATERIALIZED_VIEW + LEAST
-        return found
+    def of_object(self, catalogue: int, oid: int) -> float:
+        """Return the work of making an index or a constraint."""
+        works = self._works.get(catalogue)
+        return works.get(oid) if works else LEAST
+
+
+def count(total: list, work: float) -> None:
+    """Add one piece of work to C([units, rows, work])."""
+    total[0] += 1
+    total[2] += work
 
 
 def read_efforts(session, tables: list) -> Efforts:
     """Return the work of the database of I(session), whose tables are I(tables) (see M(catalogue.read_tables))."""
     return Efforts(
         tables,
-        rows(session, INDEXES),
-        rows(session, FOREIGN_KEYS),
+        portions(session, INDEXES),
+        portions(session, FOREIGN_KEYS),
         rows(session, VIEWS),
         rows(session, ROWS)[0]["rows"],
         rows(session, LARGE_OBJECTS)[0],

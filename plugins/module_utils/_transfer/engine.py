@@ -27,9 +27,9 @@ from .._core.redaction import redact
 from .._core.request import Request
 from .._postgres.driver import psycopg2
 from .._postgres.programs import choose_programs
-from . import catalogue, plan, roles, timeline_page
+from . import catalogue, roles, timeline_page
 from .database_run import DatabaseRun
-from .effort import read_efforts
+from .effort import read_efforts, table_work
 from .heartbeat import Watch
 from .journal import Journal, utc_now
 from .leftovers import clear_the_way, end_own_sessions
@@ -102,7 +102,7 @@ def say(text: str) -> None:
 def prepare(context: Context) -> None:
     """Look at both servers once: versions, client programs, roles."""
     request = context.request
-    context.journal.begin_span("", CONTROL, "preparation", "step", "roles and survey", (), 0)
+    context.journal.begin_span("", CONTROL, "preparation", "step", "roles and survey", 0, 0)
     clear_the_way(context.sessions, context.journal, context.tick)
     with context.session("source", request.databases[0]) as first, context.session("target") as second:
         source, target = first.connection, second.connection
@@ -119,14 +119,18 @@ def prepare(context: Context) -> None:
 
 
 def survey(context: Context) -> None:
-    """Enter the tables of all databases in the journal, so that progress counts from the whole from the beginning."""
-    for database in context.request.databases:
+    """Enter the tables of the databases to come in the journal, so that progress counts from the whole from the beginning.
+
+    The first database enters its own a moment later, when it is begun.
+    """
+    for database in context.request.databases[1:]:
         with context.session("source", database, "survey") as survey_session:
             tables = catalogue.read_tables(survey_session.connection)
             efforts = read_efforts(survey_session.connection, tables)
-        units = plan.table_units(tables)
-        context.journal.plan(database, [(unit.name, unit.kind, unit.label, unit.bytes_total) for unit in units])
-        context.journal.weigh(database, efforts.of_units(units, []))
+        context.journal.plan(
+            database,
+            ((table.unit, "table", table.label, table.bytes, table_work(table.bytes)) for table in tables),
+        )
         context.journal.expect(database, efforts.totals)
 
 

@@ -15,6 +15,7 @@ from .effort import read_efforts
 from .measuring import SESSIONS, Speed, measure
 
 TARGET_DISK_FACTOR = 1.25
+BESIDE_TABLE = 16384  # its visibility map and the index of what lies out of line
 # Without a measurement: work per second (see M(effort)) of one worker, and of as many as two servers keep busy.
 WORKER_RATE = 30_000_000
 BUSY_WORKERS = 4
@@ -59,15 +60,12 @@ def read_volume(request: Request) -> Volume:
         volume.databases += 1
         volume.objects += sum(units for kind, (units, _rows, _work) in totals.items() if kind != "statistics")
         volume.rows += totals["table"][1]
-        volume.data_bytes += sum(table.bytes + table.index_bytes for table in tables) + efforts.large_object_bytes
+        volume.data_bytes += sum(table.bytes + table.index_bytes + BESIDE_TABLE for table in tables)
+        volume.data_bytes += efforts.large_object_bytes
         volume.copy_work += totals["table"][2] + totals["large_objects"][2]
         volume.index_work += totals["index"][2] + totals["key"][2] + totals["materialized_view"][2]
         volume.check_work += totals["foreign_key"][2] + totals["statistics"][2]
-        of_table: dict = {}
-        for table, work, _size in efforts.indexes:
-            of_table[table] = max(of_table.get(table, 0.0), work)
-        for table in tables:
-            volume.longest_work = max(volume.longest_work, table.bytes + of_table.get(table.oid, 0.0))
+        volume.longest_work = max(volume.longest_work, efforts.longest)
     return volume
 
 

@@ -10,7 +10,8 @@ import itertools
 from .._core.errors import TransferFailed
 from .._postgres.connection import transaction
 from .._postgres.quoting import qualified, quote_literal
-from . import catalogue, deferred_checks, extension_tables, plan, remarks, schema
+from . import catalogue, deferred_checks, effort, extension_tables, plan, remarks, schema
+from .contents import CLASS_RELATION
 from .large_objects import property_statements
 
 OBJECTS_AT_ONCE = 500  # each takes a place in the target's lock table until the transaction ends
@@ -81,12 +82,20 @@ def refresh_units(run) -> list:
     )
     for unit, (space, _name, _size, oid) in zip(units, views):
         maintains(run, unit, space, oid)
+        unit.weight = effort.view_work(unit.weight)
     return units
+
+
+def statistics_unit(run, relation) -> plan.Unit:
+    """Return the unit that gathers statistics of a relation (see M(catalogue.read_analyzed))."""
+    unit = plan.statistics_unit(relation, effort.statistics_work(relation.bytes))
+    maintains(run, unit, relation.schema, relation.oid)
+    return unit
 
 
 def maintains(run, unit, schema_name: str, oid: int) -> None:
     """Let a unit fail without an end to the migration, and know which functions may need a search path."""
-    functions = run.functions.get((plan.CLASS_RELATION, oid), ())
+    functions = run.functions.get((CLASS_RELATION, oid), ())
     unit.task.update(dispensable=True, schema=schema_name, functions=functions)
 
 

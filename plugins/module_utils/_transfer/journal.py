@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 
 from . import trace
@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS database (
 CREATE TABLE IF NOT EXISTS unit (
     database TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL,
     bytes_total INTEGER NOT NULL DEFAULT 0, bytes_done INTEGER NOT NULL DEFAULT 0, rows INTEGER,
-    started REAL, finished REAL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, worker INTEGER, work REAL,
-    PRIMARY KEY (database, unit));
+    started REAL, finished REAL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, work REAL,
+    planned INTEGER, PRIMARY KEY (database, unit));
 CREATE TABLE IF NOT EXISTS created (
     id INTEGER PRIMARY KEY, side TEXT NOT NULL, database TEXT, kind TEXT NOT NULL, name TEXT NOT NULL,
     state TEXT NOT NULL, at TEXT NOT NULL, UNIQUE (side, database, kind, name));
@@ -58,6 +58,17 @@ class Journal(trace.Trace):
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
+
+    @contextmanager
+    def transaction(self):
+        """Give the connection for several changes that are one."""
+        self.connection.execute("BEGIN")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
 
     def set(self, **values) -> None:
         """Store facts about the whole migration; values are JSON."""
@@ -96,33 +107,32 @@ class Journal(trace.Trace):
         row = self.connection.execute("SELECT state FROM database WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
-    def plan(self, database: str, units: list) -> None:
-        """Record units as pending: I(units) yields C((unit, kind, label, bytes_total)); known ones are kept."""
-        self.connection.execute("BEGIN")
-        self.connection.executemany(
-            "INSERT INTO unit (database, unit, kind, label, state, bytes_total) VALUES (?, ?, ?, ?, 'pending', ?)"
-            " ON CONFLICT (database, unit) DO UPDATE SET bytes_total = excluded.bytes_total, label = excluded.label",
-            ((database, *unit) for unit in units),
-        )
-        self.connection.execute("COMMIT")
+    def plan(self, database: str, units, whole: bool = False) -> None:
+        """Record units as pending: I(units) yields C((unit, kind, label, bytes_total, work)); known ones are kept.
 
-    def prune(self, database: str, names: set) -> None:
-        """Forget units of a database that are not among I(names): an earlier run had cut the work otherwise."""
-        known = self.connection.execute("SELECT unit FROM unit WHERE database = ?", (database,)).fetchall()
-        self.connection.executemany(
-            "DELETE FROM unit WHERE database = ? AND unit = ?",
-            [(database, unit) for (unit,) in known if unit not in names],
-        )
+        :param whole: these are all units of the database; what an earlier run has cut otherwise is forgotten
+        """
+        with self.transaction() as connection:
+            if whole:
+                connection.execute("UPDATE unit SET planned = NULL WHERE database = ?", (database,))
+            connection.executemany(
+                "INSERT INTO unit (database, unit, kind, label, state, bytes_total, work, planned)"
+                " VALUES (?, ?, ?, ?, 'pending', ?, ?, 1)"
+                " ON CONFLICT (database, unit) DO UPDATE SET bytes_total = excluded.bytes_total, label = excluded.label,"
+                " work = excluded.work, planned = 1",
+                ((database, *unit) for unit in units),
+            )
+            if whole:
+                connection.execute("DELETE FROM unit WHERE database = ? AND planned IS NULL", (database,))
 
     def started(self, database: str, *units: str) -> None:
         """Record that units begin."""
-        self.connection.execute("BEGIN")
-        self.connection.executemany(
-            "UPDATE unit SET state = 'running', started = ?, finished = NULL, bytes_done = 0, attempts = attempts + 1,"
-            " error = NULL WHERE database = ? AND unit = ?",
-            [(time.time(), database, unit) for unit in units],
-        )
-        self.connection.execute("COMMIT")
+        with self.transaction() as connection:
+            connection.executemany(
+                "UPDATE unit SET state = 'running', started = ?, finished = NULL, bytes_done = 0, attempts = attempts + 1,"
+                " error = NULL WHERE database = ? AND unit = ?",
+                [(time.time(), database, unit) for unit in units],
+            )
 
     def progress(self, database: str, unit: str, bytes_done: int) -> None:
         """Record how many bytes of a unit have been carried."""
@@ -133,13 +143,12 @@ class Journal(trace.Trace):
     def finished(self, database: str, units: dict) -> None:
         """Record that units are done; I(units) is C({unit: (rows or None, bytes or None)})."""
         now = time.time()
-        self.connection.execute("BEGIN")
-        self.connection.executemany(
-            "UPDATE unit SET state = 'done', finished = ?, started = COALESCE(started, ?), rows = COALESCE(?, rows),"
-            " bytes_done = COALESCE(?, bytes_done) WHERE database = ? AND unit = ?",
-            [(now, now, rows, carried, database, unit) for unit, (rows, carried) in units.items()],
-        )
-        self.connection.execute("COMMIT")
+        with self.transaction() as connection:
+            connection.executemany(
+                "UPDATE unit SET state = 'done', finished = ?, started = COALESCE(started, ?), rows = COALESCE(?, rows),"
+                " bytes_done = COALESCE(?, bytes_done) WHERE database = ? AND unit = ?",
+                [(now, now, rows, carried, database, unit) for unit, (rows, carried) in units.items()],
+            )
 
     def failed(self, database: str, unit: str, error: str) -> None:
         """Record that a unit failed."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._postgres.driver import psycopg2
+from .contents import HEAP
 
 REPLICA = "session_replication_role"
 COMPRESSION = "default_toast_compression"
@@ -23,7 +24,10 @@ def choose(target, options: dict, standard_conforming_strings: str) -> dict:
         "standard_conforming_strings": standard_conforming_strings,
         "check_function_bodies": "off",
         "client_min_messages": "error",  # see relay.Receiver
+        "default_tablespace": "",
     }
+    if target.server_version >= 120000:
+        settings["default_table_access_method"] = HEAP
     if options.get("foreign_keys", "auto") == "auto" and may_set(target, REPLICA, "replica"):
         settings[REPLICA] = "replica"
     compress = options.get("toast_compression", "lz4") == "lz4" and target.server_version >= 140000

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._postgres.quoting import qualified
 from .catalogue import Table
+from .contents import Contents, Numbered, Selection
 
-CLASS_RELATION = 1259  # pg_class
 KEY_TYPES = ("INDEX", "CONSTRAINT", "INDEX ATTACH")
 FOREIGN_KEY = "FK CONSTRAINT"
 EVERYTHING = "everything"
 ATTACHING = frozenset(["attaching"])
+NOTHING: frozenset = frozenset()
 LARGE_OBJECTS_PER_UNIT = 500
 SMALL_TABLE_BYTES = 1 << 20
-BATCH_TABLES = 25
-BATCH_BYTES = 4 << 20
 BATCH_ANALYZED = 50
 BATCH_ANALYZED_BYTES = 64 << 20
 # There may be hundreds of thousands of units.
@@ -32,59 +32,77 @@ class Unit:
 
     I(weight) is the work expected in bytes (see M(effort)), for the order; I(locks) are numbers of tables that no other
     unit may lock or share at the same time, I(shares) of tables that no other unit may lock: the target would let one of
-    the two wait, and its worker with it. I(task) is what the worker is sent. I(members) are the names under which journal
-    and markers know the work: those of the units that a batch was made of, else the unit's own. I(part_of) is the name of
-    the table that a part belongs to, under which the journal counts it; I(share) is how much of the work that the journal
-    knows under that name the unit does.
+    the two wait, and its worker with it. I(task) is what the worker is sent; where it is made when it is asked for only,
+    I(content) makes it (see M(Content)). I(tables) are those whose rows the unit brings. I(part_of) is the name of the
+    table that a part belongs to, under which the journal counts it.
     """
 
     name: str
     kind: str
     label: str
-    weight: int
+    weight: float
     task: dict
-    waits_for: set | frozenset = frozenset()
-    locks: frozenset = frozenset()
-    shares: frozenset = frozenset()
+    waits_for: set | frozenset = NOTHING
+    locks: frozenset = NOTHING
+    shares: frozenset = NOTHING
     bytes_total: int = 0
-    members: tuple = ()
     part_of: str = ""
-    share: float = 1.0
-
-    @property
-    def names(self) -> tuple:
-        """The names in markers."""
-        return self.members or (self.name,)
+    tables: tuple = ()
+    content: Content | None = None
 
     @property
     def is_stream(self) -> bool:
         """Whether the unit is a large table's single stream."""
         return self.task["kind"] == "table" and self.bytes_total > SMALL_TABLE_BYTES
 
-    @property
-    def journal_names(self) -> tuple:
-        """The names in the journal."""
-        return (self.part_of,) if self.part_of else self.names
+    def order(self) -> Order:
+        """Return what the worker is to do."""
+        if self.content:
+            return self.content.order(self)
+        return Order(self.task, (self.name,), (self.part_of or self.name,))
 
 
-def table_unit_name(table: Table) -> str:
-    """Return the name of the unit that copies a table."""
-    return f"table:{table.schema}.{table.name}:{table.oid}"
+class Order(NamedTuple):
+    """The task of a unit, the names under which it is known in markers, and those in the journal."""
+
+    task: dict
+    names: tuple
+    journal_names: tuple
 
 
-def table_units(tables: list) -> list:
-    """Return one unit per table; its weight counts the indexes too, since they wait for it."""
-    return [
-        Unit(
-            name=table_unit_name(table),
-            kind="table",
-            label=table.label,
-            weight=table.bytes + table.index_bytes,
-            bytes_total=table.bytes,
-            task={"kind": "table", "table": vars(table)},
-        )
-        for table in tables
-    ]
+class Content:
+    """What a unit stands for, made anew each time that it is asked for."""
+
+    def order(self, unit: Unit) -> Order:
+        """Return what the worker is to do, whose beginning is the unit's task."""
+        raise NotImplementedError
+
+
+class Statement(Content):
+    """One entry of the archive, as the target is to run it.
+
+    :param text: gives the SQL of an entry
+    """
+
+    def __init__(self, contents: Contents, place: int, text):
+        self.contents, self.place, self.text = contents, place, text
+
+    def order(self, unit: Unit) -> Order:
+        text = self.text(self.contents[self.place])
+        return Order({**unit.task, "text": text}, (unit.name,), (unit.name,))
+
+
+def table_unit(table: Table) -> Unit:
+    """Return the unit that copies a table; its weight counts the indexes too, since they wait for it."""
+    return Unit(
+        name=table.unit,
+        kind="table",
+        label=table.label,
+        weight=table.bytes + table.index_bytes,
+        bytes_total=table.bytes,
+        task={"kind": "table", "table": table},
+        tables=(table,),
+    )
 
 
 def large_object_units(numbers: list) -> list:
@@ -98,85 +116,117 @@ def large_object_units(numbers: list) -> list:
     return units
 
 
-def split_post_data(post_data: tuple) -> tuple:
+def split_post_data(post_data: Contents) -> tuple:
     """Divide the post-data entries into C((keys, foreign keys, the rest)), each in archive order.
 
     An index that waits for something of the rest (a view that needs a primary key, say) belongs to the rest too.
     """
     keys, foreign_keys, rest = [], [], []
-    late = set()
-    for entry in post_data:
-        if entry.type in KEY_TYPES and not late.intersection(entry.dependencies):
-            keys.append(entry)
+    late = Numbered(post_data.numbers)
+    for place, number in enumerate(post_data.numbers):
+        kind = post_data.kind(place)
+        if kind in KEY_TYPES and not any(late[needed] for needed in post_data.needs(place)):
+            keys.append(place)
             continue
-        late.add(entry.number)
-        (foreign_keys if entry.type == FOREIGN_KEY else rest).append(entry)
-    return keys, foreign_keys, rest
+        late[number] = 1
+        (foreign_keys if kind == FOREIGN_KEY else rest).append(place)
+    return tuple(Selection(post_data, places) for places in (keys, foreign_keys, rest))
 
 
-def key_units(keys: list, pre_data: tuple, tables: list, texts: dict, functions: dict | None = None) -> list:
+class Copies:
+    """Which unit brings a table's rows and which builds a key, as far as that is still to be done.
+
+    :param tables: all tables
+    :param pre_data: the entries that create them
+    """
+
+    def __init__(self, tables: list, pre_data: Contents, post_data: Contents):
+        self.relations = pre_data.relations()
+        self.table_of: dict = {}
+        for table in tables:
+            for oid in (table.oid, *table.leaves):
+                self.table_of[oid] = table
+        self._units: list = [""]
+        self._numbers: dict = {}
+        self._of_key = Numbered(post_data.numbers)
+
+    def enter(self, unit: str, numbers) -> None:
+        """Say that the unit of this name does the entries I(numbers)."""
+        for number in numbers:
+            place = self._numbers.setdefault(unit, len(self._units))
+            if place == len(self._units):
+                self._units.append(unit)
+            self._of_key[number] = place
+
+    def of_key(self, number: int) -> str:
+        """Return the name of the unit that does the entry I(number); empty where none of those that were entered does."""
+        return self._units[self._of_key[number]]
+
+    def of_entry(self, number: int) -> Table | None:
+        """Return the table whose rows the relation of an entry gets its own with."""
+        return self.table_of.get(self.relations[number])
+
+
+def key_units(keys: Selection, copies: Copies, place_of: dict, text, work, functions: dict | None = None) -> list:
     """Return one unit per index or key; each waits for the copy of its table and for the entries it depends on.
 
-    :param texts: C({entry number: SQL}) as it is to be run on the target
+    :param copies: knows those of the entries I(keys) afterwards
+    :param place_of: C({number of a table: name of the unit that brings its rows}), of those that are still to be brought
+    :param text: gives the SQL of an entry
+    :param work: gives the work of an object, by its catalogue and number there
     :param functions: C({(catalogue, oid): functions}) that indexes call, see M(searching.read_functions)
     """
     functions = functions or {}
-    copies = {}
-    for table in tables:
-        for oid in (table.oid, *table.leaves):
-            copies[oid] = table
-    table_of_entry = {entry.number: entry.oid for entry in pre_data if entry.catalogue == CLASS_RELATION}
-    name_of_entry = {entry.number: entry.unit for entry in keys}
+    contents = keys.contents
     units = []
-    for entry in keys:
-        waits_for, weight = set(), 0
-        touched = frozenset(table_of_entry[number] for number in entry.dependencies if number in table_of_entry)
+    for place in keys.places:
+        entry = contents[place]
+        touched = {copies.relations[number] for number in entry.dependencies} - {0}
+        waits_for = {copies.of_key(number) for number in entry.dependencies}
         for number in entry.dependencies:
-            if number in name_of_entry:
-                waits_for.add(name_of_entry[number])
-            table = copies.get(table_of_entry.get(number))
+            table = copies.of_entry(number)
             if table:
-                waits_for.add(table_unit_name(table))
-                weight = max(weight, table.bytes // 2)
-        unit = Unit(entry.unit, "key", entry.label, weight, {"kind": "sql", "text": texts[entry.number]}, waits_for)
+                waits_for.add(place_of.get(table.oid, ""))
+        task = {"kind": "sql"}
         if (entry.catalogue, entry.oid) in functions:
-            unit.task.update(functions=functions[entry.catalogue, entry.oid], schema=entry.schema)
+            task.update(functions=functions[entry.catalogue, entry.oid], schema=entry.schema)
+        unit = Unit(entry.unit, "key", entry.label, work(entry.catalogue, entry.oid), task, waits_for - {""},
+                    content=Statement(contents, place, text))  # fmt: skip
         # Several indexes of a table can be built at once; a key's ALTER TABLE wants the table for itself.
         if entry.type == "INDEX":
-            unit.shares = touched
+            unit.shares = frozenset(touched)
         elif entry.type == "CONSTRAINT":
-            unit.locks = touched
+            unit.locks = frozenset(touched)
         else:
             # Attaching makes an index of a partitioned table valid when its last one comes, which two at once may miss.
             unit.locks = ATTACHING
+        copies.enter(unit.name, [entry.number])
         units.append(unit)
     return units
 
 
-def foreign_key_units(foreign_keys: list, keys: list, pre_data: tuple, tables: list, texts: dict) -> list:
+def foreign_key_units(foreign_keys: Selection, copies: Copies, text, work) -> list:
     """Return one unit per foreign key; two that touch the same table never run at once, for they would block or deadlock.
 
     A foreign key of or to a partitioned table locks partitions too; such units exclude every other one. Each waits for
-    those of the entries I(keys) that it refers to.
+    those keys that it refers to.
     """
-    name_of_key = {entry.number: entry.unit for entry in keys}
-    sizes = {table.oid: table.bytes for table in tables}
-    relation = {entry.number: entry.oid for entry in pre_data if entry.catalogue == CLASS_RELATION}
+    contents = foreign_keys.contents
     units = []
-    for entry in foreign_keys:
-        touched = {relation[number] for number in entry.dependencies if number in relation}
-        plain = touched and all(oid in sizes for oid in touched)
-        locks = frozenset(touched) if plain else frozenset([EVERYTHING])
-        weight = sum(sizes.get(oid, 0) for oid in touched)
+    for place in foreign_keys.places:
+        entry = contents[place]
+        touched = {copies.relations[number] for number in entry.dependencies} - {0}
+        plain = touched and all(oid in copies.table_of and not copies.table_of[oid].tree for oid in touched)
         units.append(
             Unit(
                 entry.unit,
                 "foreign_key",
                 entry.label,
-                weight,
-                {"kind": "sql", "text": texts[entry.number]},
-                {name_of_key[number] for number in entry.dependencies if number in name_of_key},
-                locks=locks,
+                work(entry.catalogue, entry.oid),
+                {"kind": "sql"},
+                {copies.of_key(number) for number in entry.dependencies} - {""},
+                locks=frozenset(touched) if plain else frozenset([EVERYTHING]),
+                content=Statement(contents, place, text),
             )
         )
     return units
@@ -193,81 +243,27 @@ def batches(units: list, fits) -> list:
     return groups
 
 
-def batch_small_tables(tables: list, keys: list, again: set) -> list:
-    """Return the units of copies and keys with small tables, and the keys that wait for nothing else, put together.
-
-    Thousands of small tables cost round trips and commits, not bytes: 25 of them, or 4 MB, go through one transaction of
-    one session, and their indexes are built while their rows are still at hand. A table that has to be emptied first
-    (I(again)) is copied alone.
-    """
-    small = [unit for unit in tables if unit.bytes_total <= SMALL_TABLE_BYTES and unit.name not in again]
-    small = [unit for unit in small if not unit.task["table"]["tree"]]
-
-    def fits(group: list, unit: Unit) -> bool:
-        size = sum(one.bytes_total for one in group) + unit.bytes_total
-        return len(group) < BATCH_TABLES and size <= BATCH_BYTES
-
-    groups = batches(small, fits)
-    waiting = {unit.name: unit for unit in keys}
-    result, place = [], {}
-    for group in groups:
-        names = {unit.name for unit in group}
-        mine = []
-        # Archive order puts a key after those that it depends on, so one pass finds all that can join.
-        for unit in waiting.values():
-            if unit.task.get("functions"):
-                continue  # it may need a search path, which the others must do without
-            if unit.waits_for and unit.waits_for <= names and names.intersection(unit.waits_for):
-                mine.append(unit)
-                names.add(unit.name)
-        for unit in mine:
-            del waiting[unit.name]
-        members = (*group, *mine)
-        label = group[0].label if len(group) == 1 else f"{group[0].label} and {len(group) - 1} small tables more"
-        batch = Unit(
-            name=f"batch:{group[0].name}",
-            kind="table",
-            label=label,
-            weight=sum(unit.weight for unit in (*group, *mine)),
-            bytes_total=sum(unit.bytes_total for unit in group),
-            task={
-                "kind": "batch",
-                "tables": [[unit.name, unit.task["table"]] for unit in group],
-                "statements": [unit.task["text"] for unit in mine],
-            },
-            members=tuple(unit.name for unit in members),
-        )
-        place.update({unit.name: batch.name for unit in members})
-        result.append(batch)
-    rest = [unit for unit in tables if unit.name not in place] + list(waiting.values())
-    for unit in rest:
-        unit.waits_for = {place.get(name, name) for name in unit.waits_for}
-    return result + rest
-
-
-def statistics_units(relations: list) -> list:
-    """Return the units that gather statistics of the relations that M(catalogue.read_analyzed) has found."""
-    return [
-        Unit(
-            name=f"analyze:{row['schema']}.{row['name']}",
-            kind="statistics",
-            label=f"{row['schema']}.{row['name']}",
-            weight=row["bytes"],
-            task={"kind": "sql", "text": f"ANALYZE {qualified(row['schema'], row['name'])}"},
-            locks=frozenset([row["oid"]]) if row["alone"] else frozenset(),
-        )
-        for row in relations
-    ]
+def statistics_unit(relation, work: float) -> Unit:
+    """Return the unit that gathers statistics of a relation (see M(catalogue.read_analyzed))."""
+    return Unit(
+        name=relation.unit,
+        kind="statistics",
+        label=f"{relation.schema}.{relation.name}",
+        weight=work,
+        task={"kind": "sql", "text": f"ANALYZE {qualified(relation.schema, relation.name)}"},
+        locks=frozenset([relation.oid]) if relation.alone else NOTHING,
+        bytes_total=relation.bytes,
+    )
 
 
 def join_statistics(graph: list, statistics: list) -> tuple:
     """Let the statistics of large tables be gathered as soon as their keys are there, while others are still at work.
 
     :param graph: the units that copy and build keys
-    :param statistics: see M(statistics_units)
+    :param statistics: see M(statistics_unit)
     :return: C((those that join the graph, those that come at the end))
     """
-    copies = {unit.task["table"]["oid"]: unit.name for unit in graph if unit.kind == "table" and "table" in unit.task}
+    copies = {unit.task["table"].oid: unit.name for unit in graph if unit.kind == "table" and "table" in unit.task}
     about: dict = {}
     for unit in graph:
         for oid in unit.locks | unit.shares:
@@ -275,12 +271,23 @@ def join_statistics(graph: list, statistics: list) -> tuple:
     early, late = [], []
     for unit in statistics:
         oid = next(iter(unit.locks), None)
-        if oid in copies and unit.weight > SMALL_TABLE_BYTES:
+        if oid in copies and unit.bytes_total > SMALL_TABLE_BYTES:
             unit.waits_for = {copies[oid]} | about.get(oid, set())
             early.append(unit)
         else:
             late.append(unit)
     return early, late
+
+
+class Several(Content):
+    """Units whose statements go together."""
+
+    def __init__(self, units: list):
+        self.units = units
+
+    def order(self, unit: Unit) -> Order:
+        names = tuple(one.name for one in self.units)
+        return Order({**unit.task, "text": "; ".join(one.task["text"] for one in self.units)}, names, names)
 
 
 def batch_statistics(units: list) -> list:
@@ -290,16 +297,21 @@ def batch_statistics(units: list) -> list:
         # What needs a search path of its own stays alone.
         if unit.task.get("functions") or group[-1].task.get("functions"):
             return False
-        return len(group) < BATCH_ANALYZED and sum(one.weight for one in group) + unit.weight <= BATCH_ANALYZED_BYTES
+        return (
+            len(group) < BATCH_ANALYZED
+            and sum(one.bytes_total for one in group) + unit.bytes_total <= BATCH_ANALYZED_BYTES
+        )
 
     return [
-        Unit(
-            name=group[0].name if len(group) == 1 else f"batch:{group[0].name}",
+        group[0]
+        if len(group) == 1
+        else Unit(
+            name=f"batch:{group[0].name}",
             kind="statistics",
-            label=group[0].label if len(group) == 1 else f"{group[0].label} and {len(group) - 1} more",
+            label=f"{group[0].label} and {len(group) - 1} more",
             weight=sum(unit.weight for unit in group),
-            task={**group[0].task, "text": "; ".join(unit.task["text"] for unit in group)},
-            members=tuple(unit.name for unit in group),
+            task={**group[0].task},
+            content=Several(group),
         )
         for group in batches(units, fits)
     ]

@@ -18,7 +18,7 @@ from typing import Callable
 
 from .._core.errors import TransferFailed
 from .heartbeat import HELD_BACK_BYTES
-from .plan import Unit, conflicts
+from .plan import Order, Unit, conflicts
 from .priority import critical_paths
 
 ATTEMPTS = 4
@@ -28,6 +28,8 @@ REMEDIES = {  # by SQLSTATE
     "23503": "The source holds such rows too: they came in while its own checks were off. Complete or delete them there, "
     "then run the migration again: what is done stays done."
 }
+AGAIN, LAST = "again", "last"
+PREPARED = 4  # orders that are made ahead, so that no worker waits for its own
 FIRST_WORKERS = 2  # the others start when there is work for them
 
 
@@ -48,6 +50,7 @@ class WorkerProcess:
     def __init__(self, number: int, command: list, answers: queue.Queue):
         self.number = number
         self.unit: Unit | None = None
+        self.order: Order | None = None
         self.heard = time.monotonic()
         self.struck = ""
         self.application: dict = {}
@@ -122,6 +125,7 @@ class Pool:
         self.command = [sys.executable, engine, "worker"]
         self.order: dict = {}
         self.parts: dict = {}
+        self.prepared: dict = {}
         self.jobs = jobs
         self.workers = [WorkerProcess(number, self.command, self.answers) for number in range(min(jobs, FIRST_WORKERS))]
 
@@ -154,9 +158,11 @@ class Pool:
             self.watch.watch(self.workers[place])
             self.watch.forget(worker)
 
-    def run(self, units: list) -> dict:
+    def run(self, units: list, relieve: Callable[[Unit, dict], str | None] | None = None) -> dict:
         """Do all units, those first that most work waits for; return C({name: answer}).
 
+        :param relieve: called with a unit that has failed for good and its answer; returns C(again) when it has less to do
+            now and is to be tried again, C(last) when that makes sense after everything else has been done
         :raises TransferFailed: when a unit has failed for good; the others in flight are ended then
         """
         waiting = {unit.name: unit for unit in units}
@@ -169,6 +175,8 @@ class Pool:
         ready = [(-urgency[unit.name], index, unit) for index, unit in enumerate(units) if not blocked[unit.name]]
         heapq.heapify(ready)
         later: list = []
+        last: list = []
+        tried_last: set = set()
         attempts = dict.fromkeys(waiting, 0)
         results: dict = {}
         counter = len(units)
@@ -178,7 +186,13 @@ class Pool:
                 later.remove(item)
                 counter += 1
                 heapq.heappush(ready, (-urgency[item[1].name], counter, item[1]))
+            if last and not ready and not later and not any(worker.unit for worker in self.workers):
+                tried_last.update(unit.name for unit in last)
+                ready = [(-urgency[unit.name], index, unit) for index, unit in enumerate(last)]
+                last = []
             self.dispatch(ready, attempts)
+            if ready and len(self.prepared) < PREPARED and ready[0][2].name not in self.prepared:
+                self.prepared[ready[0][2].name] = ready[0][2].order()
             if not any(worker.unit for worker in self.workers) and not ready and not later:
                 raise TransferFailed(
                     f"Units wait for each other in a circle: {', '.join(sorted(set(waiting) - set(results))[:5])}.",
@@ -195,15 +209,18 @@ class Pool:
                 self.progress(unit, answer["bytes"])
             elif answer["event"] == "done":
                 worker.unit = None
+                order = worker.order
                 self.journal.end_span(worker.number + 1, "done", *totals_of(answer))
-                results[unit.name] = answer
-                if unit.kind != "prove" and not answer.get("later"):
-                    self.record(unit, answer)
                 for follower in followers.get(unit.name, ()):
                     blocked[follower.name].discard(unit.name)
                     if not blocked[follower.name]:
                         counter += 1
                         heapq.heappush(ready, (-urgency[follower.name], counter, follower))
+                self.dispatch(ready, attempts)  # nobody waits for the journal
+                if unit.kind != "prove" and not answer.get("later"):
+                    self.record(unit, order, answer)
+                answer.pop("members", None)
+                results[unit.name] = answer
             elif answer["event"] in ("failed", "ended"):
                 worker.unit = None
                 self.journal.end_span(worker.number + 1, "failed")
@@ -217,17 +234,25 @@ class Pool:
                     if attempts[""] > ATTEMPTS:
                         raise TransferFailed(f"Workers do not start: {answer['message']}.", "Read the engine's log.")
                     continue
-                self.retry(unit, answer, attempts[unit.name], later)
+                advice = relieve(unit, answer) if relieve and not answer["transient"] else None
+                if advice == AGAIN:
+                    self.prepared.pop(unit.name, None)
+                    later.append((now, unit))
+                    continue
+                if advice == LAST and unit.name not in tried_last:
+                    last.append(unit)
+                    continue
+                self.retry(unit, worker.order, answer, attempts[unit.name], later)
         return results
 
-    def record(self, unit: Unit, answer: dict) -> None:
+    def record(self, unit: Unit, order: Order, answer: dict) -> None:
         """Enter a finished unit in the journal under all its names."""
         if unit.part_of:
             self.progress(unit, answer.get("bytes") or 0)
             return
         size = sum(self.parts.pop(unit.name, {}).values()) or answer.get("bytes")
         members = answer.get("members") or {unit.name: (answer.get("rows"), size)}
-        self.journal.finished(self.database, {name: members.get(name, (None, None)) for name in unit.names})
+        self.journal.finished(self.database, {name: members.get(name, (None, None)) for name in order.journal_names})
 
     def progress(self, unit: Unit, size: int) -> None:
         """Enter how many bytes of a unit have been carried; the parts of a table count together."""
@@ -248,15 +273,17 @@ class Pool:
                 if conflicts(unit, others) or (unit.is_stream and self.streams_are_enough(others)):
                     put_back.append(item)
                     continue
+                worker.order = order = self.prepared.pop(unit.name, None) or unit.order()
                 worker.unit = unit
                 attempts[unit.name] += 1
                 if unit.kind != "prove" and unit.name not in self.parts and unit.part_of not in self.parts:
-                    self.journal.started(self.database, *unit.journal_names)
+                    self.journal.started(self.database, *order.journal_names)
                 if unit.part_of:
                     self.progress(unit, 0)
-                facts = (unit.name, unit.kind, unit.label, unit.journal_names, unit.bytes_total, unit.share)
+                facts = (unit.name, unit.kind, unit.label, len(order.journal_names), unit.bytes_total, unit.weight)
                 self.journal.begin_span(self.database, worker.number + 1, *facts)
-                worker.send({"unit": unit.name, "names": unit.names, "attempt": attempts[unit.name], "task": unit.task})
+                message = {"names": order.names, "attempt": attempts[unit.name], "task": order.task}
+                worker.send({"unit": unit.name, **message})
             if not ready:
                 break
         for item in put_back:
@@ -279,7 +306,7 @@ class Pool:
                 self.watch.watch(worker)
             yield worker
 
-    def retry(self, unit: Unit, answer: dict, attempt: int, later: list) -> None:
+    def retry(self, unit: Unit, order: Order, answer: dict, attempt: int, later: list) -> None:
         """Put a unit that failed for a passing reason aside for a while, or give up.
 
         :raises TransferFailed: naming the unit and giving the server's own message
@@ -292,7 +319,7 @@ class Pool:
             )
             later.append((time.monotonic() + RETRY_SECONDS[attempt - 1], unit))
             return
-        for name in unit.journal_names:
+        for name in order.journal_names:
             self.journal.failed(self.database, name, answer["message"])
         raise TransferFailed(
             f"Database {self.database}, {unit.label}: {answer['message']}",

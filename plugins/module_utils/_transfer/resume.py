@@ -54,16 +54,20 @@ SELECT c.oid, n.nspname AS schema, c.relname AS relation, pg_catalog.pg_get_user
 )
 
 
-def keep_what_is_proven(run, units: list, late: list, repeated: list) -> None:
+def keep_what_is_proven(run, late: list, repeated: list, tables: list | None = None) -> None:
     """Compare what earlier runs brought with the source; make ready for a second copy what differs.
 
     :param run: the M(DatabaseRun), with its workers at hand
-    :param units: those that copy tables and large objects
-    :param late: the archive's entries that come after the data: foreign keys, triggers, privileges and the rest
-    :param repeated: units to be done again when anything was copied again
+    :param late: selections of the archive's entries that come after the data: foreign keys, triggers, privileges, the rest
+    :param repeated: names of units to be done again when anything was copied again
+    :param tables: those that are compared, if not all
     """
-    lost = vanished_portions(run, units)
-    brought = [unit for unit in units if unit.name in run.done]
+    if not run.done:
+        return
+    lost = vanished_portions(run)
+    looked_at = run.tables if tables is None else tables
+    brought = [plan.table_unit(table) for table in looked_at if table.unit in run.done]
+    brought += [unit for unit in run.portions if unit.name in run.done]
     if not brought and not lost:
         return
     run.journal.event(f"Resumed: {len(brought)} finished copies are compared with the source.", database=run.database)
@@ -79,9 +83,9 @@ def proof(unit: plan.Unit) -> plan.Unit:
     return plan.Unit(unit.name, "prove", unit.label, unit.weight, {**unit.task, "kind": kind})
 
 
-def vanished_portions(run, units: list) -> list:
+def vanished_portions(run) -> list:
     """Return the markers of large objects' portions that are cut otherwise now: objects came or went on the source."""
-    known = {unit.name for unit in units}
+    known = {unit.name for unit in run.portions}
     return [name for name in run.done if name.startswith(LARGE_OBJECTS) and name not in known]
 
 
@@ -105,7 +109,7 @@ def make_way(run, changed: list, lost: list, late: list, repeated: list) -> None
         names = ", ".join(entry.label for entry in entries[:10]) + (" and others" if len(entries) > 10 else "")
         run.journal.event(f"Taken off the target for that, and made anew afterwards: {names}.", "info", run.database)
     run.again = {unit.name for unit in changed}
-    again = [*run.again, *(unit.name for unit in repeated), *lost, *(entry.unit for entry in entries)]
+    again = [*run.again, *repeated, *lost, *(entry.unit for entry in entries)]
     again.append("large object properties")
     portions = [*lost, *(unit.name for unit in changed if unit.kind == "large_objects")]
     full = {AGAIN + unit.name: None for unit in changed if unit.kind == "table"}
@@ -138,8 +142,8 @@ def unlink(run, portion: str) -> None:
 
 def table_numbers(changed: list) -> list:
     """Return the numbers that the changed tables, and the leaves carried through them, have on the source."""
-    tables = [unit.task["table"] for unit in changed if unit.kind == "table"]
-    return [oid for table in tables for oid in (table["oid"], *table["leaves"])]
+    tables = [table for unit in changed for table in unit.tables]
+    return [oid for table in tables for oid in (table.oid, *table.leaves)]
 
 
 def obstacles(run, numbers: list, late: list) -> tuple:
@@ -149,7 +153,8 @@ def obstacles(run, numbers: list, late: list) -> tuple:
     """
     if not numbers:
         return [], []
-    there = {(entry.catalogue, entry.oid): entry for entry in late if entry.unit in run.done}
+    late = [entry for some in late for entry in some if entry.unit in run.done]
+    there = {(entry.catalogue, entry.oid): entry for entry in late}
     entries, statements = [], []
 
     def take(catalogue: int, row: dict) -> bool:
@@ -172,8 +177,6 @@ def obstacles(run, numbers: list, late: list) -> tuple:
     relations = {row["oid"]: row for row in rows(run.source, RELATIONS, tables)}
     names = {(row["schema"], row["relation"]): row for row in relations.values()}
     for entry in late:
-        if entry.unit not in run.done:
-            continue
         found = relation_of(entry, names)
         if found and entry.type == "ROW SECURITY":
             statements.append(f"ALTER TABLE {qualified(found['schema'], found['relation'])} DISABLE ROW LEVEL SECURITY")
@@ -188,11 +191,7 @@ def obstacles(run, numbers: list, late: list) -> tuple:
             statements.append(check.gone)
             entries.append(check.add)
     taken = {entry.number for entry in entries}
-    entries += [
-        entry
-        for entry in late
-        if entry.unit in run.done and entry.type == "COMMENT" and taken.intersection(entry.dependencies)
-    ]
+    entries += [entry for entry in late if entry.type == "COMMENT" and taken.intersection(entry.dependencies)]
     return entries, statements
 
 

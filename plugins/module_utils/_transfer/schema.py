@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from .._core.errors import TransferFailed
@@ -12,8 +13,8 @@ from .._postgres.connection import rows
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
 from . import marker
-from .archive import Entry, Section
 from .catalogue import CREATORS, PUBLISHERS, owners_by_schema
+from .contents import HEAP, RELATION_PRIVILEGES, Contents, Entry
 from .roles import RolePlan
 from .searching import UNRESOLVED, with_schema
 from .statements import COMMENTS_ONLY, split_statements, target_text
@@ -37,11 +38,13 @@ FOLLOWERS = SUPERUSERS_OWN | frozenset(
 )  # fmt: skip
 
 
-def session_settings(section: Section) -> dict:
+def session_settings(contents: Contents, server_version: int) -> dict:
     """Return the session settings under which pg_dump's text means what it says."""
     return {
+        "default_tablespace": "",
+        **({"default_table_access_method": HEAP} if server_version >= 120000 else {}),
         "search_path": "",
-        "standard_conforming_strings": section.standard_conforming_strings,
+        "standard_conforming_strings": contents.standard_conforming_strings,
         "check_function_bodies": "off",
         "xmloption": "content",
         "row_security": "off",
@@ -51,6 +54,9 @@ def session_settings(section: Section) -> dict:
         "idle_in_transaction_session_timeout": "0",
         "synchronous_commit": "off",
     }
+
+
+ABOUT_DATABASE = ("DATABASE", "DATABASE PROPERTIES", "ACL", "COMMENT", "SECURITY LABEL")
 
 
 def is_about_database(entry: Entry) -> bool:
@@ -65,7 +71,7 @@ def is_table_privilege(entry: Entry) -> bool:
 
     Those come after the data: an owner may have taken a right from itself that loading needs.
     """
-    return entry.type == "ACL" and entry.name.startswith(("TABLE ", "COLUMN ", "SEQUENCE "))
+    return entry.type == "ACL" and entry.name.startswith(RELATION_PRIVILEGES)
 
 
 def is_tolerated(entry: Entry) -> bool:
@@ -85,28 +91,33 @@ class SchemaWriter:
     I(refused) collects C((entry, message)) that stop the migration in the end; I(left_out) those without which it is
     still whole: what only a superuser may create and what needs it, comments and privileges on what an extension
     brought, single settings.
+
+    I(put_off) are entries that are to be run later, together with rows; they are run at once, and I(put_off) is None, when
+    an entry turns out to need them, as a function's body does not say that it reads a table.
+
+    :param known: tells of a number whether an entry has it
     """
 
-    def __init__(self, target, migration: str, plan: RolePlan, done: dict, known=(), search_path: str = ""):
+    def __init__(self, target, migration: str, plan: RolePlan, done: dict, known=None, search_path: str = ""):
         self.target = target
         self.migration = migration
         self.plan = plan
         self.done = done
-        self.known = frozenset(known)
+        self.known = known
         self.search_path = search_path
+        self.put_off = None
         self.refused: list = []
         self.left_out: list = []
         self.missing: dict = {}
 
-    def run(self, entries: list, keep_going: bool = False) -> None:
+    def run(self, entries, keep_going: bool = False) -> None:
         """Run the I(entries) that have no marker yet, in order.
 
         :param keep_going: collect refusals instead of stopping at the first
         :raises TransferFailed: naming the entry and giving the server's own message
         """
-        waiting = [entry for entry in entries if entry.unit not in self.done]
-        for start in range(0, len(waiting), BATCH_ENTRIES):
-            batch = waiting[start : start + BATCH_ENTRIES]
+        waiting = (entry for entry in entries if entry.unit not in self.done)
+        while batch := list(itertools.islice(waiting, BATCH_ENTRIES)):
             try:
                 self.execute(batch)
             except psycopg2.Error as error:
@@ -130,6 +141,11 @@ class SchemaWriter:
         except psycopg2.Error as error:
             if error.pgcode is None or self.target.closed:
                 raise
+            if error.pgcode in UNRESOLVED and self.put_off:
+                needed, self.put_off = self.put_off, None
+                self.run(needed)
+                self.run_alone(entry, keep_going)
+                return
             message = server_words(error)
             if self.is_dispensable(entry, error.pgcode):
                 cause = next((self.missing[number] for number in entry.dependencies if number in self.missing), None)
@@ -153,18 +169,18 @@ class SchemaWriter:
             return False
         if entry.type == "ACL":
             # Privileges on something that is no entry itself: an extension brought it, and its owner is another.
-            return bool(self.known) and not self.known.intersection(entry.dependencies)
+            return self.known is not None and not any(map(self.known, entry.dependencies))
         return entry.type in SUPERUSERS_OWN
 
-    def drop_followers(self, entries: list) -> set:
-        """Give up those of I(entries) that need what the target refused; return the names of their units."""
-        lost = set()
-        for entry in entries:
+    def drop_followers(self, entries) -> set:
+        """Give up those of I(entries) that need what the target refused; return their numbers."""
+        lost: set = set()
+        for entry in entries if self.missing else ():
             cause = next((self.missing[number] for number in entry.dependencies if number in self.missing), None)
             if cause and entry.type in FOLLOWERS:
                 self.missing[entry.number] = entry.label
                 self.left_out.append((entry, f"it needs {cause}, which was refused"))
-                lost.add(entry.unit)
+                lost.add(entry.number)
         return lost
 
     def run_settings(self, entry: Entry) -> None:
@@ -179,7 +195,6 @@ class SchemaWriter:
                 self.left_out.append((entry, f"'{statement.partition(' TO ')[0]}': {server_words(error)}"))
         with self.target.cursor() as cursor:
             marker.set_markers(cursor, self.migration, {entry.unit: None})
-        self.done[entry.unit] = None
 
     def execute(self, entries: list, search_path: str | None = None) -> None:
         """Run entries and their markers in one transaction, under a search path if one is given."""
@@ -198,10 +213,9 @@ class SchemaWriter:
                 if not self.target.closed:
                     cursor.execute("ROLLBACK")
                 raise
-        self.done.update({entry.unit: None for entry in entries})
 
 
-def helper_grants(source, target, entries: list, plan: RolePlan, journal, database: str) -> None:
+def helper_grants(source, target, plan: RolePlan, journal, database: str) -> None:
     """Let every future owner create in its schemas, which ALTER ... OWNER TO demands, where the target does not yet.
 
     An owner of publications needs the same of the database. What the source itself does not grant is taken back by

@@ -24,9 +24,9 @@ TOAST_SHARE = 0.5
 PART = ":part "
 
 
-def is_wide(table: dict) -> bool:
-    """Return whether most of a table, C(vars(catalogue.Table)), lies out of line."""
-    return not table["tree"] and table["bytes"] >= LEAST_BYTES and table["toast_bytes"] >= TOAST_SHARE * table["bytes"]
+def is_wide(table) -> bool:
+    """Return whether most of a table (see M(catalogue.Table)) lies out of line."""
+    return not table.tree and table.bytes >= LEAST_BYTES and table.toast_bytes >= TOAST_SHARE * table.bytes
 
 
 def ranges(pages: int, count: int) -> list:
@@ -46,32 +46,31 @@ def split_wide_tables(units: list, workers: int) -> list:
         if workers < 2 or table is None or not is_wide(table):
             result.append(unit)
             continue
-        count = min(max(2 * workers, table["bytes"] // PART_BYTES), STREAMS * workers, max(1, table["pages"]))
+        count = min(max(2 * workers, table.bytes // PART_BYTES), STREAMS * workers, max(1, table.pages))
         parts = [
             Unit(
                 name=f"{unit.name}{PART}{number}/{count}",
                 kind="table",
                 label=f"{unit.label}, part {number} of {count}",
-                weight=unit.weight // count,
+                weight=unit.weight / count,
                 bytes_total=unit.bytes_total // count,
                 task={"kind": "part", "table": table, "pages": pages},
                 part_of=unit.name,
                 waits_for=set(unit.waits_for),
-                share=1 / count,
             )
-            for number, pages in enumerate(ranges(table["pages"], count), 1)
+            for number, pages in enumerate(ranges(table.pages, count), 1)
         ]
         names = {part.name for part in parts}
         result += parts
         task = {"kind": "join", "table": table, "parts": sorted(names)}
-        result.append(replace(unit, weight=0, waits_for=names | unit.waits_for, task=task, share=0.0))
+        result.append(replace(unit, weight=0, waits_for=names | unit.waits_for, task=task))
     return result
 
 
-def half_done(units: list, done: dict) -> set:
-    """Return the names of the units I(units) of which only parts have been brought, by an earlier run."""
+def half_done(tables: list, done: dict) -> set:
+    """Return the names of the units of I(tables), which are not done, of which parts have been brought by an earlier run."""
     begun = {name.partition(PART)[0] for name in done if PART in name}
-    return {unit.name for unit in units if unit.name in begun and unit.name not in done}
+    return {table.unit for table in tables if table.unit in begun}
 
 
 def empty_half_done(target, migration: str, units: list, done: dict, again: set) -> None:
@@ -88,7 +87,7 @@ def empty_half_done(target, migration: str, units: list, done: dict, again: set)
             continue
         table = unit.task["table"]
         with transaction(target) as cursor:
-            cursor.execute(f"TRUNCATE ONLY {qualified(table['schema'], table['name'])}")
+            cursor.execute(f"TRUNCATE ONLY {qualified(table.schema, table.name)}")
             marker.remove_markers(cursor, migration, left)
         for name in left:
             done.pop(name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from .._postgres.quoting import quote_identifier
-from .archive import Entry
+from .contents import Entry
 from .roles import RolePlan
 
 QUOTED = r'"(?:[^"]|"")*"'

@@ -33,7 +33,7 @@ CARRIED = "SELECT COALESCE(sum(bytes_done), 0) FROM unit WHERE kind IN ('table',
 def complete(connection) -> None:
     """Add the columns of units that a journal of an older version lacks."""
     known = {row[1] for row in connection.execute("PRAGMA table_info(unit)")}
-    for name, kind in (("worker", "INTEGER"), ("work", "REAL")):
+    for name, kind in (("work", "REAL"), ("planned", "INTEGER")):
         if name not in known:
             connection.execute(f"ALTER TABLE unit ADD COLUMN {name} {kind}")
 
@@ -70,36 +70,15 @@ class Trace:
         )
 
     def begin_span(
-        self, database: str, worker: int, unit: str, kind: str, label: str, names: tuple, size: int, share: float = 1.0
+        self, database: str, worker: int, unit: str, kind: str, label: str, units: int, size: int, work: float = 0.0
     ) -> None:
-        """Enter that a worker begins with a unit, which stands for the units I(names) of I(size) bytes together.
-
-        :param share: how much of the work of these units it does; a part of a table does not do all of it
-        """
+        """Enter that a worker begins with a unit, which stands for I(units) units of I(size) bytes and I(work) together."""
         self.end_span(worker, "failed")  # only when a lost connection has ended it without a word
-        self.connection.execute("BEGIN")
-        self.connection.executemany(
-            "UPDATE unit SET worker = ? WHERE database = ? AND unit = ?", [(worker, database, name) for name in names]
-        )
-        find = "SELECT COALESCE(work, 0) FROM unit WHERE database = ? AND unit = ?"
-        works = [self.connection.execute(find, (database, name)).fetchone() for name in names]
         self.connection.execute(
             "INSERT INTO span (run, worker, database, unit, kind, label, units, bytes_total, work, started)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.run,
-                worker,
-                database,
-                unit,
-                kind,
-                label,
-                len(names),
-                size,
-                sum(row[0] for row in works if row) * share,
-                time.time(),
-            ),
+            (self.run, worker, database, unit, kind, label, units, size, work, time.time()),
         )
-        self.connection.execute("COMMIT")
 
     def end_span(self, worker: int, outcome: str, rows: int | None = None, carried: int | None = None) -> None:
         """Enter that a worker has ended what it did: done or failed, with the rows and bytes that it carried."""
@@ -135,12 +114,3 @@ class Trace:
             "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?, ?)",
             [(database, kind, *facts) for kind, facts in totals.items()],
         )
-
-    def weigh(self, database: str, works: dict) -> None:
-        """Enter the work of single units, C({unit: work})."""
-        self.connection.execute("BEGIN")
-        self.connection.executemany(
-            "UPDATE unit SET work = ? WHERE database = ? AND unit = ?",
-            ((work, database, unit) for unit, work in works.items()),
-        )
-        self.connection.execute("COMMIT")

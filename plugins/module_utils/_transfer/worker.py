@@ -172,15 +172,12 @@ class Worker:
         name = self.request.name
         path = self.search_path if self.helped else ""
         if task["kind"] == "batch":
-            tables = [(member, Table(**words)) for member, words in task["tables"]]
+            task = {**task, "tables": [Table(*words) for words in task["tables"]]}
             throttle = Throttle(self.rate)
             with self.reading() as check:
-                members = copy_batch(
-                    self.source(), self.target(), tables, task["statements"], names, name, throttle, path, check
-                )
-            return {"members": members}
+                return {"members": copy_batch(self.source(), self.target(), task, names, name, throttle, path, check)}
         if task["kind"] in ("table", "part"):
-            table = Table(**task["table"])
+            table = Table(*task["table"])
             throttle = Throttle(self.rate)
 
             def stream(copy_out: str, cursor, copy_in: str) -> tuple:
@@ -209,7 +206,7 @@ class Worker:
             )  # fmt: skip
             return {"rows": count, "bytes": carried}
         if task["kind"] == "prove table":
-            return {"equal": self.table_is_equal(Table(**task["table"]))}
+            return {"equal": self.table_is_equal(Table(*task["table"]))}
         if task["kind"] == "prove large objects":
             return {"equal": self.large_objects_are_equal(task["numbers"])}
         with transaction(self.target()) as cursor:
@@ -245,7 +242,9 @@ class Worker:
         order = json.loads(line)
         unit = order["unit"]
         failure = self.attempt(order)
-        if failure is not None and failure["sqlstate"] in UNRESOLVED and self.search_path:
+        # What creates tables means what it says without a path, and is tried entry by entry if it fails.
+        alone = not order["task"].get("creates")
+        if failure is not None and alone and failure["sqlstate"] in UNRESOLVED and self.search_path:
             # A function that looks for something needs a path; see the module searching.
             self.helped = True
             failure = self.attempt(order)

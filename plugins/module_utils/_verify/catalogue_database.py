@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-from .catalogue import acl, not_of_extension, query, role, user_schema
-
-
-def digest(column: str) -> str:
-    """Return SQL for a digest of options, which may hold addresses or secrets that no report should show."""
-    return f"encode(sha256(convert_to({column}::text, 'UTF8')), 'hex')"
+from .catalogue import acl, digest, not_of_extension, query, role, user_schema
 
 
 def database() -> dict:
@@ -48,9 +43,19 @@ def database() -> dict:
     return {"database": itself, "database setting": settings}
 
 
-def schemas_and_extensions() -> dict:
-    """Return C({kind: query}) for schemas, extensions, languages and default privileges."""
+def schemas_and_extensions(version: int) -> dict:
+    """Return C({kind: query}) for schemas, extensions, access methods, languages and default privileges."""
+    methods = {}
+    if version >= 90600:  # until then nobody could make one
+        methods["access method"] = query(
+            "NULL",
+            "quote_ident(m.amname)",
+            {"handler": "m.amhandler::regproc::text", "type": "m.amtype::text"},
+            "pg_am m",
+            f"m.oid >= 16384 AND {not_of_extension('pg_am', 'm.oid')}",
+        )
     return {
+        **methods,
         "schema": query(
             "n.nspname",
             "quote_ident(n.nspname)",
@@ -64,13 +69,6 @@ def schemas_and_extensions() -> dict:
             {"schema": "n.nspname", "version": "x.extversion", "owner": role("x.extowner")},
             "pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace",
             "true",
-        ),
-        "access method": query(
-            "NULL",
-            "quote_ident(m.amname)",
-            {"handler": "m.amhandler::regproc::text", "type": "m.amtype::text"},
-            "pg_am m",
-            f"m.oid >= 16384 AND {not_of_extension('pg_am', 'm.oid')}",
         ),
         "language": query(
             "NULL",
@@ -99,7 +97,7 @@ def schemas_and_extensions() -> dict:
     }
 
 
-def foreign_data() -> dict:
+def foreign_data(version: int) -> dict:
     """Return C({kind: query}) for foreign-data wrappers, servers and user mappings; options as digests."""
     return {
         "foreign-data wrapper": query(
@@ -110,7 +108,7 @@ def foreign_data() -> dict:
                 "acl": acl("w.fdwacl", "F", "w.fdwowner"),
                 "handler": "w.fdwhandler::regproc::text",
                 "validator": "w.fdwvalidator::regproc::text",
-                "options": digest("w.fdwoptions"),
+                "options": digest("w.fdwoptions", version),
             },
             "pg_foreign_data_wrapper w",
             not_of_extension("pg_foreign_data_wrapper", "w.oid"),
@@ -124,7 +122,7 @@ def foreign_data() -> dict:
                 "wrapper": "(SELECT w.fdwname FROM pg_foreign_data_wrapper w WHERE w.oid = s.srvfdw)",
                 "type": "s.srvtype",
                 "version": "s.srvversion",
-                "options": digest("s.srvoptions"),
+                "options": digest("s.srvoptions", version),
             },
             "pg_foreign_server s",
             not_of_extension("pg_foreign_server", "s.oid"),
@@ -133,7 +131,7 @@ def foreign_data() -> dict:
         "user mapping": query(
             "NULL",
             "format('%s for %s', m.srvname, m.usename)",
-            {"server": "m.srvname", "role": "m.usename", "options": digest("m.umoptions")},
+            {"server": "m.srvname", "role": "m.usename", "options": digest("m.umoptions", version)},
             "pg_user_mappings m",
             "true",
         ),
@@ -172,7 +170,7 @@ def replication_and_events(version: int) -> dict:
         if version >= 150000
         else "'[]'::jsonb"
     )
-    return {
+    replication = {
         "publication": query(
             "NULL",
             "quote_ident(p.pubname)",
@@ -187,6 +185,9 @@ def replication_and_events(version: int) -> dict:
             "pg_subscription s JOIN pg_database d ON d.oid = s.subdbid",
             "d.datname = current_database() AND s.subname !~ '^azpg_migrate'",
         ),
+    }
+    return {
+        **(replication if version >= 100000 else {}),
         "event trigger": query(
             "NULL",
             "quote_ident(t.evtname)",
@@ -232,8 +233,8 @@ def queries(version: int) -> dict:
     """Return C({kind: query}) for a server of I(version) (as in server_version_num)."""
     return {
         **database(),
-        **schemas_and_extensions(),
-        **foreign_data(),
+        **schemas_and_extensions(version),
+        **foreign_data(version),
         **replication_and_events(version),
         **comments_and_labels(),
     }

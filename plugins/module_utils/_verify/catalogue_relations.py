@@ -43,6 +43,8 @@ def relations(version: int) -> dict:
         "WHERE f.ftrelid = c.oid)",
         "foreign_options": "(SELECT to_jsonb(f.ftoptions) FROM pg_foreign_table f WHERE f.ftrelid = c.oid)",
     }
+    if version < 100000:
+        attributes.update(partition_key="NULL", partition_bound="NULL")
     if version >= 120000:
         attributes["access_method"] = (
             "CASE WHEN c.relkind IN ('r', 'm') THEN (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam) END"
@@ -68,7 +70,7 @@ def columns(version: int) -> str:
         "not_null": "a.attnotnull",
         "default": expression,
         # From 17 on partitions show the identity of their root.
-        "identity": "CASE WHEN c.relispartition THEN '' ELSE a.attidentity::text END",
+        "identity": "CASE WHEN c.relispartition THEN '' ELSE a.attidentity::text END" if version >= 100000 else "''",
         "generated": generated,
         "collation": "CASE WHEN a.attcollation <> t.typcollation THEN (SELECT format('%I.%I', cn.nspname, l.collname) "
         "FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace WHERE l.oid = a.attcollation) END",
@@ -124,7 +126,7 @@ def constraints(version: int) -> str:
         "pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace "
         "LEFT JOIN pg_type y ON y.oid = k.contypid LEFT JOIN pg_namespace yn ON yn.oid = y.typnamespace",
         "k.contype IN ('c', 'p', 'u', 'f', 'x') AND (c.oid IS NOT NULL OR y.oid IS NOT NULL) "
-        "AND NOT (k.contype = 'f' AND k.conparentid <> 0) "
+        f"AND NOT (k.contype = 'f' AND {'k.conparentid <> 0' if version >= 110000 else 'false'}) "
         f"AND (c.oid IS NULL OR ({user_schema()} AND {CLASS_IS_OURS})) "
         f"AND (y.oid IS NULL OR ({user_schema('yn')} AND {not_of_extension('pg_type', 'y.oid')}))",
     )
@@ -194,12 +196,21 @@ def sequences(version: int) -> str:
         "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass "
         "AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 LIMIT 1)",
     }
+    joined = "JOIN pg_sequence s ON s.seqrelid = c.oid"
+    if version < 100000:  # the sequences themselves hold their parameters
+        joined = "CROSS JOIN LATERAL pg_sequence_parameters(c.oid) s"
+        attributes.update(
+            start="s.start_value", increment="s.increment", minimum="s.minimum_value",
+            maximum="s.maximum_value", cycle="s.cycle_option",
+        )  # fmt: skip
+        for name in ("type", "cache"):  # there was one type only, and what is cached cannot be asked
+            attributes.pop(name)
     return query(
         "n.nspname",
         RELATION,
         attributes,
-        f"{TABLES} JOIN pg_sequence s ON s.seqrelid = c.oid",
-        f"c.relpersistence <> 't' AND {user_schema()} AND {CLASS_IS_OURS}",
+        f"{TABLES} {joined}",
+        f"c.relkind = 'S' AND c.relpersistence <> 't' AND {user_schema()} AND {CLASS_IS_OURS}",
     )
 
 
@@ -251,7 +262,7 @@ def policies(version: int) -> str:
         "table": RELATION,
         "name": "p.polname",
         "command": "p.polcmd::text",
-        "permissive": "p.polpermissive",
+        "permissive": "p.polpermissive" if version >= 100000 else "true",
         "roles": "(SELECT coalesce(jsonb_agg(CASE WHEN o = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(o)::text END), "
         "'[]'::jsonb) FROM unnest(p.polroles) o)",
         "using": "pg_get_expr(p.polqual, p.polrelid)",
@@ -292,5 +303,5 @@ def queries(version: int) -> dict:
         "trigger": triggers(version),
         "rule": rules(version),
         "policy": policies(version),
-        "extended statistics": statistics(version),
+        **({"extended statistics": statistics(version)} if version >= 100000 else {}),
     }

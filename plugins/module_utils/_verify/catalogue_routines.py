@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .catalogue import acl, not_of_extension, query, role, user_schema
+from .catalogue import acl, digest, not_of_extension, query, role, user_schema
 
 ROUTINE_KINDS = {"f": "function", "p": "procedure", "a": "aggregate", "w": "window function"}
 
@@ -18,34 +18,58 @@ def named(prefix: str, catalogue: str, identifier: str) -> str:
     )
 
 
+def _kind_is(letter: str, version: int) -> str:
+    """Return a condition for routines of one of ROUTINE_KINDS; before 11 there were no procedures."""
+    if version >= 110000:
+        return f"p.prokind = '{letter}'"
+    return {"a": "p.proisagg", "w": "p.proiswindow", "f": "NOT p.proisagg AND NOT p.proiswindow", "p": "false"}[letter]
+
+
+def _aggregate(version: int) -> str:
+    """Return the properties of an aggregate; those of partial aggregation came with 9.6."""
+    partial = "".join(
+        f"'{name}', a.{column}::regproc::text, "
+        for name, column in (
+            ("combine", "aggcombinefn"),
+            ("serialize", "aggserialfn"),
+            ("deserialize", "aggdeserialfn"),
+        )
+    )
+    if version < 90600:
+        partial = "'combine', '-', 'serialize', '-', 'deserialize', '-', "
+    return (
+        "(SELECT jsonb_build_object('kind', a.aggkind::text, 'direct', a.aggnumdirectargs, "
+        "'transition', a.aggtransfn::regprocedure::text, 'final', a.aggfinalfn::regproc::text, "
+        f"{partial}'moving', a.aggmtransfn::regproc::text, "
+        "'operator', a.aggsortop::regoperator::text, 'state', format_type(a.aggtranstype, NULL), "
+        "'initial', a.agginitval) FROM pg_aggregate a WHERE a.aggfnoid = p.oid)"
+    )
+
+
 def routines(version: int) -> dict:
     """Return C({kind: query}) for functions, procedures, aggregates and window functions."""
     attributes = {
         "owner": role("p.proowner"),
         "acl": acl("p.proacl", "f", "p.proowner"),
-        "result": "CASE WHEN p.prokind <> 'p' THEN pg_get_function_result(p.oid) END",
+        "result": "pg_get_function_result(p.oid)",  # NULL for procedures
         "argument_names": "to_jsonb(p.proargnames)",
         "argument_modes": "to_jsonb(p.proargmodes::text[])",
         "argument_types": "(SELECT jsonb_agg(format_type(o, NULL) ORDER BY i) "
         "FROM unnest(p.proallargtypes) WITH ORDINALITY u(o, i))",
         "argument_defaults": "pg_get_expr(p.proargdefaults, 0)",
+        "arguments": "CASE WHEN p.proargdefaults IS NOT NULL THEN pg_get_function_arguments(p.oid) END",
         "language": "l.lanname",
         "volatility": "p.provolatile::text",
         "strict": "p.proisstrict",
         "leakproof": "p.proleakproof",
         "security_definer": "p.prosecdef",
-        "parallel": "p.proparallel::text",
+        "parallel": "p.proparallel::text" if version >= 90600 else "'u'",
         "cost": "p.procost::text",
         "rows": "p.prorows::text",
         "config": "(SELECT coalesce(jsonb_agg(o ORDER BY o), '[]'::jsonb) FROM unnest(p.proconfig) o)",
-        "body": "encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex')",
+        "body": digest("p.prosrc", version),
         "library": "p.probin::text",
-        "aggregate": "(SELECT jsonb_build_object('kind', a.aggkind::text, 'direct', a.aggnumdirectargs, "
-        "'transition', a.aggtransfn::regprocedure::text, 'final', a.aggfinalfn::regproc::text, "
-        "'combine', a.aggcombinefn::regproc::text, 'serialize', a.aggserialfn::regproc::text, "
-        "'deserialize', a.aggdeserialfn::regproc::text, 'moving', a.aggmtransfn::regproc::text, "
-        "'operator', a.aggsortop::regoperator::text, 'state', format_type(a.aggtranstype, NULL), "
-        "'initial', a.agginitval) FROM pg_aggregate a WHERE a.aggfnoid = p.oid)",
+        "aggregate": _aggregate(version),
     }
     if version >= 140000:
         attributes["sql_body"] = "pg_get_function_sqlbody(p.oid)"
@@ -56,7 +80,7 @@ def routines(version: int) -> dict:
             "format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))",
             {key: text for key, text in attributes.items() if kind == "aggregate" or key != "aggregate"},
             "pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang",
-            f"p.prokind = '{letter}' AND {user_schema()} AND {not_of_extension('pg_proc', 'p.oid')} "
+            f"{_kind_is(letter, version)} AND {user_schema()} AND {not_of_extension('pg_proc', 'p.oid')} "
             # What a range type makes for itself depends on the type alone.
             "AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid "
             "AND i.deptype = 'i')",
@@ -193,12 +217,16 @@ def collations(version: int) -> str:
     row = "to_jsonb(l)"
     attributes = {
         "owner": role("l.collowner"),
-        "provider": "l.collprovider::text",
+        "provider": "l.collprovider::text" if version >= 100000 else "'c'",
         "locale": f"coalesce({row} ->> 'colllocale', {row} ->> 'colliculocale', {row} ->> 'collcollate')",
-        "character_type": f"CASE WHEN l.collprovider = 'c' THEN {row} ->> 'collctype' END",
+        "character_type": (
+            f"CASE WHEN l.collprovider = 'c' THEN {row} ->> 'collctype' END"
+            if version >= 100000
+            else "l.collctype::text"
+        ),
         "deterministic": f"coalesce(({row} ->> 'collisdeterministic')::boolean, true)",
         "rules": f"{row} ->> 'collicurules'",
-        "version": "l.collversion::text",
+        "version": f"{row} ->> 'collversion'",
     }
     return query(
         "n.nspname",

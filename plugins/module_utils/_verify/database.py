@@ -23,6 +23,7 @@ from .ledger import Ledger
 from .locales import compare_locales, read_locales
 from .overrides import expect, named, of_database
 from .parity import Rules, compare_inventories, object_counts
+from .phases import CONNECTING, DEFINITIONS, Phases
 from .pool import Pace, both_ends
 from .progress import Progress
 from .recheck_mode import entry_of, moved
@@ -71,7 +72,7 @@ def empty_entry(name: str) -> dict:
         "name": name,
         "snapshot": {},
         "sessions": {},
-        "seconds": {},
+        "phases": [],
         "counters": {},
         "target_counters": {},
         "inventory": {"source": 0, "target": 0, "union": 0},
@@ -95,7 +96,10 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     checked = options.method == SERVER
     written = {}
     ledger = options.ledger.database(name) if options.ledger else None
+    phases = Phases(options.progress.begun)
+    entry["phases"] = phases.found
     options.progress.begin(name)
+    began = time.monotonic()
 
     def before(side: str):
         def look(connection) -> dict:
@@ -115,7 +119,8 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
 
     try:
         with snapshot("source") as source, snapshot("target") as target:
-            _compare(request, entry, source, target, options, written, ledger)
+            phases.add(CONNECTING, began, time.monotonic())
+            _compare(request, entry, source, target, options, written, phases, ledger)
     except MigrationError as error:
         entry.update(error=error.as_dict(), verdict=FAILED)
     except psycopg2.Error as error:
@@ -126,7 +131,7 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
 
 
 def _compare(
-    request: Request, entry: dict, source: Snapshot, target: Snapshot, options: Options, written: dict, ledger
+    request: Request, entry: dict, source: Snapshot, target: Snapshot, options: Options, written: dict, phases, ledger
 ) -> None:
     name, mode = entry["name"], options.mode
     if ledger:
@@ -138,13 +143,12 @@ def _compare(
     entry["sessions"] = {side: len(end.sessions) for side, end in ends.items()}
     findings, objects = [], {}
     overridden = named(of_database(options.overrides, name), (source.leader, target.leader))
-    began = time.monotonic()
     if mode != COUNTS:
-        findings, objects = _definitions(request, entry, ends, options)
-        _tell(name, findings, options)
-        entry["seconds"]["definitions"] = f"{time.monotonic() - began:.3f}"
+        with phases.of(DEFINITIONS):
+            findings, objects = _definitions(request, entry, ends, options)
+            _tell(name, findings, options)
     if mode != SCHEMA:
-        findings += compare_contents(entry, ends, options, written, ledger)
+        findings += compare_contents(entry, ends, options, written, phases, ledger)
         objects["large object"] = [entry["large_objects"]["source"]["count"], entry["large_objects"]["target"]["count"]]
     entry["schema"] = {"objects": objects, **sort_out(expect(findings, overridden), options.ignore)}
     entry["verdict"] = database_verdict(entry)

@@ -75,7 +75,10 @@ def static_proof(connection) -> dict:
         ("pg_current_snapshot()", "pg_snapshot") if modern else ("txid_current_snapshot()", "txid_snapshot")
     )
     recovery = value(connection, "SELECT pg_is_in_recovery()")
-    log = "pg_last_wal_replay_lsn()" if recovery else "pg_current_wal_insert_lsn()"
+    if connection.server_version >= 100000:
+        log = "pg_last_wal_replay_lsn()" if recovery else "pg_current_wal_insert_lsn()"
+    else:
+        log = "pg_last_xlog_replay_location()" if recovery else "pg_current_xlog_insert_location()"
     return rows(
         connection,
         f"SELECT {prefix}_xmax({snapshot})::text AS xmax, ARRAY(SELECT x::text FROM {prefix}_xip({snapshot}) x) AS xip, "

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 
@@ -13,6 +14,11 @@ from . import catalogue_database, catalogue_relations, catalogue_routines
 
 # Kinds whose catalogue a managed server may hide; that is said as a warning and does not spoil the verdict.
 MAY_BE_HIDDEN = ("subscription",)
+# Of these kinds the attributes DIGESTS are digests, see M(catalogue.digest).
+DIGESTED = frozenset(
+    ["function", "procedure", "aggregate", "window function", "foreign-data wrapper", "foreign server", "user mapping"]
+)
+DIGESTS = ("body", "options")
 
 
 @dataclass
@@ -34,6 +40,14 @@ def queries(version: int) -> dict:
         **catalogue_database.queries(version),
         **catalogue_relations.queries(version),
         **catalogue_routines.queries(version),
+    }
+
+
+def hashed(attributes: dict) -> dict:
+    """Return attributes that an old server gave as text with the digests that newer ones compute."""
+    return {
+        name: hashlib.sha256(text.encode("utf-8")).hexdigest() if name in DIGESTS and isinstance(text, str) else text
+        for name, text in attributes.items()
     }
 
 
@@ -60,6 +74,7 @@ def read_inventory(connection, excluded_schemas=(), known: dict | None = None) -
             found = known[text] = json.loads(text)
         return found
 
+    new_enough = connection.server_version >= 110000
     with connection.cursor() as cursor:
         psycopg2.extras.register_default_jsonb(cursor, loads=shared)
         for kind, sql in queries(connection.server_version).items():
@@ -67,7 +82,7 @@ def read_inventory(connection, excluded_schemas=(), known: dict | None = None) -
             try:
                 cursor.execute(sql)
                 found = [
-                    (identity, attributes)
+                    (identity, attributes if new_enough or kind not in DIGESTED else hashed(attributes))
                     for schema, identity, attributes in cursor
                     if not within(schema, identity, excluded_schemas)
                 ]

@@ -23,7 +23,7 @@ FROM pg_database d WHERE d.datname = current_database()
 """
 # Collations that columns name, other than that of the database and those that follow the bytes.
 COLUMNS = """
-SELECT format('%I.%I', n.nspname, l.collname) AS name, pg_collation_actual_version(l.oid) AS version,
+SELECT format('%I.%I', n.nspname, l.collname) AS name, {actual} AS version,
        coalesce((to_jsonb(l) ->> 'collisdeterministic')::boolean, true) AS deterministic
 FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
 WHERE l.collname NOT IN ('default', 'C', 'POSIX', 'ucs_basic') AND EXISTS (
@@ -58,12 +58,15 @@ def read_locales(connection) -> dict:
     found = (
         _try(connection, DATABASE.format(actual=actual)) or _try(connection, DATABASE.format(actual="NULL::text"))
     )[0]
-    columns = _try(connection, COLUMNS)
+    columns = _try(
+        connection, COLUMNS.format(actual="pg_collation_actual_version(l.oid)" if server >= 100000 else "NULL::text")
+    )
+    partitioned = _try(connection, PARTITIONED) if server >= 100000 else []
     return {
         **found,
         "columns": {row["name"]: row["version"] for row in columns},
         "nondeterministic": [row["name"] for row in columns if not row["deterministic"]],
-        "partitioned": [row["name"] for row in _try(connection, PARTITIONED)],
+        "partitioned": [row["name"] for row in partitioned],
     }
 
 

@@ -9,6 +9,7 @@ from .._core.page import document, number, share_bar, text
 from .._core.units import human_bytes, human_seconds
 from .page_differences import differences
 from .page_style import STYLE
+from .page_timings import timings
 
 VERDICTS = {
     "MATCH": ("good", "Everything arrived"),
@@ -33,6 +34,8 @@ MODES = {
 SIGNATURES = {"hmac-sha256": "by a shared key (HMAC with SHA-256)", "ssh": "by an SSH key"}
 # More rows than that make a page slow; all of them are in the JSON file.
 LONGEST_TABLE = 500
+# Tables that are shown at once.
+UNFOLDED = 12
 
 
 def badge(verdict: str) -> str:
@@ -56,6 +59,7 @@ def render(report: dict) -> str:
         _not_checked(report),
         *(_database(entry) for entry in report["databases"]),
         _roles(report["roles"]),
+        timings(report),
         _again(report),
         _method(report),
     ]
@@ -280,33 +284,42 @@ def _without_rows(names: list) -> str:
 
 
 def _with_rows(tables: list) -> str:
+    """Return the tables that hold rows: the largest, and all that differ, at once, the others folded."""
     if not tables:
         return ""
+    sizes = {table["name"]: int(table["bytes"][0]) for table in tables}
+    for table in tables:
+        if table["partition_of"] in sizes:
+            sizes[table["partition_of"]] += int(table["bytes"][0])
     seconds = {table["name"]: max(float(item or 0) for item in table["seconds"]) for table in tables}
-    longest = max(seconds.values()) or 1
-    largest = max(int(table["bytes"][0]) for table in tables) or 1
-    order = sorted(tables, key=lambda table: (-int(table["bytes"][0]), table["name"]))
-    rows = []
-    for table in order[:LONGEST_TABLE]:
-        spent, size = seconds[table["name"]], int(table["bytes"][0])
-        same = table["rows"][0] == table["rows"][1]
-        count = number(table["rows"][0]) if same else f"{number(table['rows'][0])} / {number(table['rows'][1])}"
-        rows.append(
-            f'<tr><td data-label="table"><span class="name">{text(table["name"])}</span></td>'
-            f'<td data-label="rows" class="n">{count}</td>'
-            f'<td data-label="size">{share_bar(size / largest, human_bytes(size))}</td>'
-            f'<td data-label="time">{share_bar(spent / longest, human_seconds(spent))}</td>'
-            f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
-        )
-    more = (
-        f"<p>{len(tables) - LONGEST_TABLE} smaller tables are in the JSON file.</p>"
-        if len(tables) > LONGEST_TABLE
-        else ""
-    )
+    most = (max(sizes.values()) or 1, max(seconds.values()) or 1)
+    order = sorted(tables, key=lambda table: (table["verdict"] == "MATCH", -sizes[table["name"]], table["name"]))
+    rows = [_row(table, sizes[table["name"]], seconds[table["name"]], most) for table in order[:LONGEST_TABLE]]
+    left = len(tables) - LONGEST_TABLE
+    more = f"<p>{left} smaller tables are in the JSON file.</p>" if left > 0 else ""
+    folded = ""
+    if len(rows) > UNFOLDED:
+        rest = "".join(rows[UNFOLDED:])
+        folded = f"<details><summary>{len(rows) - UNFOLDED} smaller tables</summary>{_table(rest)}{more}</details>"
+    return f"<details open><summary>Tables by size ({len(tables)})</summary>{_table(''.join(rows[:UNFOLDED]))}{folded}</details>"
+
+
+def _table(rows: str) -> str:
     return (
-        f"<details open><summary>Tables by size ({len(tables)})</summary><table><thead><tr><th>table</th>"
-        f'<th class="n">rows</th><th>size</th><th>time to compare</th><th>verdict</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>{more}</details>"
+        '<table class="tables"><thead><tr><th>table</th><th class="n">rows</th><th>size</th><th>time to compare</th>'
+        f"<th>verdict</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _row(table: dict, size: int, spent: float, most: tuple) -> str:
+    same = table["rows"][0] == table["rows"][1]
+    count = number(table["rows"][0]) if same else f"{number(table['rows'][0])} / {number(table['rows'][1])}"
+    return (
+        f'<tr><td data-label="table"><span class="name">{text(table["name"])}</span></td>'
+        f'<td data-label="rows" class="n">{count}</td>'
+        f'<td data-label="size" class="share">{share_bar(size / most[0], human_bytes(size))}</td>'
+        f'<td data-label="time" class="share">{share_bar(spent / most[1], human_seconds(spent))}</td>'
+        f'<td data-label="verdict">{badge(table["verdict"])}</td></tr>'
     )
 
 

@@ -26,7 +26,9 @@ ROLE_IN_IDENTITY = {
     "user mapping": lambda item, role: f"{item['server']} for {role}",
 }
 # Attributes that only help to find or rebuild an object.
-LOCATORS = frozenset(["table", "column", "name", "domain", "domain_base", "where", "raw_owner", "sql_definition"])
+LOCATORS = frozenset(
+    ["table", "column", "name", "domain", "domain_base", "where", "raw_owner", "sql_definition", "arguments"]
+)
 # What every flexible server has, and how it differs from others.
 AZURE_ADMINISTRATOR = "azure_pg_admin"
 AZURE_EXTENSIONS = frozenset(["azure", "pgaadauth"])
@@ -191,7 +193,7 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
             continue
         severity, msg = attribute_severity(kind, attribute), f"The {attribute.replace('_', ' ')} differs."
         if attribute in EXPRESSIONS.get(kind, ()):
-            relation = canonicaliser.compare(kind, attribute, source, target) if canonicaliser else DIFFERENT
+            relation = canonicaliser.compare(kind, name, attribute, source, target) if canonicaliser else DIFFERENT
             if relation == EQUAL:
                 continue
             if relation != DIFFERENT and versions[0] // 10000 != versions[1] // 10000:

@@ -84,8 +84,10 @@ def put_together(first: dict | None, second: dict) -> dict:
 
 def read_everything(
     snapshots: dict, tables: list, read: Callable, done: Callable, *, cut: Callable = whole, pace: Pace | None = None
-) -> None:
+) -> dict:
     """Fill in C(results) of every table; what fails is recorded there and never raised.
+
+    Return C({side: (moment of the beginning, moment of the end)}) on the clock of C(time.monotonic).
 
     :param snapshots: C({side: Snapshot})
     :param read: called as C(read(side, session, piece)) from one thread per session; returns the result of one end for
@@ -95,6 +97,8 @@ def read_everything(
     """
     pace = pace or Pace()
     gathered = _Gathered(snapshots, done)
+    began = time.monotonic()
+    spans = dict.fromkeys(snapshots, (began, began))
 
     def drain(side: str, session, queue: deque) -> None:
         while True:
@@ -110,6 +114,7 @@ def read_everything(
                 # What is read together is not timed apart.
                 part.setdefault("seconds", f"{seconds / len(parts):.3f}")
                 gathered.add(side, table, part)
+            spans[side] = (began, time.monotonic())
             pace.worked(side, piece, seconds)
 
     queues = {}
@@ -130,6 +135,7 @@ def read_everything(
         thread.start()
     for thread in threads:
         thread.join()
+    return spans
 
 
 def _read(read: Callable, side: str, session, piece: Piece) -> list:

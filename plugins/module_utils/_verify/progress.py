@@ -21,7 +21,7 @@ LONGEST = 300
 
 
 class Progress:
-    """The progress of one run; safe to call from several threads.
+    """The progress of one run, which began at the moment C(begun); safe to call from several threads.
 
     I(sizes) is C({database: bytes}) in the order of work; I(tell) takes one line of text at a time, I(watch) a
     dictionary as of M(state), at most once a second and at every change of database.
@@ -31,7 +31,7 @@ class Progress:
         self.sizes = {name: max(1, size or 1) for name, size in sizes.items()}
         self._tell, self._watch = tell, watch
         self._lock = threading.RLock()
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
         self._started_at = _now()
         self._written = 0.0
         self._finished: set = set()
@@ -109,7 +109,7 @@ class Progress:
         both ends of the database that is being read, the share (0 to 1) and the time of the whole, None where nothing can
         be told yet; the newest events C({id, level, message}), and how many things were found to differ."""
         with self._lock:
-            elapsed = time.monotonic() - self._begun
+            elapsed = time.monotonic() - self.begun
             share = self._share()
             left = elapsed * (1 - share) / share if share >= TELLING else None
             return {

@@ -30,8 +30,8 @@ FEEDING = (
 )
 
 LIST = (
-    "SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment "
-    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid "
+    "SELECT n.nspname AS schema, c.relname AS name, {increment} AS increment "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace {joined} "
     "WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
     "AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid "
     "AND e.deptype = 'e') ORDER BY 1, 2"
@@ -44,7 +44,10 @@ def read_sequences(connection, excluded_schemas=()) -> dict:
     The sequences themselves are read, not the view pg_sequences, which shows NULL where a right is missing. The
     connection is inside a transaction.
     """
-    listed = [row for row in rows(connection, LIST) if row["schema"] not in excluded_schemas]
+    words = {"increment": "s.seqincrement", "joined": "JOIN pg_sequence s ON s.seqrelid = c.oid"}
+    if connection.server_version < 100000:
+        words = {"increment": "s.increment", "joined": "CROSS JOIN LATERAL pg_sequence_parameters(c.oid) s"}
+    listed = [row for row in rows(connection, LIST.format(**words)) if row["schema"] not in excluded_schemas]
     found = {}
     for start in range(0, len(listed), TOGETHER):
         found.update(_values(connection, listed[start : start + TOGETHER]))

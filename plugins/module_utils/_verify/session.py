@@ -152,8 +152,9 @@ class Snapshot:
 
     def allow_workers(self) -> None:
         """Let the leader's queries use parallel workers again; for the rest of its transaction it works alone."""
-        with self.leader.cursor() as cursor:
-            cursor.execute(f"SET LOCAL {WORKERS} TO DEFAULT")
+        if self.leader.server_version >= PIECES_SINCE:  # nobody has taken them away from the others
+            with self.leader.cursor() as cursor:
+                cursor.execute(f"SET LOCAL {WORKERS} TO DEFAULT")
 
     def close(self) -> None:
         """End every session."""

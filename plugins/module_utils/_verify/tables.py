@@ -24,7 +24,7 @@ from .pieces import Piece
 # What holds rows, or might: partitioned roots are summed up from their leaves, foreign tables hold none here.
 TABLES = """
 WITH RECURSIVE tree AS (
-    SELECT c.oid, c.oid AS root FROM pg_class c WHERE c.relkind = 'p' AND NOT c.relispartition
+    SELECT c.oid, c.oid AS root FROM pg_class c WHERE c.relkind = 'p' AND NOT {partition}
     UNION ALL
     SELECT h.inhrelid, tree.root FROM tree JOIN pg_inherits h ON h.inhparent = tree.oid
 ), configuration AS (
@@ -106,12 +106,13 @@ def read_tables(source, target, excluded_schemas) -> dict:
 
 def _listed(connection) -> list:
     """Return what there is on one end; sizes are estimates where somebody keeps a table locked."""
+    partition = "c.relispartition" if connection.server_version >= 100000 else "false"
     try:
-        return guarded(connection, TABLES.format(sizes=SIZES), "the catalogue", named=True)
+        return guarded(connection, TABLES.format(sizes=SIZES, partition=partition), "the catalogue", named=True)
     except psycopg2.Error as error:
         if error.pgcode != LOCK_NOT_AVAILABLE:
             raise
-        return rows(connection, TABLES.format(sizes=ESTIMATED))
+        return rows(connection, TABLES.format(sizes=ESTIMATED, partition=partition))
 
 
 def skip_reason(table: Table) -> str | None:

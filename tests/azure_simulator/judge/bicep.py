@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The types that Microsoft generates for Bicep, made into JSON Schema for one side of an exchange.
 
 A file is a list; types refer to each other by position. Properties carry flags: 1 required, 2 read-only, 4 write-only,

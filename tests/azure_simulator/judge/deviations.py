@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the live service, or Microsoft's own client, does not keep to the description: each entry names its witness.
 
 A finding that an entry fits is none. A test makes sure that every entry is needed by its witness and by nothing else.
@@ -160,8 +163,8 @@ TABLE: tuple[Deviation, ...] = (
     ),
     Deviation(
         "answer",
-        r"GET Microsoft.Network/virtualNetworks(/subnets)?",
-        r"(/properties/subnets/\d+)?/properties/serviceAssociationLinks/\d+/properties",
+        r"(GET|PUT) Microsoft.Network/virtualNetworks(/subnets)?( \(list\))?",
+        r"(/value/\d+)?(/properties/subnets/\d+)?/properties/serviceAssociationLinks/\d+/properties",
         r"Additional properties are not allowed \('enabledForArmDeployments', 'subnetId' were unexpected\)",
         "servers/existing_private_dns_zone.json#88",
         "What a server leaves in its subnet says more than the description.",

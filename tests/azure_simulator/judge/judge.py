@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Holds exchanges against the descriptions."""
 
 from __future__ import annotations
@@ -180,6 +183,9 @@ class Judge:
                     "/",
                     f"there is a body with status {status}, but none is described",
                 )
+            if body is not None and status == 202:
+                for where, text in findings(ACCEPTED, body):
+                    yield "answer", document, operation.id, where, text
         elif body is None:
             yield "answer", document, operation.id, "/", f"there is no body with status {status}"
         else:

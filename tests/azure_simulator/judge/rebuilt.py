@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Providers of whom only bodies are described: Microsoft.Network, and Single Servers.
 
 Their operations follow Resource Manager's own rules: PUT and GET of a resource, GET of a collection as `value`, PATCH of

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Rebuild descriptions of request and answer bodies from the model metadata of Microsoft's Python packages.
 
 For providers whose OpenAPI files are too large to keep. Run by hand where the packages are installed:

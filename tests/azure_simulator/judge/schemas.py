@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Swagger's schemas made into JSON Schema that is strict: nothing unknown, nothing read-only in requests.
 
 Swagger leaves objects open and says `readOnly` and `x-ms-mutability` for people; here both are enforced. An object that

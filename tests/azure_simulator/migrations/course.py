@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The course of a migration: phases with a beginning, an end, and what may happen in between.
 
 A phase is one line of the service's state and substate. Whoever looks at a migration moves it on first, so that
@@ -285,7 +288,7 @@ class Migration:
 
     def _in_cancelling(self, now: float) -> bool:
         end = self._after("migration cancelling", now)
-        return end is not None and self.end("Canceled", end)
+        return end is not None and self._states() <= ENDED and self.end("Canceled", end)
 
     def _states(self) -> set[str]:
         return {one.state for one in self.progress().values()}

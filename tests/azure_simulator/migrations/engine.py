@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Offline: the collection's own engine carries each database, as the host provider runs it, one after the other."""
 
 from __future__ import annotations
@@ -88,8 +91,9 @@ class Engine(Mover):
         backend.start()
         found = self._watch(backend, name, one)
         if found["state"] == status.COMPLETED:
-            cleanup.clean_target(layout, request)
+            # Before what was lent is given back: with it goes the right to connect, where only the application has it.
             target_side.finish(job.target, name)
+            cleanup.clean_target(layout, request)
             one.state = SUCCEEDED
             shutil.rmtree(layout.directory, ignore_errors=True)
         elif found["state"] == status.CANCELLED:

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who reaches whom: the service's view of the network between source, target and runtime server.
 
 Whoever pulls and pushes is the target itself, or the runtime server if there is one. It must reach the source, and the

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Online: PostgreSQL's own logical replication between the two servers, in this file alone.
 
 The collection's engine has no online mode yet. When it has, a mover like `Engine` takes the place of this class; nothing
@@ -7,6 +10,7 @@ copy, a wait with counters and latency, a cutover that takes what was written up
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -117,6 +121,7 @@ class Replication(Mover):
     def _run(self, name: str) -> None:
         one = self._progress[name]
         link = Link(self.job, name)
+        outcome = CANCELED
         try:
             if self.job.overwrite:
                 target_side.drop(self.job.target, name)
@@ -124,14 +129,11 @@ class Replication(Mover):
             link.begin()
             if self._copied(link, one) and link.make_the_rest() and self._follow(link, one):
                 link.complete()
-                one.state = SUCCEEDED
-            else:
-                one.state = CANCELED
+                outcome = SUCCEEDED
         except Exception as error:  # noqa: BLE001 - whatever it is, the service would report it for the database
-            one.state, one.message = FAILED, " ".join(str(error).split())
-        finally:
-            link.end()
-            one.ended = time.time()
+            outcome, one.message = FAILED, " ".join(str(error).split())
+        link.end()  # before anybody is told that it is over
+        one.state, one.ended = outcome, time.time()
 
     def _copied(self, link: Link, one: Progress) -> bool:
         """Wait for the end of the base copy; return False when it was cancelled."""
@@ -209,19 +211,22 @@ class Link:
         dump = [self._program("pg_dump"), "--format=custom", "--no-subscriptions", "--no-publications", *options]
         restore = [self._program("pg_restore"), "--dbname", self.database, "--no-password"]
         source, target = (Endpoint.from_dict(one) for one in (self.job.source, self.job.target))
-        with (
-            client_environment(source, self.database, "azure-simulator") as (giving, given),
-            client_environment(target, self.database, "azure-simulator") as (taking, taken),
-            subprocess.Popen(dump, env=giving, pass_fds=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
-            subprocess.Popen(
-                restore,
-                env=taking,
-                pass_fds=taken,
-                stdin=first.stdout,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            ) as second,
-        ):
+        with contextlib.ExitStack() as stack:
+            giving, given = stack.enter_context(client_environment(source, self.database, "azure-simulator"))
+            taking, taken = stack.enter_context(client_environment(target, self.database, "azure-simulator"))
+            first = stack.enter_context(
+                subprocess.Popen(dump, env=giving, pass_fds=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            )
+            second = stack.enter_context(
+                subprocess.Popen(
+                    restore,
+                    env=taking,
+                    pass_fds=taken,
+                    stdin=first.stdout,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                )
+            )
             first.stdout.close()
             complaints = second.stderr.read().decode("utf-8", "replace")
             trouble = first.stderr.read().decode("utf-8", "replace")

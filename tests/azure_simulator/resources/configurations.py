@@ -1,7 +1,12 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Server parameters: read from, and set in, the real server where one is behind; Azure's own are kept in memory."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import time
 
@@ -93,24 +98,43 @@ def _apply(server: Resource, name: str, value: str | None) -> None:
 
 def publish(server: Resource) -> None:
     """Let SQL see Azure's own parameters too: written to the end of postgresql.conf of the server behind."""
-    if server.behind is None:
+    if server.behind is None or server.behind.data is None:
         return
-    file = server.behind.data / "postgresql.conf"
-    text = file.read_text(encoding="utf-8")
-    if BEGIN in text:
-        text = text[: text.index(BEGIN)] + text[text.index(END) + len(END) :]
     own = [one for one in table(server).values() if one.name.startswith("azure.")]
-    quoted = [f"{one.name} = '{(one.value or '').replace(chr(39), chr(39) * 2)}'\n" for one in own]
-    with open(file, "r+", encoding="utf-8") as stream:
-        stream.truncate()
-        stream.write(text + BEGIN + "".join(quoted) + END)
-    _ask(server, "SELECT pg_reload_conf()")
+    _write(server, BEGIN + "".join(f"{one.name} = {_literal(one.value or '')}\n" for one in own) + END)
     # The postmaster reads it in its own time.
     wanted = table(server)["azure.extensions"].value or ""
     for _attempt in range(100):
         if _ask(server, "SELECT current_setting('azure.extensions', true)") == wanted:
             return
         time.sleep(0.02)
+
+
+def unpublish(server: Resource) -> None:
+    """Leave postgresql.conf as it was; a server that does not run learns of it when it is started."""
+    _write(server, "")
+
+
+def _write(server: Resource, section: str) -> None:
+    """Put a section at the end of postgresql.conf, in the place of an earlier one."""
+    file = server.behind.data / "postgresql.conf"
+    if not file.exists():
+        return
+    text = file.read_text(encoding="utf-8")
+    if BEGIN in text:
+        text = text[: text.index(BEGIN)] + text[text.index(END) + len(END) :]
+    # Put in its place whole: a server that reads half a file forgets even that it speaks TLS.
+    fresh, known = file.with_name("postgresql.conf.fresh"), file.stat()
+    fresh.write_text(text + section, encoding="utf-8")
+    os.chown(fresh, known.st_uid, known.st_gid)
+    fresh.chmod(known.st_mode)
+    fresh.replace(file)
+    with contextlib.suppress(psycopg2.OperationalError):
+        _ask(server, "SELECT pg_reload_conf()")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _ask(server: Resource, sql: str):

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Databases of a flexible server, and its firewall rules: real databases where a real server is behind."""
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ def existing(server: Resource) -> dict[str, dict]:
         with connection.cursor() as cursor:
             cursor.execute(QUERY)
             return {
-                name: {"charset": charset, "collation": collation} for name, charset, collation in cursor.fetchall()
+                name: {"charset": charset, "collation": collation.replace("UTF-8", "utf8")}
+                for name, charset, collation in cursor.fetchall()
             }
     finally:
         connection.close()

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Flexible servers: create, read, change, delete, start, stop, restart."""
 
 from __future__ import annotations
@@ -402,4 +405,8 @@ def start(cloud: Cloud, request: Request, group: str, server: str) -> Answer:
 
 
 def found_stop(server: Resource):
-    return lambda: server.behind.stop()
+
+    def stop() -> None:
+        server.behind.stop()
+
+    return stop

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Questions about names and regions: availability, the suffix of private DNS zones, delegated subnets, capabilities."""
 
 from __future__ import annotations
@@ -114,8 +117,7 @@ def subnet_usage(cloud: Cloud, request: Request, location: str) -> Answer:
         names = [one["properties"]["serviceName"].lower() for one in subnet.properties.get("delegations", [])]
         if FLEXIBLE.lower() in names:
             count = sum(
-                (one.properties.get("network", {}).get("delegatedSubnetResourceId") or "").lower()
-                == subnet["id"].lower()
+                (one.properties.get("network", {}).get("delegatedSubnetResourceId") or "").lower() == subnet.id.lower()
                 for one in cloud.of_type(FLEXIBLE)
             )
             usage.append({"subnetName": subnet.name, "usage": count})

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Server parameters that a flexible server has without a real server behind it, and those that only Azure has.
 
 Defaults are those of version 17 on a small server, from Microsoft's pages on server parameters.

@@ -36,7 +36,7 @@ def healthy_findings(directory: Path, majors: tuple) -> dict:
         return found
 
 
-def faulty_findings(directory: Path, majors: tuple, wanted=FAULTS) -> dict:
+def faulty_findings(directory: Path, majors: tuple, wanted: frozenset = frozenset(FAULTS)) -> dict:
     """Return C({(provider, mode): {fault: findings above skipped, "server": findings of no database}}).
 
     :param majors: of source and target

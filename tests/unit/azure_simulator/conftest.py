@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A simulator for each test: its clock stands still until a test lets time pass."""
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ def azure(tmp_path):
     with Simulator(tmp_path / "azure", control_plane_only=True, clock=HeldClock()) as simulator:
         simulator.add_resource_group("rg")
         simulator.mistakes = False
+        simulator.cloud.token_lifetime = 30 * 24 * 3600  # the clock leaps here
         yield simulator
         assert simulator.mistakes or not simulator.violations, "\n".join(map(str, simulator.violations))
 

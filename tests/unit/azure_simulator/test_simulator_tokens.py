@@ -1,3 +1,6 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who is let in, and how clients learn where to ask."""
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ def test_without_a_token_nothing_is_said(azure, client, target):
 
 
 def test_a_token_expires(azure, client, target):
+    azure.cloud.token_lifetime = 3599
     assert client.get(target).status == 200
     azure.clock.step(3600)
     assert client.get(target).code == "InvalidAuthenticationToken"

@@ -18,12 +18,14 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core import status
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.gate import CODES
 
+from tools.docs import pictures
 from tools.house import run_tests
 
 DOCUMENTS = [
     "README.md",
     *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "docs").rglob("*.md")),
     *sorted(path.relative_to(facts.ROOT).as_posix() for path in (facts.ROOT / "extensions").rglob("*.md")),
+    "examples/README.md",
 ]
 BLOCK = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
@@ -82,7 +84,7 @@ def check_plays(plays: list) -> None:
 
 
 def test_documents_hold_examples():
-    assert len(blocks("README.md", "yaml")) >= 3
+    assert len(blocks("README.md", "yaml")) >= 2
     assert blocks("README.md", "bash")
     assert blocks("README.md", "sql")
 
@@ -105,6 +107,17 @@ def test_yaml_examples_use_what_is_there(code):
         assert set(words) <= set(endpoint)
 
 
+@pytest.mark.parametrize("path", sorted((facts.ROOT / "examples").rglob("*.yml")), ids=lambda path: path.name)
+def test_examples_use_what_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    if isinstance(content, list):
+        check_plays(content)
+    assert set(facts.VARIABLE.findall(text)) <= facts.all_variables()
+    known = facts.options("migration_info")["source"]["suboptions"]
+    assert all(set(words) <= set(known) for words in endpoints(content))
+
+
 def endpoints(value):
     """Yield every value of azpg_source and azpg_target inside a structure."""
     if isinstance(value, dict):
@@ -120,7 +133,7 @@ def endpoints(value):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_names_of_the_collection_exist(name):
-    known = {*facts.MODULES, *facts.ROLES, *facts.PLAYBOOKS, "all", "git"}
+    known = {*facts.MODULES, *facts.ROLES, *facts.PLAYBOOKS, *facts.FILTERS, "all", "git"}
     assert set(NAME.findall(text_of(name))) <= known
 
 
@@ -186,6 +199,13 @@ def test_links_inside_the_repository_lead_somewhere(name):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.resolve().relative_to(facts.ROOT).as_posix()), link
+
+
+@pytest.mark.parametrize("name", sorted(pictures.PICTURES))
+def test_pictures_of_networks_are_up_to_date_and_shown(name):
+    path = facts.ROOT / "docs" / "images" / f"{name}.svg"
+    assert path.read_text(encoding="utf-8") == pictures.draw(name), "run: python -m tools.docs.pictures"
+    assert f"images/{name}.svg" in text_of("docs/networks.md")
 
 
 @pytest.mark.parametrize("path", sorted((facts.ROOT / "docs").rglob("*.svg")), ids=lambda path: path.name)

@@ -26,7 +26,7 @@ DECIDED = {
     "premigration": {
         # The role fetches the report from a place that it makes and takes away again.
         # What asks Azure runs where the login is, and nowhere else.
-        "premigration_check": {"report_directory", "only", "ask_azure"},
+        "premigration_check": {"report_directory", "only", "ask_azure", "begun"},
         # The service validates what it is going to be asked for anew; nothing is moved or cut over.
         "migration": {
             "state",

@@ -16,7 +16,7 @@ from ..._core.request import Request
 from ..._core.waiting import clock
 from . import bodies, creating, identity, story
 from .listing import SharedFiles
-from .occupancy import Occupancy, left_behind
+from .occupancy import FRESH, Occupancy, left_behind
 from .options import FAIL, Options
 from .progress import SHORTLY, progress_of
 from .record import Record
@@ -42,7 +42,7 @@ class AzureBackend:
     """One migration that Azure's migration service carries out.
 
     :param azure: a session with Resource Manager
-    :param runtime: resource id of the runtime server
+    :param runtime: resource id of the runtime server; None where the target itself reads from the source
     :param writes: whether tags may be written; not in check mode, and not by those who only look
     :param keeps: whether answers may be kept for other processes of this controller
     """
@@ -77,17 +77,18 @@ class AzureBackend:
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
-    def read(self, fresh: bool = True) -> story.Story:
-        """Return what the service's records say of this migration.
+    def read(self, fresh: bool = True, allowed_age: float = FRESH) -> story.Story:
+        """Return what the service's records say of this migration, as they are now.
 
         :param fresh: False to put up with a list that another process of this controller read a moment ago, as long as
             it says that somebody else's migration occupies the target
+        :param allowed_age: seconds that are as good as now
         """
         found = None
         if not fresh and self.options.on_busy != FAIL:
             found = self.sorted(self.occupancy.records(self.target, self.patience))
         if found is None or found.active or not found.others:
-            found = self.sorted(self.occupancy.records(self.target))
+            found = self.sorted(self.occupancy.records(self.target, allowed_age))
         return found
 
     def sorted(self, records: list) -> story.Story:
@@ -242,8 +243,8 @@ class AzureBackend:
         batch = self.options.batches(databases)[0]
         whole = self.options.batches(self.request.databases)
         number = next(one.number for one in whole if batch.databases[0] in one.databases)
-        with self.files.lock(f"start:{self.runtime}"), self.files.lock(f"start:{self.target}"):
-            found = self.read(fresh=False)
+        with self.files.lock(f"start:{self.runtime or self.target}"), self.files.lock(f"target:{self.target}"):
+            found = self.read(fresh=False, allowed_age=0.0)
             self.obstacle = self.what_stands_in_the_way(found)
             if self.obstacle:
                 if not found.active:
@@ -274,7 +275,7 @@ class AzureBackend:
             raise PreconditionFailed(
                 f"There is no flexible server {self.target}.", "Correct 'target_server_id', or let the identity see it."
             )
-        if self.azure.get(self.runtime) is None:
+        if self.runtime and self.azure.get(self.runtime) is None:
             raise PreconditionFailed(
                 f"There is no runtime server {self.runtime}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
@@ -299,11 +300,11 @@ class AzureBackend:
         if found.others:
             return f"waits for {found.others[0].name}, which is active on the target"
         limit = self.options.runtime_concurrency
-        if limit:
+        if limit and self.runtime:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
             using = self.occupancy.using(self.runtime, subscriptions, self.patience)
             if len(using) >= limit:
-                names = ", ".join(str(record.id).split("/flexibleServers/")[-1] for record in using[:3])
+                names = ", ".join(str(record.id).rsplit("/flexibleServers/", maxsplit=1)[-1] for record in using[:3])
                 return f"waits for the runtime server {self.runtime.name}, which carries {names}"
         return ""
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ..._core.errors import InvalidRequest
@@ -15,8 +14,6 @@ from .batches import Batch
 from .record import Record
 from .words import flag, squeezed
 
-# How the service names a source that is no Single Server.
-HOST_PORT_USER = re.compile(r"(?P<host>[^:@/\s]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})@(?P<user>.+)")
 VALIDATE, MIGRATE, BOTH = "Validate", "Migrate", "ValidateAndMigrate"
 MODES = {"offline": "Offline", "online": "Online"}
 SINGLE_SERVER = "PostgreSQLSingleServer"

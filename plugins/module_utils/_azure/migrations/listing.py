@@ -75,7 +75,7 @@ class SharedFiles:
         return None
 
     def forget(self, key: str) -> None:
-        """Drop what is kept under I(key), since it has been changed."""
+        """Drop what is kept under I(key), since it has been changed; also what somebody is just being told."""
         if self.directory is not None:
-            with contextlib.suppress(OSError):
+            with self.lock(key), contextlib.suppress(OSError):
                 os.unlink(self.path(key, ".json"))

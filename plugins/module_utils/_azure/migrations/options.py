@@ -31,6 +31,7 @@ class Options:
     migrate_roles: bool = False
     setup_logical_replication: bool = False
     unsafe_skip_validation: bool = False
+    without_runtime_server: bool = False
     source_server_fqdn: str | None = None
     target_server_fqdn: str | None = None
     wait: bool = True
@@ -66,6 +67,11 @@ class Options:
             raise InvalidRequest(
                 f"'cutover_databases' names {', '.join(strangers)}, which 'databases' does not.",
                 "Name only databases that are migrated.",
+            )
+        if self.without_runtime_server and request.runtime_server_id:
+            raise InvalidRequest(
+                f"'without_runtime_server' is set, and 'runtime_server_id' is {request.runtime_server_id}.",
+                "Leave one of them out.",
             )
         if self.runtime_concurrency < 0:
             raise InvalidRequest(

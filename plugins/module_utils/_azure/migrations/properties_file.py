@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 
 from ..._core.errors import InvalidRequest
-from .bodies import HOST_PORT_USER
 from .words import pick, squeezed
 
 SSL_MODES = {"prefer": "prefer", "require": "require", "verifyca": "verify-ca", "verifyfull": "verify-full"}
+# host:port@user; a user may hold an @ of its own, a host may not.
+SERVER = re.compile(r"^(?P<host>\[[^\]]+\]|[^:@/]+):(?P<port>\d+)@(?P<user>.+)$")
 SECRETS = "secretParameters"
 CREDENTIALS = "adminCredentials"
 # Keys that the CLI reads, with the option that has their value here; None for those that are taken apart.
@@ -153,7 +155,7 @@ class Reader:
         if str(text).lower().startswith("/subscriptions/"):
             self.found.options["source_server_id"] = text
             return
-        found = HOST_PORT_USER.fullmatch(str(text))
+        found = SERVER.fullmatch(str(text))
         if not found:
             raise self.wrong("sourceDbServerResourceId", "host:port@user, or the resource id of a Single Server")
         self.end("source").update(host=found["host"], port=int(found["port"]), user=found["user"])

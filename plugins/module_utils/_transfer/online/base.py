@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import replace
+from array import array
 
 from ..._postgres.connection import transaction, value
-from .. import catalogue, finishing, marker, resume, target_database
+from .. import catalogue, finishing, marker, plan, resume, target_database
+from ..contents import Selection
 from ..database_run import FINISHED, DatabaseRun
 from ..inventory import restore
 from . import definitions, position, published, requirements, slot
@@ -29,13 +30,10 @@ from .release import release
 BASE = "base copy"
 DRAINED = "last change"  # the marker that the stream has come to its end
 FOLLOWED_STATE, DRAINED_STATE = "replicating", "drained"
+PUBLICATION = "PUBLICATION"
+PUBLICATIONS = (PUBLICATION, "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA")
 # Whose owner has decided what happens when rows are written, or who may see and write them.
-POSTPONED = frozenset(
-    (
-        "TRIGGER", "RULE", "EVENT TRIGGER", "POLICY", "ROW SECURITY", "ACL", "PUBLICATION", "PUBLICATION TABLE",
-        "PUBLICATION TABLES IN SCHEMA",
-    )
-)  # fmt: skip
+POSTPONED = frozenset(("TRIGGER", "RULE", "EVENT TRIGGER", "POLICY", "ROW SECURITY", "ACL", *PUBLICATIONS))
 XMAX = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"
 WAL = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text"
 
@@ -234,18 +232,23 @@ class OnlineDatabaseRun(DatabaseRun):
 
     # -- what is carried when -----------------------------------------------------------------------------------------
 
-    def own_part(self, section):
-        """Leave out the migration's own publication."""
-        own = {
-            entry.number for entry in section.entries if entry.type == "PUBLICATION" and entry.name == self.publication
-        }
-        kept = tuple(
-            entry
-            for entry in section.entries
-            if entry.number not in own
-            and not (entry.type.startswith("PUBLICATION") and own.intersection(entry.dependencies))
-        )
-        return replace(section, entries=kept)
+    def prepare(self) -> None:
+        """Find out what there is to do, without the migration's own publication."""
+        super().prepare()
+        publications = list(self.post_data.of_kinds(*PUBLICATIONS))
+        own = {entry.number for entry in publications if entry.type == PUBLICATION and entry.name == self.publication}
+        self.own = own | {entry.number for entry in publications if own.intersection(entry.dependencies)}
+        kept = array("I", (place for place in self.rest.places if self.post_data.numbers[place] not in self.own))
+        self.rest = Selection(self.post_data, kept)
+
+    def described(self):
+        """Yield the entries that describe what the source has."""
+        yield from self.pre_data
+        yield from (entry for entry in self.post_data if entry.number not in self.own)
+
+    def late_tables(self) -> set:
+        """Create all tables before the rows come: one that has been emptied by then is copied by the next run only."""
+        return set()
 
     def carry(self) -> None:
         """Do the base copy, unless it has been done."""
@@ -253,23 +256,25 @@ class OnlineDatabaseRun(DatabaseRun):
             self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
             return
         self.prepare()
-        found = definitions.digests([*self.pre_data.entries, *self.post_data.entries])
+        found = definitions.digests(self.described())
         writer = self.create()
         definitions.remember(self.target, self.request.name, found)
-        last_foreign_keys, late_analyses = self.copy()
+        last_foreign_keys, late_analyses = self.copy(writer)
         self.pool.run(last_foreign_keys)
         self.step("other objects", lambda: writer.run(self.early_rest(), keep_going=True))
         self.refresh()
-        self.step("settings", lambda: writer.run([e for e in self.about if e.type != "DATABASE"], keep_going=True))
+        self.step("settings", lambda: self.write_settings(writer))
         self.analyze(late_analyses)
         self.keep_inventory()
         finishing.report(self, writer)
         self.mark(BASE)
 
-    def early_rest(self) -> list:
-        """Return what of the archive's last entries does not get into the way of changes."""
+    def early_rest(self):
+        """Yield what of the archive's last entries does not get into the way of changes."""
         late = {entry.number for entry in self.rest if is_postponed(entry)}
-        return [entry for entry in self.rest if entry.number not in late and not late.intersection(entry.dependencies)]
+        for entry in self.rest:
+            if entry.number not in late and not late.intersection(entry.dependencies):
+                yield entry
 
     def begin_work(self) -> None:
         """Tell the workers what it is about."""
@@ -291,8 +296,8 @@ class OnlineDatabaseRun(DatabaseRun):
 
     def clear_the_way(self) -> None:
         """Take away foreign keys and the like that would refuse what is yet to be copied; they come back with the rest."""
-        missing = [unit for unit in self.units if unit.kind == "table" and unit.name not in self.done]
-        late = [*self.foreign_keys, *self.rest]
+        missing = [plan.table_unit(table) for table in self.tables if table.unit not in self.done]
+        late = [self.foreign_keys, self.privileges, self.rest]
         entries, statements = resume.obstacles(self, resume.table_numbers(missing), late)
         if not statements:
             return
@@ -314,11 +319,11 @@ class OnlineDatabaseRun(DatabaseRun):
         if labels:
             raise TablesVanished(", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else ""))
 
-    def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
+    def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
         """Return what is left to do in its order; foreign keys may have to wait for the cutover."""
         if self.foreign_keys_wait:
-            foreign_key_units, foreign_keys = [], []
-        return super().arrange(key_units, foreign_key_units, foreign_keys)
+            foreign_keys = Selection(self.post_data, array("I"))
+        return super().arrange(keys, foreign_keys, lost)
 
     def mark(self, unit: str) -> None:
         """Set the marker that says all is done, and remember it."""

@@ -54,12 +54,12 @@ def digest_of(entry) -> str:
     return hashlib.sha256(SESSION_LINE.sub("", PSQL_LINE.sub("", entry.text)).strip().encode()).hexdigest()
 
 
-def compared(entries: list) -> list:
-    """Return the entries that are compared: what describes the database itself is changed by the fence, too."""
-    return [entry for entry in entries if not is_about_database(entry)]
+def compared(entries):
+    """Yield the entries that are compared: what describes the database itself is changed by the fence, too."""
+    return (entry for entry in entries if not is_about_database(entry))
 
 
-def digests(entries: list) -> dict:
+def digests(entries) -> dict:
     """Return C({unit: digest}) of what is compared."""
     return {entry.unit: digest_of(entry) for entry in compared(entries)}
 
@@ -84,17 +84,18 @@ def insert(cursor, migration: str, found: dict) -> None:
     )
 
 
-def difference(target, migration: str, entries: list) -> Difference:
+def difference(target, migration: str, entries) -> Difference:
     """Return what has changed on the source since its digests were written down."""
     found = rows(target, f"SELECT unit, digest FROM {TABLE} WHERE migration = %s", (migration,))
     known = {row["unit"]: row["digest"] for row in found}
-    now = {entry.unit: entry for entry in compared(entries)}
-    result = Difference(gone=sorted(unit for unit in known if unit not in now))
-    for unit, entry in now.items():
-        if unit not in known:
+    result = Difference()
+    for entry in compared(entries):
+        before = known.pop(entry.unit, None)
+        if before is None:
             result.added.append(entry)
-        elif known[unit] != digest_of(entry):
+        elif before != digest_of(entry):
             result.changed.append(entry)
+    result.gone = sorted(known)
     return result
 
 
@@ -124,10 +125,13 @@ def read_target(run) -> dict:
     finally:
         if os.path.exists(path):
             os.unlink(path)
-    return {name_of(entry): comparable(entry.text) for section in sections for entry in section.entries}
+    found = {name_of(entry): comparable(entry.text) for section in sections for entry in section}
+    for section in sections:
+        section.close()
+    return found
 
 
-def settle(run, entries: list, late) -> list:
+def settle(run, entries, late) -> list:
     """Compare what has changed with the target; return sentences about what still differs.
 
     What is found to be on the target already is taken for done from now on.

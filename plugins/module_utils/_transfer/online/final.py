@@ -10,6 +10,7 @@ beside the application: constraints are validated, materialised views refreshed,
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 
@@ -18,6 +19,7 @@ from ..._postgres.connection import rows, value
 from ..._postgres.driver import psycopg2
 from ..._postgres.quoting import qualified, quote_identifier
 from .. import catalogue, finishing, marker, plan, resume, schema
+from ..contents import Selection
 from ..database_run import FINISHED, STEP_UNITS
 from . import definitions, published
 from .base import OnlineDatabaseRun, is_postponed
@@ -48,6 +50,7 @@ class FinalRun(OnlineDatabaseRun):
         """Open the sessions and find out what is left; nothing is changed."""
         self.context.watch.database = self.database
         self.open(stack)
+        stack.callback(self.close_archive)
         if FINISHED not in self.done:
             self.take_snapshot()
             self.prepare()
@@ -90,7 +93,7 @@ class FinalRun(OnlineDatabaseRun):
         """Find out what is left to do."""
         super().prepare()
         streamed = {(row["schema"], row["name"]) for row in rows(self.source, PUBLISHED, (self.publication,))}
-        self.late_tables = [
+        self.unstreamed = [
             table
             for table in self.tables
             if (table.schema, table.name) not in streamed
@@ -109,12 +112,11 @@ class FinalRun(OnlineDatabaseRun):
 
     def differences(self) -> list:
         """Return sentences about definitions that have changed on the source and are not on the target."""
-        entries = [*self.pre_data.entries, *self.post_data.entries]
         late_foreign_keys = {entry.unit for entry in self.foreign_keys}
         checks = {check.add.unit for check in self.checks}
         return definitions.settle(
             self,
-            entries,
+            self.described(),
             lambda entry: is_postponed(entry) or entry.unit in late_foreign_keys or entry.unit in checks,
         )
 
@@ -125,47 +127,37 @@ class FinalRun(OnlineDatabaseRun):
         if self.pool is None:
             self.start_pool()
         self.take_snapshot()
-        self.units = [unit for unit in self.units if unit.kind == "table"]
-        self.units += plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.portions = plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.margin = margin
         self.writer = self.create()
-        self.begin_work()
-        self.keep_what_is_there()
-        self.settle(self.everything())
-        graph, last_foreign_keys, self.late_analyses = self.arrange(
-            self.key_units, self.foreign_key_units, self.foreign_keys
-        )
-        self.pool.run(graph)
+        last_foreign_keys, self.late_analyses = self.copy(self.writer)
         self.pool.run(last_foreign_keys)
-        self.step("large object properties", lambda: finishing.set_large_object_properties(self))
-        self.step("sequences", lambda: self.set_sequences(margin))
-        self.step("extension tables", lambda: finishing.carry_extension_tables(self))
         self.step("checks", self.add_checks)
-        self.step("other objects", lambda: self.writer.run(self.rest, keep_going=True))
+        late = itertools.chain(self.privileges, self.rest)
+        self.step("other objects", lambda: self.writer.run(late, keep_going=True))
 
     def keep_what_is_there(self) -> None:
         """Compare what was not streamed: large objects, and tables that were left out."""
-        late = {plan.table_unit_name(table) for table in self.late_tables}
-        some = [unit for unit in self.units if unit.kind != "table" or unit.name in late]
-        resume.keep_what_is_proven(self, some, [*self.foreign_keys, *self.rest], [])
+        late = [self.foreign_keys, self.privileges, self.rest]
+        resume.keep_what_is_proven(self, late, [], self.unstreamed)
 
     def begin_work(self) -> None:
         """Tell the workers what it is about."""
         super().begin_work()
         self.foreign_keys_wait = False
 
-    def arrange(self, key_units: list, foreign_key_units: list, foreign_keys: list) -> tuple:
-        """Return what is left to do in its order; foreign keys do not look at rows yet."""
-        for unit in foreign_key_units:
-            unit.task["text"] = unvalidated(unit.task["text"])
+    def text(self, entry) -> str:
+        """Return the SQL of an entry as the target is to run it; foreign keys do not look at rows yet."""
+        text = super().text(entry)
+        return unvalidated(text) if entry.type == plan.FOREIGN_KEY else text
+
+    def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
+        """Return what is left to do in its order."""
         candidates, self.candidates = self.candidates, {}  # tables are full: there is no empty moment to use
         try:
-            return super().arrange(key_units, foreign_key_units, foreign_keys)
+            return super().arrange(keys, foreign_keys, lost)
         finally:
             self.candidates = candidates
-
-    def set_sequences(self, margin: int) -> None:
-        """Put every sequence where the source's stands, and further by I(margin) steps."""
-        finishing.set_sequences(self, margin)
 
     def add_checks(self) -> None:
         """Put back the checks that waited, without a look at old rows."""

@@ -14,7 +14,7 @@ import time
 
 from ..._core.errors import PreconditionFailed
 from ..._postgres.connection import value
-from .. import resume
+from .. import plan, resume
 
 NONE, RESTING, ALL = CHOICES = ("none", "resting", "all")
 WAL = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text"
@@ -31,10 +31,8 @@ class Proof:
     def __init__(self, run, following):
         self.run = run
         self.following = following
-        late = {table.oid for table in run.late_tables}
-        self.units = [
-            unit for unit in run.units if unit.kind == "table" and unit.task["table"]["oid"] not in late
-        ]
+        late = {table.oid for table in run.unstreamed}
+        self.units = [plan.table_unit(table) for table in run.tables if table.oid not in late]
         self.since = ""
         self.proven: dict = {}
         self.seconds = {"before": 0.0, "after": 0.0}
@@ -128,5 +126,4 @@ class Proof:
 
 def numbers(unit) -> tuple:
     """Return the oids of a unit's table, and of the leaves that are reached through it."""
-    table = unit.task["table"]
-    return (table["oid"], *table["leaves"])
+    return tuple(oid for table in unit.tables for oid in (table.oid, *table.leaves))

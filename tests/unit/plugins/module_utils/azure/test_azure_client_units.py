@@ -221,6 +221,17 @@ def test_silence_is_given_up_after_a_few_attempts():
     assert done == "done"
 
 
+def test_who_does_not_want_to_wait_for_a_busy_resource_is_told_at_once():
+    clock = Clock()
+
+    def attempt():
+        raise errors.Busy("busy")
+
+    with pytest.raises(errors.Busy):
+        retrying.Patience(600.0, clock.now, clock.sleep).run(attempt, wait_when_busy=False)
+    assert clock.pauses == []
+
+
 def test_what_does_not_heal_is_not_repeated():
     error, pauses = run(errors.Forbidden("no"), "done")
     assert isinstance(error, errors.Forbidden) and pauses == []
@@ -245,11 +256,11 @@ def test_a_refusal_after_an_attempt_that_may_have_worked_says_so():
         (403, "AuthorizationFailed", errors.Forbidden),
         (404, "ResourceNotFound", errors.NotFound),
         (409, "MissingSubscriptionRegistration", errors.NotRegistered),
-        (409, "ServerIsBusy", errors.TryLater),
-        (409, "ServerBusy", errors.TryLater),
+        (409, "ServerIsBusy", errors.Busy),
+        (409, "ServerBusy", errors.Busy),
         (409, "Conflict", errors.Conflict),
         (429, "TooManyRequests", errors.TryLater),
-        (400, "AnotherOperationInProgress", errors.TryLater),
+        (400, "AnotherOperationInProgress", errors.Busy),
         (503, "", errors.TryLater),
         (504, "GatewayTimeout", errors.TryLater),
         (400, "InvalidParameter", errors.AzureError),
@@ -258,7 +269,7 @@ def test_a_refusal_after_an_attempt_that_may_have_worked_says_so():
 def test_each_refusal_is_of_its_kind(status, code, kind):
     body = {"error": {"code": code, "message": "because  of\nthat"}}
     error = errors.refusal("PUT", "x", status, body, {"x-ms-request-id": "r1"})
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.details["azure_code"] == code
     assert (error.status, error.request_id) == (status, "r1")
     assert "because of that" in error.msg and f"HTTP status {status}" in error.msg

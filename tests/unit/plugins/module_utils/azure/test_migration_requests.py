@@ -210,7 +210,7 @@ def test_a_list_is_asked_for_once_by_those_who_may_wait(tmp_path):
         asked.append(1)
         return len(asked)
 
-    assert [files.fetch("k", ask, 60) for _ in range(3)] == [1, 1, 1]
+    assert [files.fetch("k", ask, 60) for _attempt in range(3)] == [1, 1, 1]
     assert SharedFiles(str(tmp_path / "kept")).fetch("k", ask, 60) == 1
     assert files.fetch("k", ask) == 2
     files.forget("k")
@@ -223,7 +223,7 @@ def test_nothing_is_kept_where_nothing_can_be(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     for files in (SharedFiles(None), SharedFiles(str(tmp_path / "file" / "below"))):
         with files.lock("k"):
-            assert [files.fetch("k", lambda: "x", 60) for _ in range(2)] == ["x", "x"]
+            assert [files.fetch("k", lambda: "x", 60) for _attempt in range(2)] == ["x", "x"]
 
 
 def test_a_damaged_file_is_asked_for_again(tmp_path):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 
@@ -25,6 +26,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.findings import
     WARNING,
     Finding,
     count,
+    fitting,
     worst,
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout, default_state_directory
@@ -145,6 +147,20 @@ def test_worst_finding_decides():
         WARNING: 0,
         FAILED: 2,
     }
+
+
+def test_findings_fit_into_a_result_and_the_gravest_stay():
+    many = [
+        finding(verdict).as_dict() for verdict in ("succeeded", "skipped", "warning", "failed") for _number in range(10)
+    ]
+    size = len(json.dumps(many))
+    assert fitting(many, size) == many
+    assert {item["status"] for item in fitting(many, size * 3 // 4)} == {"skipped", "warning", "failed"}
+    assert {item["status"] for item in fitting(many, size // 2)} == {"warning", "failed"}
+    assert [item["status"] for item in fitting(many, size // 4)] == ["failed"] * 10
+    few = fitting(many, size // 8)
+    assert 3 <= len(few) <= 5 and {item["status"] for item in few} == {"failed"}
+    assert len(json.dumps(few)) <= size // 8
 
 
 def test_errors_have_codes_of_their_own_and_carry_the_hint():

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.programs import ClientPrograms
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import read_section, split
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import contents as contents_module
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import read_section
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.client_program import run_program
+from transfer_texts import contents_of
 
 OPENING = """\
 --
@@ -114,7 +117,7 @@ DROP TABLE app.orders;
 
 
 def test_entries_with_their_facts():
-    database, table, data, sequence = split(TEXT)
+    database, table, data, sequence = list(contents_of(TEXT))
     assert (database.number, database.type, database.name, database.catalogue) == (3400, "DATABASE", "shop", 1262)
     assert database.dependencies == ()
     assert (table.name, table.schema, table.owner) == ("odd; table", "Odd Schema", "app owner")
@@ -124,7 +127,7 @@ def test_entries_with_their_facts():
 
 
 def test_text_of_an_entry_is_its_own_sql_only():
-    database, table, data, sequence = split(TEXT)
+    database, table, data, sequence = list(contents_of(TEXT))
     assert "\\" not in "".join(entry.text for entry in (database, table, data, sequence))
     assert database.text.endswith("ALTER DATABASE shop OWNER TO app_owner;\n\n"), "nothing of the reconnection"
     assert table.text.strip() == 'CREATE TABLE "Odd Schema"."odd; table" (\n    id integer\n);'
@@ -134,20 +137,22 @@ def test_text_of_an_entry_is_its_own_sql_only():
 
 def test_closing_words_of_older_client_programs():
     older = TEXT.replace("\\unrestrict 4Kk1\n\n", "").replace("-- Completed on 2026-05-01 12:00:01 UTC\n\n", "")
-    assert split(older)[-1].text.strip() == "CREATE SEQUENCE app.s;"
+    assert list(contents_of(older))[-1].text.strip() == "CREATE SEQUENCE app.s;"
 
 
 def test_unit_names_outlive_another_dump_and_labels_are_for_people():
-    table = split(TEXT)[1]
-    renumbered = split(TEXT.replace("TOC entry 210 ", "TOC entry 777 "))[1]
+    table = contents_of(TEXT)[1]
+    renumbered = contents_of(TEXT.replace("TOC entry 210 ", "TOC entry 777 "))[1]
     assert table.unit == renumbered.unit
     assert table.label == "table Odd Schema.odd; table"
-    assert split(TEXT)[0].label == "database shop"
+    assert contents_of(TEXT)[0].label == "database shop"
 
 
 def context(found: ClientPrograms | None = None, tick=lambda: None) -> SimpleNamespace:
     """Return what running a program needs to know of the engine."""
-    return SimpleNamespace(programs=found, tick=tick, watch=None)
+    return SimpleNamespace(
+        programs=found, tick=tick, watch=None, layout=SimpleNamespace(directory=tempfile.gettempdir())
+    )
 
 
 @pytest.fixture
@@ -171,7 +176,7 @@ def programs(tmp_path):
 
 def test_section_is_read(programs, tmp_path):
     section = read_section(programs(TEXT), "/archive", "pre-data")
-    assert [entry.number for entry in section.entries] == [3400, 210, 3390, 211]
+    assert [entry.number for entry in section] == [3400, 210, 3390, 211]
     assert section.standard_conforming_strings == "on"
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert all("--section=pre-data" in call and "--create" in call for call in calls)
@@ -184,7 +189,7 @@ def test_strings_as_the_source_has_them(programs):
 
 def test_a_body_that_imitates_a_heading_is_noticed(programs):
     evil = TEXT.replace("CREATE SEQUENCE app.s;\n", f"CREATE FUNCTION app.g() AS $$\n{IMITATION}$$;\n")
-    assert len(split(evil)) == 5
+    assert len(contents_of(evil)) == 5
     with pytest.raises(TransferFailed, match="lists 4 entries, its text falls into 5") as caught:
         read_section(programs(evil), "/archive", "pre-data")
     assert "heading" in caught.value.hint
@@ -193,14 +198,14 @@ def test_a_body_that_imitates_a_heading_is_noticed(programs):
 def test_an_imitation_that_hides_another_entry_is_noticed(programs):
     # As many entries as there should be, but not the same ones.
     evil = TEXT.replace(DATA, "").replace("CREATE SEQUENCE app.s;\n", IMITATION)
-    assert len(split(evil)) == 4
+    assert len(contents_of(evil)) == 4
     with pytest.raises(TransferFailed):
         read_section(programs(evil), "/archive", "pre-data")
 
 
 def test_an_empty_section_is_no_mistake(programs):
     section = read_section(programs(OPENING + CLOSING, ";\n; nothing\n"), "/archive", "post-data")
-    assert section.entries == ()
+    assert list(section) == []
 
 
 def test_failure_has_the_programs_words_without_secrets(tmp_path):
@@ -210,3 +215,43 @@ def test_failure_has_the_programs_words_without_secrets(tmp_path):
     with pytest.raises(TransferFailed) as caught:
         run_program([str(script)], {"PATH": "/usr/bin:/bin"}, (), ["hush"], context())
     assert "ended with status 3: error: no right; password ********" in caught.value.msg
+
+
+def settled(*entries: str) -> list:
+    """Return the entries of a section whose text consists of these pieces."""
+    return list(contents_of(OPENING + "".join(entries) + CLOSING))
+
+
+def test_access_method_goes_with_the_table_that_it_was_set_for():
+    # pg_dump sets it for what follows, which may be run in another session, or alone after a crash.
+    columnar = "SET default_table_access_method = columnar;\n\n"
+    heap = "SET default_tablespace = '';\n\nSET default_table_access_method = heap;\n\n"
+    second = TABLE.replace("210", "212").replace("odd; table", "second")
+    first, sequence, third = settled(TABLE + columnar, SEQUENCE + heap, second)
+    assert "columnar" not in first.text + third.text and "SET " not in sequence.text
+    columns = settled(SEQUENCE + columnar, TABLE + heap, second)
+    assert columns[1].text.startswith("SET LOCAL default_table_access_method = columnar;\nCREATE TABLE")
+    assert columns[1].text.endswith("\nSET LOCAL default_table_access_method = heap;\n")
+    assert "SET " not in columns[0].text + columns[2].text
+
+
+def test_entries_are_found_by_type_and_number():
+    contents = contents_of(TEXT)
+    assert [entry.number for entry in contents.of_kinds("TABLE", "SEQUENCE")] == [210, 211]
+    assert [contents.kind(place) for place in range(4)] == ["DATABASE", "TABLE", "TABLE DATA", "SEQUENCE"]
+    assert list(contents.needs(1)) == [5, 209] and list(contents.needs(3)) == []
+    relations = contents.relations()
+    assert [relations[number] for number in (210, 211, 3400, 3390, 999999)] == [16390, 16391, 0, 0, 0]
+
+
+def test_headings_are_found_wherever_the_text_is_let_go(monkeypatch):
+    monkeypatch.setattr(contents_module, "LET_GO_BYTES", 1)
+    pieces = [
+        SEQUENCE.replace("211", str(number)).replace("app.s", f"app.s{number}" + "x" * 9000)
+        for number in range(300, 340)
+    ]
+    found = settled(*pieces)
+    assert [entry.number for entry in found] == list(range(300, 340))
+    assert [entry.text.strip()[:20] for entry in found] == [
+        f"CREATE SEQUENCE app.s{number}"[:20] for number in range(300, 340)
+    ]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import early_foreign_keys as early
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.catalogue import Table
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.effort import LEAST
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import EVERYTHING, Unit
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.splitting import split_wide_tables
@@ -14,24 +14,15 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.splitting i
 WEIGHT = 100_000_000
 
 
-def table(oid: int, weight: int = WEIGHT, **words) -> Unit:
-    what = {
-        "oid": oid,
-        "schema": "s",
-        "name": f"t{oid}",
-        "tree": False,
-        "bytes": weight,
-        "toast_bytes": 0,
-        "pages": 900,
-    }
-    task = {"kind": "table", "table": {**what, **words}}
-    return Unit(f"t{oid}", "table", f"s.t{oid}", weight, task, bytes_total=weight)
+def table(oid: int, weight: int = WEIGHT, toast: int = 0) -> Unit:
+    found = Table(oid, "s", f"t{oid}", weight, 0, (), True, pages=900, toast_bytes=toast)
+    task = {"kind": "table", "table": found}
+    return Unit(f"t{oid}", "table", f"s.t{oid}", weight, task, bytes_total=weight, tables=(found,))
 
 
-def batch(*oids: int, members=()) -> Unit:
-    tables = [[f"t{oid}", {"oid": oid}] for oid in oids]
-    names = (*(name for name, _table in tables), *members)
-    return Unit(f"batch:t{oids[0]}", "table", "batch", 1000, {"kind": "batch", "tables": tables}, members=names)
+def batch(*oids: int) -> Unit:
+    tables = tuple(Table(oid, "s", f"t{oid}", 1, 0, (), True) for oid in oids)
+    return Unit(f"batch:t{oids[0]}", "table", "batch", 1000, {"kind": "batch"}, tables=tables)
 
 
 def key(oid: int, weight: int = 1000) -> Unit:
@@ -43,17 +34,17 @@ def statistics(oid: int) -> Unit:
     return Unit(f"analyze:t{oid}", "statistics", "", 1000, {"kind": "sql"}, waits_for, locks=frozenset([oid]))
 
 
-def foreign(oid: int, child: int, parent: int, *, locks=None, weight: int = WEIGHT) -> tuple:
-    """Return a foreign key's unit and entry; it has the number I(oid)."""
-    waits_for = {f"pk{parent}"}
+def foreign(oid: int, child: int, parent: int, *, locks=None, weight: int = WEIGHT, needs: str = "") -> tuple:
+    """Return a foreign key's unit and its number, I(oid); it waits for I(needs), or for the referenced table's key."""
+    waits_for = {needs or f"pk{parent}"}
     held = frozenset({child, parent} if locks is None else locks)
     unit = Unit(f"fk{oid}", "foreign_key", f"fk{oid}", weight, {"kind": "sql"}, waits_for, locks=held)
-    return unit, Entry(oid, 2606, oid, (), f"fk{oid}", "FK CONSTRAINT", "s", "o", "")
+    return unit, oid
 
 
 def arranged(graph: list, foreign_keys: list, candidates: dict, workers: int = 2) -> tuple:
-    units, entries = zip(*foreign_keys) if foreign_keys else ((), ())
-    result, last = early.arrange(graph, list(units), list(entries), candidates, workers)
+    units, oids = zip(*foreign_keys) if foreign_keys else ((), ())
+    result, last = early.arrange(graph, list(units), list(oids), candidates, workers)
     return {unit.name: unit for unit in result}, [unit.name for unit in last]
 
 
@@ -91,7 +82,7 @@ def test_units_handed_in_are_left_as_they_were():
     graph, foreign_keys, candidates = chain()
     arranged(graph, foreign_keys, candidates)
     assert [unit.waits_for for unit in graph if unit.kind == "table"] == [set(), set(), set()]
-    assert [unit.waits_for for unit, _entry in foreign_keys] == [{"pk1"}, {"pk2"}]
+    assert [unit.waits_for for unit, _oid in foreign_keys] == [{"pk1"}, {"pk2"}]
 
 
 def test_of_a_circle_of_two_tables_one_is_early():
@@ -107,7 +98,7 @@ def test_circle_of_three_tables_is_cut_once():
     graph = [unit for oid in (1, 2, 3) for unit in (table(oid), key(oid))]
     foreign_keys = [foreign(21, 2, 1), foreign(32, 3, 2), foreign(13, 1, 3)]
     tables = early.Tables(graph)
-    arrangement = early.Arrangement(tables, [(unit, *divmod(entry.oid, 10)) for unit, entry in foreign_keys])
+    arrangement = early.Arrangement(tables, [(unit, *divmod(oid, 10)) for unit, oid in foreign_keys])
     assert set(arrangement.early) == {"fk21", "fk32"}
     assert arrangement.reaches(3, 1) and not arrangement.reaches(1, 3)
 
@@ -127,15 +118,15 @@ def test_table_that_refers_to_itself_waits_for_nothing():
 
 
 def test_child_in_a_batch_is_checked_afterwards():
-    graph = [table(1), key(1), batch(2, 3, members=("pk2",))]
+    graph = [table(1), key(1), batch(2, 3)]
     units, _last = arranged(graph, [foreign(21, 2, 1)], {21: (2, 1)})
     assert units["batch:t2"].waits_for == set()
     assert units["fk21"].waits_for == {"t1", "pk1", "batch:t2"}
 
 
 def test_parent_in_a_batch_is_waited_for_with_all_of_it():
-    graph = [table(2), key(2), batch(1, 3, members=("pk1",))]
-    units, _last = arranged(graph, [foreign(21, 2, 1)], {21: (2, 1)})
+    graph = [table(2), key(2), batch(1, 3)]
+    units, _last = arranged(graph, [foreign(21, 2, 1, needs="batch:t1")], {21: (2, 1)})
     assert units["fk21"].waits_for == {"batch:t1"}, "the batch brings table and key"
     assert units["t2"].waits_for == {"fk21"}
 
@@ -182,7 +173,7 @@ def test_light_parents_are_waited_for_where_heavy_ones_are_not():
 
 
 def test_parts_of_a_wide_child_wait_for_its_foreign_key():
-    wide = table(2, 1 << 30, toast_bytes=1 << 30)
+    wide = table(2, 1 << 30, toast=1 << 30)
     units, _last = arranged([table(1), key(1), wide, key(2)], [foreign(21, 2, 1)], {21: (2, 1)})
     assert units["t2"].waits_for == {"fk21"}
     split = {unit.name: unit for unit in split_wide_tables(list(units.values()), 2)}

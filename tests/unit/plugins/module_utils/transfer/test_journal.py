@@ -48,7 +48,11 @@ def time(monkeypatch):
     return clock
 
 
-PLAN = [("t1", "table", "app.a", 1000), ("t2", "table", "app.b", 3000), ("k1", "key", "index i", 0)]
+PLAN = [
+    ("t1", "table", "app.a", 1000, 1000),
+    ("t2", "table", "app.b", 3000, 3000),
+    ("k1", "key", "index i", 0, 500),
+]
 
 
 def unit(path: str, name: str) -> dict:
@@ -102,7 +106,7 @@ def test_several_units_begin_and_end_together(path, journal):
 def test_planning_again_keeps_what_is_done(path, journal):
     journal.plan("shop", PLAN)
     journal.finished("shop", {"t1": (7, 990)})
-    journal.plan("shop", [("t1", "table", "app.a", 1200)])
+    journal.plan("shop", [("t1", "table", "app.a", 1200, 1200)])
     found = unit(path, "t1")
     assert (found["state"], found["rows"], found["bytes_total"]) == ("done", 7, 1200)
 
@@ -152,8 +156,7 @@ def test_progress_adds_up(path, journal, time):
     journal.plan("shop", PLAN)
     journal.set(jobs=2)
     journal.begin_run(2)
-    journal.weigh("shop", {"t1": 1000, "t2": 3000, "k1": 500})
-    journal.begin_span("shop", 2, "t2", "table", "app.b", ("t2",), 3000)
+    journal.begin_span("shop", 2, "t2", "table", "app.b", 1, 3000, 3000)
     journal.started("shop", "t2")
     time.seconds += 10
     journal.progress("shop", "t2", 1000)
@@ -177,7 +180,6 @@ def test_progress_adds_up(path, journal, time):
             "since": "1970-01-12T13:46:40Z", "seconds": 10,
         }
     ]  # fmt: skip
-    assert unit(path, "t2")["worker"] == 2
     assert found["versions"] == {"source": 140023, "target": 170011, "client": None}
     assert found["error"] is None
 
@@ -239,7 +241,7 @@ def test_indexes_and_keys_of_databases_to_come_are_counted_from_the_survey(path,
         "shop", {"table": (1, 70, 1.0), "index": (3, None, 1.0), "key": (2, None, 1.0), "foreign_key": (1, None, 1.0)}
     )
     journal.expect("billing", {"table": (1, 30, 1.0), "index": (4, None, 1.0), "key": (1, None, 1.0)})
-    journal.plan("shop", [("INDEX:a", "key", "a", 0), ("INDEX:b", "key", "b", 0), ("CONSTRAINT:c", "key", "c", 0)])
+    journal.plan("shop", [(name, "key", name, 0, 1) for name in ("INDEX:a", "INDEX:b", "CONSTRAINT:c")])
     journal.finished("shop", {"INDEX:a": (None, None)})
     found = read_progress(path)
     assert (found["indexes_total"], found["indexes_done"]) == (2 + 4, 1)
@@ -254,14 +256,29 @@ def test_an_older_journal_gets_what_is_new(path):
     journal = Journal(path)
     columns = {row[1] for row in journal.connection.execute("PRAGMA table_info(unit)")}
     journal.close()
-    assert {"worker", "work"} <= columns
+    assert {"work", "planned"} <= columns
 
 
 def test_units_that_are_planned_no_more_are_forgotten(tmp_path):
     journal = Journal(str(tmp_path / "journal.sqlite"))
-    journal.plan("shop", [("large objects:1-500", "large_objects", "a", 0), ("table:t", "table", "t", 1)])
-    journal.plan("other", [("large objects:1-500", "large_objects", "a", 0)])
-    journal.prune("shop", {"table:t"})
+    portion, table = ("large objects:1-500", "large_objects", "a", 0, 1), ("table:t", "table", "t", 1, 1)
+    journal.plan("shop", [portion, table])
+    journal.plan("other", [portion])
+    journal.plan("shop", [table], whole=True)
     left = journal.connection.execute("SELECT database, unit FROM unit ORDER BY 1, 2").fetchall()
     journal.close()
     assert left == [("other", "large objects:1-500"), ("shop", "table:t")]
+
+
+def test_plan_that_breaks_off_leaves_the_journal_as_it_was(path, journal):
+    def broken():
+        yield "t9", "table", "app.z", 1, 1
+        raise OSError
+
+    journal.plan("shop", PLAN)
+    with pytest.raises(OSError):
+        journal.plan("shop", broken(), whole=True)
+    with open_reader(path) as connection:
+        known = progress_module.query(connection, "SELECT unit FROM unit WHERE planned ORDER BY 1")
+    assert [row["unit"] for row in known] == ["k1", "t1", "t2"]
+    journal.started("shop", "t1")

@@ -5,42 +5,63 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import plan
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.catalogue import Table
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.catalogue import Analyzed, Table
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents import CLASS_RELATION, Entry
+from transfer_texts import archive_of
 
 ORDERS = Table(100, "app", "orders", 1000, 400, ("id", "note"), True)
 LINES = Table(101, "app", "lines", 3000, 0, ("id",), True)
 TREE = Table(200, "app", "tree", 500, 0, ("id",), True, True, (201, 202))
 TABLES = [ORDERS, LINES, TREE]
+PLACES = {100: "table:app.orders:100", 200: "table:app.tree:200"}
 
 
-def entry(number: int, kind: str, dependencies=(), oid: int = 0, catalogue: int = 0, name: str = "") -> Entry:
+def entry(number: int, kind: str, needs=(), oid: int = 0, catalogue: int = 0) -> Entry:
+    name = f"{kind.lower()} {number}"
     return Entry(
-        number, catalogue, oid, tuple(dependencies), name or f"e{number}", kind, "app", "app_owner", f"SQL {number};"
+        number, catalogue, oid or 5000 + number, tuple(needs), name, kind, "app", "app_owner", f"SQL {number};"
     )
 
 
-PRE_DATA = (
-    entry(1, "TABLE", oid=100, catalogue=plan.CLASS_RELATION),
-    entry(2, "TABLE", oid=101, catalogue=plan.CLASS_RELATION),
-    entry(3, "TABLE", oid=202, catalogue=plan.CLASS_RELATION),
-    entry(4, "FUNCTION", oid=100, catalogue=1255),
-    entry(5, "TABLE", oid=300, catalogue=plan.CLASS_RELATION),
+PRE_DATA = archive_of(
+    [
+        entry(1, "TABLE", oid=100, catalogue=CLASS_RELATION),
+        entry(2, "TABLE", oid=101, catalogue=CLASS_RELATION),
+        entry(3, "TABLE", oid=202, catalogue=CLASS_RELATION),
+        entry(4, "FUNCTION", oid=100, catalogue=1255),
+        entry(5, "TABLE", oid=300, catalogue=CLASS_RELATION),
+        entry(6, "TABLE", oid=200, catalogue=CLASS_RELATION),
+    ]
 )
 
 
-def texts(entries) -> dict:
-    return {item.number: item.text for item in entries}
+def text(item: Entry) -> str:
+    return item.text.strip()
+
+
+def work(catalogue: int, oid: int) -> float:
+    return 1000 * catalogue + oid
+
+
+def planned(*entries: Entry, functions=None) -> tuple:
+    """Return C((copies, units of keys by name, units of foreign keys)) of these post-data entries."""
+    post_data = archive_of(entries)
+    keys, foreign_keys, _rest = plan.split_post_data(post_data)
+    copies = plan.Copies(TABLES, PRE_DATA, post_data)
+    units = {unit.name: unit for unit in plan.key_units(keys, copies, PLACES, text, work, functions)}
+    return copies, units, plan.foreign_key_units(foreign_keys, copies, text, work)
 
 
 def test_tables_weigh_with_their_indexes_but_count_without():
-    units = {unit.label: unit for unit in plan.table_units(TABLES)}
-    assert units["app.orders"].weight == 1400
-    assert units["app.orders"].bytes_total == 1000
-    assert units["app.orders"].name == "table:app.orders:100"
-    assert Table(**units["app.tree"].task["table"]) == TREE, "what is sent to a worker can be rebuilt there"
+    unit = plan.table_unit(ORDERS)
+    assert (unit.label, unit.weight, unit.bytes_total) == ("app.orders", 1400, 1000)
+    assert unit.name == ORDERS.unit == "table:app.orders:100"
+    task = json.loads(json.dumps(plan.table_unit(TREE).order().task))
+    assert Table(*task["table"])._replace(columns=("id",), leaves=(201, 202)) == TREE, "a worker can rebuild it"
 
 
 def test_large_objects_go_in_portions():
@@ -51,37 +72,57 @@ def test_large_objects_go_in_portions():
 
 
 def test_post_data_falls_into_keys_foreign_keys_and_the_rest():
-    entries = (
-        entry(10, "INDEX", [1]),
-        entry(11, "CONSTRAINT", [1, 10]),
-        entry(12, "INDEX ATTACH", [10]),
-        entry(13, "FK CONSTRAINT", [2, 11]),
-        entry(14, "RULE", [11]),
-        entry(15, "INDEX", [14]),
-        entry(16, "TRIGGER", [1]),
-        entry(17, "INDEX", [15]),
+    post_data = archive_of(
+        [
+            entry(10, "INDEX", [1]),
+            entry(11, "CONSTRAINT", [1, 10]),
+            entry(12, "INDEX ATTACH", [10]),
+            entry(13, "FK CONSTRAINT", [2, 11]),
+            entry(14, "RULE", [11]),
+            entry(15, "INDEX", [14]),
+            entry(16, "TRIGGER", [1]),
+            entry(17, "INDEX", [15]),
+        ]
     )
-    keys, foreign_keys, rest = plan.split_post_data(entries)
+    keys, foreign_keys, rest = plan.split_post_data(post_data)
     assert [item.number for item in keys] == [10, 11, 12]
     assert [item.number for item in foreign_keys] == [13]
     assert [item.number for item in rest] == [14, 15, 16, 17], "an index on what comes late comes late too"
 
 
 def test_keys_wait_for_their_table_and_for_each_other():
-    keys = [entry(10, "INDEX", [1]), entry(11, "CONSTRAINT", [1, 10]), entry(12, "INDEX", [3]), entry(13, "INDEX", [4])]
-    units = {unit.name: unit for unit in plan.key_units(keys, PRE_DATA, TABLES, texts(keys))}
+    keys = [
+        entry(10, "INDEX", [1], 7, 1),
+        entry(11, "CONSTRAINT", [1, 10]),
+        entry(12, "INDEX", [3]),
+        entry(13, "INDEX", [4]),
+    ]
+    _copies, units, _foreign_keys = planned(*keys)
     first, second, third, fourth = (units[key.unit] for key in keys)
     assert first.waits_for == {"table:app.orders:100"}
     assert second.waits_for == {"table:app.orders:100", keys[0].unit}
     assert third.waits_for == {"table:app.tree:200"}, "a leaf's index waits for the tree that brings its rows"
     assert fourth.waits_for == set(), "an object number counts only together with its catalogue"
-    assert first.weight == 500
-    assert first.task == {"kind": "sql", "text": "SQL 10;"}
+    assert first.weight == 1007
+    assert first.order() == ({"kind": "sql", "text": "SQL 10;"}, (first.name,), (first.name,))
+
+
+def test_keys_of_a_table_that_was_brought_before_wait_for_nothing():
+    _copies, units, _foreign_keys = planned(entry(10, "INDEX", [2]))
+    assert [unit.waits_for for unit in units.values()] == [set()]
+
+
+def test_functions_of_an_index_go_with_it():
+    key = entry(10, "INDEX", [1], 7, CLASS_RELATION)
+    _copies, units, _foreign_keys = planned(key, functions={(CLASS_RELATION, 7): ("app.f()",)})
+    task = units[key.unit].order().task
+    assert (task["functions"], task["schema"]) == (("app.f()",), "app")
 
 
 def test_indexes_share_their_table_and_keys_lock_it():
     keys = [entry(10, "INDEX", [1]), entry(11, "CONSTRAINT", [1, 10]), entry(12, "INDEX ATTACH", [10])]
-    index, constraint, attach = plan.key_units(keys, PRE_DATA, TABLES, texts(keys))
+    _copies, units, _foreign_keys = planned(*keys)
+    index, constraint, attach = (units[key.unit] for key in keys)
     assert (index.locks, index.shares) == (set(), {100})
     assert (constraint.locks, constraint.shares) == ({100}, set())
     assert (attach.locks, attach.shares) == (plan.ATTACHING, set()), "one at a time"
@@ -90,16 +131,18 @@ def test_indexes_share_their_table_and_keys_lock_it():
 def test_foreign_keys_lock_both_tables_and_wait_for_the_keys_that_they_name():
     keys = [entry(10, "CONSTRAINT", [1]), entry(11, "INDEX", [2])]
     foreign_keys = [
-        entry(20, "FK CONSTRAINT", [1, 2, 10]),
+        entry(20, "FK CONSTRAINT", [1, 2, 10], 9),
         entry(21, "FK CONSTRAINT", [1, 5]),
         entry(22, "FK CONSTRAINT", []),
+        entry(23, "FK CONSTRAINT", [1, 6]),
     ]
-    plain, partitioned, unknown = plan.foreign_key_units(foreign_keys, keys, PRE_DATA, TABLES, texts(foreign_keys))
+    _copies, _units, (plain, partitioned, unknown, tree) = planned(*keys, *foreign_keys)
     assert plain.locks == {100, 101}
-    assert plain.weight == 4000
+    assert plain.weight == 9
     assert plain.waits_for == {keys[0].unit}
+    assert plain.order().task == {"kind": "sql", "text": "SQL 20;"}
     assert partitioned.locks == {"everything"}, "table 300 has no rows of its own: it is partitioned"
-    assert unknown.locks == {"everything"}
+    assert unknown.locks == tree.locks == {"everything"}
     assert partitioned.waits_for == unknown.waits_for == set()
 
 
@@ -151,69 +194,24 @@ def test_column_list_of_copy():
     assert Table(1, "a", "b", 0, 0, (), False).column_list == ""
 
 
-def small(number: int, size: int = 10, **words) -> Table:
-    return Table(number, "app", f"t{number}", size, 0, ("id",), True, **words)
-
-
-def batched(tables: list, keys=(), again=()):
-    units = plan.batch_small_tables(plan.table_units(tables), list(keys), set(again))
-    return {unit.name: unit for unit in units}
-
-
-def key(name: str, *waits_for: str) -> plan.Unit:
-    return plan.Unit(name, "key", name, 5, {"kind": "sql", "text": f"{name};"}, set(waits_for))
-
-
-def table_name(number: int) -> str:
-    return f"table:app.t{number}:{number}"
-
-
-def test_small_tables_share_a_transaction_with_their_keys():
-    keys = [key("pk1", table_name(1)), key("attached", table_name(1), "pk1"), key("both", table_name(1), table_name(9))]
-    units = batched([small(1), small(2), small(9, plan.SMALL_TABLE_BYTES + 1)], keys)
-    batch = units.pop(f"batch:{table_name(1)}")
-    assert batch.members == (table_name(1), table_name(2), "pk1", "attached")
-    assert batch.task["statements"] == ["pk1;", "attached;"]
-    assert [name for name, _words in batch.task["tables"]] == [table_name(1), table_name(2)]
-    assert batch.label == "app.t1 and 1 small tables more"
-    assert batch.weight == 30, "two tables of 10 and two keys of 5"
-    assert set(units) == {table_name(9), "both"}
-    assert units["both"].waits_for == {batch.name, table_name(9)}
-
-
-def test_batches_are_bounded_and_leave_out_what_has_to_be_alone():
-    tables = [small(number) for number in range(1, plan.BATCH_TABLES + 3)] + [
-        small(90),
-        small(91, tree=True, leaves=(92,)),
-    ]
-    units = batched(tables, again=[table_name(90)])
-    sizes = sorted(len(unit.members) for unit in units.values())
-    assert sizes == [0, 0, 2, plan.BATCH_TABLES]
-    assert {table_name(90), table_name(91)} < set(units), "what has to be emptied first, and a tree, are copied alone"
-
-
-def test_every_unit_is_in_exactly_one_batch_or_alone():
-    tables = [small(number, size) for number, size in enumerate([10, 1 << 30, 20, 1 << 21, 30], 1)]
-    keys = [key(f"k{number}", table_name(number)) for number in range(1, 6)]
-    units = batched(tables, keys)
-    names = [name for unit in units.values() for name in unit.names]
-    assert sorted(names) == sorted(
-        [table_name(number) for number in range(1, 6)] + [f"k{number}" for number in range(1, 6)]
-    )
-
-
-def test_key_whose_table_was_done_before_waits_for_nothing_in_a_batch():
-    units = batched([small(1)], [key("k7", table_name(7)), key("k8")])
-    assert units[f"batch:{table_name(1)}"].members == (table_name(1),)
-    assert {"k7", "k8"} < set(units)
+def analyzed(number: int, size: int) -> plan.Unit:
+    return plan.statistics_unit(Analyzed(number, "app", f"t{number}", size, True), size / 10)
 
 
 def test_statistics_of_small_relations_go_together():
     sizes = [plan.BATCH_ANALYZED_BYTES * 2, plan.BATCH_ANALYZED_BYTES] + [1] * (plan.BATCH_ANALYZED + 1)
-    units = plan.statement_units(
-        "statistics", [(f"a{n}", f"t{n}", size, f"ANALYZE t{n}") for n, size in enumerate(sizes)]
-    )
-    groups = plan.batch_statistics(units)
-    assert [len(group.members) for group in groups] == [1, 1, plan.BATCH_ANALYZED, 1]
-    assert groups[2].task["text"].startswith("ANALYZE t2; ANALYZE t3; ")
-    assert sum(group.weight for group in groups) == sum(sizes)
+    groups = plan.batch_statistics([analyzed(number, size) for number, size in enumerate(sizes)])
+    orders = [group.order() for group in groups]
+    assert [len(order.names) for order in orders] == [1, 1, plan.BATCH_ANALYZED, 1]
+    assert orders[2].task["text"].startswith('ANALYZE "app"."t2"; ANALYZE "app"."t3"; ')
+    assert orders[2].names[:2] == orders[2].journal_names[:2] == ("analyze:app.t2", "analyze:app.t3")
+    assert sum(group.weight for group in groups) == pytest.approx(sum(sizes) / 10)
+
+
+def test_statistics_of_a_large_table_wait_for_its_keys_only():
+    large = plan.table_unit(ORDERS._replace(bytes=plan.SMALL_TABLE_BYTES + 1))
+    key = plan.Unit("pk", "key", "pk", 1, {"kind": "sql"}, {large.name}, locks=frozenset([100]))
+    about_large, about_small = analyzed(100, plan.SMALL_TABLE_BYTES + 1), analyzed(101, 10)
+    early, late = plan.join_statistics([large, key, plan.table_unit(LINES)], [about_large, about_small])
+    assert early == [about_large] and about_large.waits_for == {large.name, "pk"}
+    assert late == [about_small]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import pool as pool_module
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import SMALL_TABLE_BYTES, Unit
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.plan import SMALL_TABLE_BYTES, Content, Order, Unit
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.pool import Pool
 
 # Answers as told by the unit's task; keeps its own count of attempts in a file beside it.
@@ -63,11 +63,11 @@ def run(tmp_path, monkeypatch):
     notes.touch()
     journal = Notebook()
 
-    def go(units: list, jobs: int = 2, tick=lambda: None):
+    def go(units: list, jobs: int = 2, tick=lambda: None, relieve=None):
         pool = go.pool = Pool(str(engine), jobs, "shop", journal, tick)
         try:
             pool.begin({"notes": str(notes)})
-            results = pool.run(units)
+            results = pool.run(units, relieve)
         finally:
             pool.close()
         return results, notes.read_text(encoding="utf-8").splitlines(), journal.lines
@@ -81,6 +81,20 @@ def unit(
 ) -> Unit:
     what = {"kind": "stand-in", **task}
     return Unit(name, kind, name, weight, what, set(waits_for), frozenset(locks), frozenset(shares), part_of=part_of)
+
+
+class Group(Content):
+    """Stands for several units."""
+
+    def __init__(self, *names: str):
+        self.names = names
+
+    def order(self, unit: Unit) -> Order:
+        return Order(unit.task, ("made late", *self.names), self.names)
+
+
+def group(*names: str, **task) -> Unit:
+    return Unit("batch:t1", "table", "batch", 5, {"kind": "batch", **task}, bytes_total=7, content=Group(*names))
 
 
 def begun(notes: list) -> list:
@@ -193,7 +207,7 @@ def test_proofs_leave_the_journal_alone(run):
 
 
 def test_batch_is_written_down_under_the_names_of_its_members(run):
-    batch = Unit("batch:t1", "table", "batch", 1, {"kind": "batch", "copies": ["t1", "t2"]}, members=("t1", "t2", "k1"))
+    batch = group("t1", "t2", "k1", copies=["t1", "t2"])
     results, _notes, lines = run([batch, unit("later", waits_for=["batch:t1"])])
     assert set(results) == {"batch:t1", "later"}
     assert ("started", "shop", "t1", "t2", "k1") in lines
@@ -201,26 +215,51 @@ def test_batch_is_written_down_under_the_names_of_its_members(run):
 
 
 def test_failed_batch_fails_under_all_its_names(run):
-    batch = Unit(
-        "batch:t1", "table", "batch", 1, {"kind": "batch", "fail": 1, "transient": False}, members=("t1", "k1")
-    )
     with pytest.raises(TransferFailed):
-        run([batch])
+        run([group("t1", "k1", fail=1, transient=False)])
     assert [line[2] for line in run.journal.lines if line[0] == "failed"] == ["t1", "k1"]
 
 
+def test_unit_that_can_be_relieved_is_tried_again(run):
+    batch = group("t1", fail=9, transient=False)
+    asked = []
+
+    def relieve(unit: Unit, answer: dict) -> str:
+        asked.append((unit.name, answer["message"]))
+        unit.task["fail"] = 0
+        return pool_module.AGAIN
+
+    results, notes, lines = run([batch], relieve=relieve)
+    assert set(results) == {"batch:t1"} and asked == [("batch:t1", "the moment was bad")]
+    assert begun(notes) == ["batch:t1"] * 2
+    assert not [line for line in lines if line[0] in ("failed", "event")]
+
+
+def test_unit_that_fails_although_it_was_relieved_ends_the_run(run):
+    answers = [pool_module.AGAIN, None]
+    with pytest.raises(TransferFailed, match="the moment was bad"):
+        run([group("t1", fail=9, transient=False)], relieve=lambda unit, answer: answers.pop(0))
+    assert answers == []
+
+
+def test_unit_may_be_tried_again_when_all_others_are_done(run):
+    units = [unit("early", 9, fail=1, transient=False), unit("a", seconds=0.3), unit("b", waits_for=["a"]),
+             unit("after", waits_for=["early"])]  # fmt: skip
+    results, notes, lines = run(units, relieve=lambda unit, answer: pool_module.LAST)
+    assert set(results) == {"early", "a", "b", "after"}
+    assert begun(notes) == ["early", "a", "b", "early", "after"]
+    assert not [line for line in lines if line[0] == "failed"]
+
+
+def test_last_attempt_is_the_last(run):
+    with pytest.raises(TransferFailed, match="early: the moment was bad"):
+        run([unit("early", 9, fail=9, transient=False), unit("a")], relieve=lambda unit, answer: pool_module.LAST)
+
+
 def test_who_did_what_is_written_down(run):
-    batch = Unit(
-        "batch:t1",
-        "table",
-        "batch",
-        1,
-        {"kind": "batch", "copies": ["t1", "t2"]},
-        members=("t1", "t2", "k1"),
-        bytes_total=7,
-    )
+    batch = group("t1", "t2", "k1", copies=["t1", "t2"])
     _results, _notes, lines = run([batch], jobs=1)
-    assert ("begin_span", "shop", 1, "batch:t1", "table", "batch", ("t1", "t2", "k1"), 7, 1.0) in lines
+    assert ("begin_span", "shop", 1, "batch:t1", "table", "batch", 3, 7, 5) in lines
     assert ("end_span", 1, "done", 2, 4) in lines
     _results, _notes, lines = run([unit("a", kind="prove", fail=1, transient=True)], jobs=1)
     assert [line[1:3] for line in lines if line[0] == "end_span"][1:] == [(1, "failed"), (1, "done")]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry, Section
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents import Entry
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.roles import RolePlan
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.schema import (
     is_about_database,
@@ -15,6 +15,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.schema impo
     session_settings,
 )
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.statements import grantors, target_text, unquote
+from transfer_texts import contents_of
 
 PLAN = RolePlan(
     roles={},
@@ -187,7 +188,10 @@ def test_kinds_of_entries():
 
 
 def test_settings_under_which_the_text_means_what_it_says():
-    settings = session_settings(Section((), "off"))
+    contents = contents_of("SET standard_conforming_strings = off;\n")
+    settings = session_settings(contents, 110000)
+    assert "default_table_access_method" not in settings, "11 does not know it"
+    assert session_settings(contents, 120000)["default_table_access_method"] == "heap"
     assert settings["standard_conforming_strings"] == "off"
     assert settings["search_path"] == ""
     assert settings["check_function_bodies"] == "off"

@@ -50,13 +50,13 @@ def test_ranges_leave_no_page_out_and_overlap_nowhere(pages, count):
     ],
 )
 def test_only_large_tables_of_wide_rows_are_split(given, wide):
-    assert splitting.is_wide(vars(given)) is wide
-    units = splitting.split_wide_tables(plan.table_units([given]), 2)
+    assert splitting.is_wide(given) is wide
+    units = splitting.split_wide_tables([plan.table_unit(given)], 2)
     assert (len(units) > 1) is wide
 
 
 def split(given: Table, workers: int, **words) -> tuple:
-    (unit,) = plan.table_units([given])
+    (unit,) = [plan.table_unit(given)]
     for word, content in words.items():
         setattr(unit, word, content)
     *parts, join = splitting.split_wide_tables([unit], workers)
@@ -68,7 +68,7 @@ def test_parts_stand_for_the_table_and_one_unit_joins_them():
     assert [part.name for part in parts] == [f"table:app.wide:7:part {number}/4" for number in range(1, 5)]
     assert [part.task["pages"] for part in parts] == [(0, 125), (125, 250), (250, 375), (375, None)]
     assert all(part.task["kind"] == "part" and part.part_of == unit.name for part in parts)
-    assert all(part.journal_names == (unit.name,) and part.names == (part.name,) for part in parts)
+    assert all(part.order() == (part.task, (part.name,), (unit.name,)) for part in parts)
     assert sum(part.weight for part in parts) == unit.weight
     assert sum(part.bytes_total for part in parts) == unit.bytes_total
     assert (join.name, join.label, join.weight) == (unit.name, unit.label, 0)
@@ -81,14 +81,6 @@ def test_parts_wait_for_what_the_table_waits_for():
     _unit, parts, join = split(table(), 2, waits_for={"fk"})
     assert all(part.waits_for == {"fk"} for part in parts)
     assert join.waits_for == {"fk", *(part.name for part in parts)}
-
-
-def test_parts_share_the_work_of_the_table():
-    """What they say of the pace must not count the table once for each of them."""
-    _unit, parts, join = split(table(), 2)
-    assert sum(part.share for part in parts) == pytest.approx(1)
-    assert join.share == 0
-    assert plan.table_units([table()])[0].share == 1
 
 
 @pytest.mark.parametrize(
@@ -107,13 +99,13 @@ def test_number_of_parts(given, workers, count):
 
 
 def test_one_worker_splits_nothing():
-    units = plan.table_units([table()])
+    units = [plan.table_unit(table())]
     assert splitting.split_wide_tables(units, 1) == units
 
 
 def test_other_units_are_left_alone():
     units = [
-        plan.Unit("batch", "table", "b", 1, {"kind": "batch", "tables": [["t", vars(table())]]}),
+        plan.Unit("batch", "table", "b", 1, {"kind": "batch"}, tables=(table(),)),
         plan.Unit("key", "key", "k", 1, {"kind": "sql", "text": ""}, {"table:app.wide:7"}),
         *plan.large_object_units([1]),
     ]

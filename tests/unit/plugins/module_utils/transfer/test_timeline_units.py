@@ -41,11 +41,11 @@ def journal(tmp_path, clock):
     journal.close()
 
 
-def work(journal, clock, worker: int, unit: str, kind: str, seconds: float, works: float = 0, names=None) -> None:
+def work(journal, clock, worker: int, unit: str, kind: str, seconds: float, works: float = 0, units: int = 1) -> None:
     """Let one worker do one unit."""
-    journal.plan("shop", [(unit, kind, unit, 10 * MEGA if kind == "table" else 0)])
-    journal.weigh("shop", {unit: works})
-    journal.begin_span("shop", worker, unit, kind, unit, names or (unit,), 10 * MEGA if kind == "table" else 0)
+    size = 10 * MEGA if kind == "table" else 0
+    journal.plan("shop", [(unit, kind, unit, size, works)])
+    journal.begin_span("shop", worker, unit, kind, unit, units, size, works)
     journal.started("shop", unit)
     clock.seconds += seconds
     journal.end_span(worker, "done", 5, 9 * MEGA)
@@ -54,7 +54,7 @@ def work(journal, clock, worker: int, unit: str, kind: str, seconds: float, work
 
 def test_time_without_work_is_shared_out_exactly(journal, clock):
     clock.seconds += 1  # nobody works
-    journal.begin_span("shop", 2, "b", "table", "b", (), 0)
+    journal.begin_span("shop", 2, "b", "table", "b", 0, 0)
     work(journal, clock, 1, "a", "table", 2)  # both work for two seconds
     clock.seconds += 3  # the second one alone
     journal.end_span(2, "done")
@@ -71,7 +71,7 @@ def test_time_without_work_is_shared_out_exactly(journal, clock):
 
 
 def test_pauses_between_runs_are_left_out_and_open_work_ends_with_its_run(journal, clock):
-    journal.begin_span("shop", 1, "a", "table", "a", (), 0)
+    journal.begin_span("shop", 1, "a", "table", "a", 0, 0)
     clock.seconds += 4
     journal.sample(1, 0.5)
     clock.seconds += 10000  # killed, and begun again much later
@@ -120,8 +120,14 @@ def left(journal, clock) -> float:
 
 
 def test_time_left_counts_what_comes_after_the_tables(journal, clock):
-    journal.plan("shop", [("b", "table", "b", 20 * MEGA), ("INDEX:x", "key", "x", 0), ("f", "foreign_key", "f", 0)])
-    journal.weigh("shop", {"b": 20 * MEGA, "INDEX:x": 40 * MEGA, "f": 10 * MEGA})
+    journal.plan(
+        "shop",
+        [
+            ("b", "table", "b", 20 * MEGA, 20 * MEGA),
+            ("INDEX:x", "key", "x", 0, 40 * MEGA),
+            ("f", "foreign_key", "f", 0, 10 * MEGA),
+        ],
+    )
     work(journal, clock, 1, "a", "table", 5, 10 * MEGA)  # half a second per million
     # Nothing is known of indexes, so they are thought of as copies: 70 million by two workers, 40 million at the least.
     assert left(journal, clock) == pytest.approx(20)
@@ -139,9 +145,8 @@ def test_time_left_counts_databases_that_have_not_been_begun(journal, clock):
 
 
 def test_time_left_of_a_table_that_is_being_copied(journal, clock):
-    journal.plan("shop", [("a", "table", "a", 10 * MEGA)])
-    journal.weigh("shop", {"a": 10 * MEGA})
-    journal.begin_span("shop", 1, "a", "table", "a", ("a",), 10 * MEGA)
+    journal.plan("shop", [("a", "table", "a", 10 * MEGA, 10 * MEGA)])
+    journal.begin_span("shop", 1, "a", "table", "a", 1, 10 * MEGA, 10 * MEGA)
     journal.started("shop", "a")
     clock.seconds += 6
     journal.progress("shop", "a", 6 * MEGA)
@@ -150,7 +155,7 @@ def test_time_left_of_a_table_that_is_being_copied(journal, clock):
 
 def test_page_escapes_all_that_it_shows(journal, clock):
     journal.set(error={"msg": "<b>no</b>", "hint": "&"}, state="failed")
-    journal.begin_span("shop", 1, "u", "table", '"<script>x</script>', ("u",), 5)
+    journal.begin_span("shop", 1, "u", "table", '"<script>x</script>', 1, 5)
     clock.seconds += 1
     journal.end_run("failed")
     text = timeline_page.render(read_timeline(journal.path), REQUEST)
@@ -161,7 +166,7 @@ def test_page_escapes_all_that_it_shows(journal, clock):
 
 def test_page_of_thousands_of_tables_stays_small(journal, clock):
     for number in range(6000):
-        journal.begin_span("shop", 1 + number % 2, f"u{number}", "table", f"app.t{number}", (), 5)
+        journal.begin_span("shop", 1 + number % 2, f"u{number}", "table", f"app.t{number}", 0, 5)
         clock.seconds += 0.01
         journal.end_span(1 + number % 2, "done", 1, 5)
     journal.end_run("completed")

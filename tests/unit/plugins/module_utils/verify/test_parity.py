@@ -88,7 +88,7 @@ def test_public_schema_changed_in_15():
 )
 def test_expressions(answer, expected):
     class Canonicaliser:
-        def compare(self, kind, attribute, source, target):
+        def compare(self, kind, name, attribute, source, target):
             return answer
 
     found = differences("view", {"v": {"definition": "a"}}, {"v": {"definition": "b"}}, canonicaliser=Canonicaliser())

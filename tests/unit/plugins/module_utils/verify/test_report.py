@@ -73,6 +73,12 @@ def make_report(verdict="MISMATCH") -> dict:
                 "verdict": "MISMATCH",
                 "error": {"msg": EVIL, "hint": EVIL},
                 "remarks": [{"kind": EVIL, "object": EVIL, "msg": EVIL, "remedy": EVIL}],
+                "phases": [
+                    {"phase": "connecting", "side": "", "began": "0.000", "ended": "0.250"},
+                    {"phase": EVIL, "side": EVIL, "began": "0.250", "ended": "1.000"},
+                    {"phase": "rows", "side": "source", "began": "1.000", "ended": "3.000"},
+                ],
+                "sessions": {"source": 2, "target": 2},
                 "inventory": {"source": 2, "target": 2, "union": 2},
                 "tables": [table],
                 "skipped": [{"name": EVIL, "reason": EVIL}],
