@@ -18,7 +18,7 @@ import contextlib
 import time
 from array import array
 
-from ..._postgres.connection import transaction, value
+from ..._postgres.connection import rows, transaction, value
 from .. import catalogue, finishing, marker, plan, resume, target_database
 from ..contents import Selection
 from ..database_run import FINISHED, DatabaseRun
@@ -35,6 +35,13 @@ PUBLICATIONS = (PUBLICATION, "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"
 # Whose owner has decided what happens when rows are written, or who may see and write them.
 POSTPONED = frozenset(("TRIGGER", "RULE", "EVENT TRIGGER", "POLICY", "ROW SECURITY", "ACL", *PUBLICATIONS))
 XMAX = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"
+# A table that is not streamed would get into the way of emptying the one that it refers to.
+OF_UNSTREAMED = """
+SELECT k.oid FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND c.relkind = 'r'
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE k.contype = 'f' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication_tables p
+                                        WHERE p.pubname = %s AND p.schemaname = n.nspname AND p.tablename = c.relname)
+"""
 WAL = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text"
 
 
@@ -321,9 +328,11 @@ class OnlineDatabaseRun(DatabaseRun):
 
     def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
         """Return what is left to do in its order; foreign keys may have to wait for the cutover."""
-        if self.foreign_keys_wait:
-            foreign_keys = Selection(self.post_data, array("I"))
-        return super().arrange(keys, foreign_keys, lost)
+        places = array("I")
+        if not self.foreign_keys_wait:
+            late = {row["oid"] for row in rows(self.source, OF_UNSTREAMED, (self.publication,))}
+            places.extend(place for place in foreign_keys.places if self.post_data.oids[place] not in late)
+        return super().arrange(keys, Selection(self.post_data, places), lost)
 
     def mark(self, unit: str) -> None:
         """Set the marker that says all is done, and remember it."""

@@ -20,7 +20,7 @@ from ..._postgres.driver import psycopg2
 from ..._postgres.quoting import qualified, quote_identifier
 from .. import catalogue, finishing, marker, plan, resume, schema
 from ..contents import Selection
-from ..database_run import FINISHED, STEP_UNITS
+from ..database_run import FINISHED, STEP_UNITS, DatabaseRun
 from . import definitions, published
 from .base import OnlineDatabaseRun, is_postponed
 from .release import SET_WRITABLE, release
@@ -141,11 +141,6 @@ class FinalRun(OnlineDatabaseRun):
         late = [self.foreign_keys, self.privileges, self.rest]
         resume.keep_what_is_proven(self, late, [], self.unstreamed)
 
-    def begin_work(self) -> None:
-        """Tell the workers what it is about."""
-        super().begin_work()
-        self.foreign_keys_wait = False
-
     def text(self, entry) -> str:
         """Return the SQL of an entry as the target is to run it; foreign keys do not look at rows yet."""
         text = super().text(entry)
@@ -155,7 +150,7 @@ class FinalRun(OnlineDatabaseRun):
         """Return what is left to do in its order."""
         candidates, self.candidates = self.candidates, {}  # tables are full: there is no empty moment to use
         try:
-            return super().arrange(keys, foreign_keys, lost)
+            return DatabaseRun.arrange(self, keys, foreign_keys, lost)
         finally:
             self.candidates = candidates
 
