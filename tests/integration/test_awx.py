@@ -14,7 +14,7 @@ from support.servers import USER, contents
 from tests.awx.job import KEPT_BYTES, SHOWN_BYTES, Awx
 
 # Some seconds for what is moved, so that a job can be cut off in between.
-SLOWLY = 900_000
+SLOWLY = 500_000
 
 
 def credential(lab, side: str) -> dict:
@@ -96,6 +96,9 @@ def test_every_job_template_as_awx_runs_it(lab, awx, tmp_path):
     assert again["pid"] == engine["pid"], "a relaunch started another engine"
     assert artefacts["migrations_moved"]["slow"]["state"] == "completed"
     assert any(moving(event) for event in cancelled.events + done.events)
+
+    nothing = launch("cutover")
+    assert "its databases are complete without a cutover" in nothing.stdout
 
     launch("verify", azpg_verification_busy_percent="50")
     assert artefacts["migrations_verified"]["slow"]["verdict"] == "MATCH"

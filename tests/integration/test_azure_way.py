@@ -10,7 +10,7 @@ import re
 import secrets
 
 import pytest
-from support.azure_stage import Stage
+from support.azure_stage import Stage, changing
 from support.lab import CACHE
 from support.servers import ask, contents, drop_database
 
@@ -180,3 +180,25 @@ def test_cancelling_says_what_is_left_on_the_target(way):
         name for (name,) in ask(way.clusters["target"], "SELECT datname FROM pg_database WHERE datname = 'way_shop'")
     ]
     assert done["migration"]["left_on_target"] == existing
+
+
+def test_the_site_playbook_goes_from_nothing_to_the_final_record_and_a_second_run_changes_nothing(way):
+    way.runtime = None  # it is made, and taken away
+    variables = {
+        "azpg_poll_interval": 1,
+        "azpg_report_directory": str(way.directory / "reports"),
+        "azpg_checks_exclude": ["estimated-duration"],
+        # What asks the servers runs there, with no login to Azure.
+        "azpg_data_host": "way",
+    }
+    first = way.play("site", "--diff", **variables).good()
+    assert first.changed >= 5
+    assert differences(way.report()) == []
+    assert way.report()["verdict"] == "MATCH"
+    assert contents(way.clusters["source"], "way_shop") == contents(way.clusters["target"], "way_shop")
+    assert way.azure.resource(way.runtime_name) is None
+    assert [record["properties"]["migrationOption"] for record in way.records] == ["Validate", "ValidateAndMigrate"]
+    ask(way.clusters["source"], "ALTER DATABASE way_shop ALLOW_CONNECTIONS false")
+    before = len(changing(way.azure))
+    assert way.play("site", **variables).good().changed == 0
+    assert len(changing(way.azure)) == before

@@ -259,8 +259,6 @@ class Unit(Pytest):
 
 # Known to fail, by their own timing or for a cause that is not found yet; `pytest` on their files still runs them.
 OPEN = (
-    "test_awx.py::test_every_job_template_as_awx_runs_it",  # the whole way says "unknown" of what was moved
-    "test_azure_migration_trouble.py::test_deadlines_are_told_before_they_pass",  # no warning comes, cause unknown
     "test_verification_process.py::test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found",  # order of two lines
     "test_verification_rows.py::test_a_recheck_reads_only_what_may_have_changed",  # now and then, beside other tests
 )

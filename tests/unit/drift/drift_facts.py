@@ -90,10 +90,10 @@ def role_options(role: str, entry: str = "main") -> dict:
 
 
 def role_tasks(role: str, entry: str = "main") -> list:
-    """Return the tasks of a role's entry point, those of imported files in the place of the import."""
+    """Return the tasks of a role's entry point, those of other files in the place where they are imported or included."""
     found = []
     for task in load("roles", role, "tasks", f"{entry}.yml"):
-        imported = task.pop("ansible.builtin.import_tasks", None)
+        imported = task.pop("ansible.builtin.import_tasks", None) or task.pop("ansible.builtin.include_tasks", None)
         # What the import says holds for each task of the file.
         found += [{**task, **inner} for inner in load("roles", role, "tasks", imported)] if imported else [task]
     return found
