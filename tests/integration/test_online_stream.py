@@ -14,6 +14,7 @@ from support.lab import CACHE
 pytest.register_assert_rewrite("tests.streams.suite")
 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed  # noqa: E402
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import stream  # noqa: E402
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import SpoolFull  # noqa: E402
 from tests.streams.suite import WAYS, carry, empty, start  # noqa: E402
 
@@ -57,17 +58,17 @@ def test_a_reader_that_dies_at_any_moment_applies_everything_once(pipe):
         # Each time one statement further on, be it before or after the commit.
         def fit(follower, number: int = number) -> None:
             follower.assembler.close_weight = 4000
-            execute, left = follower.applier.cursor.execute, [number]
+            real, left = follower.applier.cursor, [number]
 
             class Cursor:
                 def __getattr__(self, name):
-                    return getattr(follower.applier.cursor, name)
+                    return getattr(real, name)
 
             def mortal(sql, *parameters):
                 left[0] -= 1
                 if left[0] == 0:
                     raise Died
-                execute(sql, *parameters)
+                real.execute(sql, *parameters)
                 left[0] -= 1
                 if left[0] == 0:
                     raise Died
@@ -106,11 +107,11 @@ def test_a_row_that_is_not_there_stops_the_stream_before_its_transaction(pipe):
 def test_a_row_that_is_there_already_is_named_with_what_differs(pipe):
     pipe.both(TABLE)
     pipe.begin()
-    pipe.run("target", "INSERT INTO t VALUES (1, 1, 'other'), (7, 2, 'x')")
+    pipe.run("target", "INSERT INTO t VALUES (1, 1, 'theirs'), (7, 2, 'x')")
     pipe.run("source", "INSERT INTO t VALUES (1, 1, 'mine')")
     with pytest.raises(TransferFailed, match="differs in note") as caught:
         pipe.catch_up()
-    assert "other" not in str(caught.value) and "mine" not in str(caught.value), "values are nobody's business"
+    assert "theirs" not in str(caught.value) and "mine" not in str(caught.value), "values are nobody's business"
     pipe.run("target", "DELETE FROM t WHERE id = 1")
     pipe.run("source", "INSERT INTO t VALUES (2, 2, 'mine')")
     with pytest.raises(TransferFailed, match="t_n_key") as caught:
@@ -147,7 +148,8 @@ def test_memory_stays_small_whatever_a_transaction_holds(pipe):
     assert len(largest) > 4 and max(largest) < 15 << 20
 
 
-def test_confirmed_is_only_what_nothing_open_comes_before(pipe, servers):
+def test_confirmed_is_only_what_nothing_open_comes_before(pipe, servers, monkeypatch):
+    monkeypatch.setattr(stream, "FEEDBACK_SECONDS", 0.3)
     pipe.both("CREATE TABLE t (id int PRIMARY KEY)")
     pipe.begin()
     confirmed = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'stream'"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import PreconditionFailed, TransferFailed
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.archive import Entry
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents import Entry
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import (
     announcement,
     base,
