@@ -65,7 +65,9 @@ def pgbench(count: int):
     def run(bench) -> None:
         with bench.source.environment(dbname=bench.database) as environment:
             program = bench.clients / "bin" / "pgbench"
-            subprocess.run([program, "-n", "-c", "4", "-t", str(count // 4)], env=environment, check=True, capture_output=True)
+            subprocess.run(
+                [program, "-n", "-c", "4", "-t", str(count // 4)], env=environment, check=True, capture_output=True
+            )
 
     return run
 
@@ -167,7 +169,9 @@ class Bench:
         self.source.psql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", dbname=self.database)
         for number in range(pairs):
             for name in ("ours", "native"):
-                self.source.psql(f"SELECT pg_create_logical_replication_slot('{name}_{number}', 'pgoutput')", dbname=self.database)
+                self.source.psql(
+                    f"SELECT pg_create_logical_replication_slot('{name}_{number}', 'pgoutput')", dbname=self.database
+                )
         workload.changes(self)
         self.source.psql("UPDATE last_one SET n = 1", dbname=self.database)
         self.source.psql("CHECKPOINT")
@@ -195,12 +199,20 @@ class Bench:
         """Let a subscription apply the backlog, with everything switched on that makes it fast."""
         self.anew()
         words = self.source.connection(dbname=self.database)
-        address = " ".join(f"{word}='{words[word]}'" for word in ("host", "port", "user", "password", "dbname")) + " sslmode=require"
+        address = (
+            " ".join(f"{word}='{words[word]}'" for word in ("host", "port", "user", "password", "dbname"))
+            + " sslmode=require"
+        )
         options = f"connect=false, enabled=false, create_slot=false, copy_data=false, slot_name='native_{number}'"
         options += ", binary=true" if self.majors[0] >= 14 else ""
-        options += ", streaming=parallel" if min(self.majors) >= 16 else ", streaming=on" if self.majors[0] >= 14 else ""
+        options += (
+            ", streaming=parallel" if min(self.majors) >= 16 else ", streaming=on" if self.majors[0] >= 14 else ""
+        )
         quoted = address.replace("'", "''")
-        self.target.psql(f"CREATE SUBSCRIPTION s{number} CONNECTION '{quoted}' PUBLICATION {PUBLICATION} WITH ({options})", dbname=self.database)
+        self.target.psql(
+            f"CREATE SUBSCRIPTION s{number} CONNECTION '{quoted}' PUBLICATION {PUBLICATION} WITH ({options})",
+            dbname=self.database,
+        )
         seen: dict = {}
 
         def look(cursor) -> None:
@@ -269,8 +281,12 @@ class Bench:
 
     def same(self) -> bool:
         """Return whether source and target hold the same rows."""
-        tables = self.source.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", dbname=self.database).split()
-        query = " UNION ALL ".join(f"SELECT '{name}', count(*), sum(hashtext(t::text)::bigint) FROM {name} t" for name in sorted(tables))
+        tables = self.source.psql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'", dbname=self.database
+        ).split()
+        query = " UNION ALL ".join(
+            f"SELECT '{name}', count(*), sum(hashtext(t::text)::bigint) FROM {name} t" for name in sorted(tables)
+        )
         return self.source.psql(query, dbname=self.database) == self.target.psql(query, dbname=self.database)
 
 
@@ -283,7 +299,10 @@ def measure(bench: Bench, pairs: int) -> dict:
             one = run(number)
             assert bench.same(), f"{name} has not brought the same rows"
             found[name].append(one)
-            print(f"  {name}: {one.wall:.1f} s, CPU client {one.client:.1f} target {one.target:.1f} s, {one.memory / 1e6:.0f} MB", flush=True)
+            print(
+                f"  {name}: {one.wall:.1f} s, CPU client {one.client:.1f} target {one.target:.1f} s, {one.memory / 1e6:.0f} MB",
+                flush=True,
+            )
     return found
 
 
@@ -310,7 +329,9 @@ def write(path: Path, title: str, lines: list) -> None:
     parts = text.split("\n### ")
     kept = [part for part in parts[1:] if not part.startswith(title)]
     new = title + "\n" + "\n".join(lines).rstrip() + "\n"
-    path.write_text("\n### ".join([parts[0].rstrip() + "\n", *(part.rstrip() + "\n" for part in kept), new]), encoding="utf-8")
+    path.write_text(
+        "\n### ".join([parts[0].rstrip() + "\n", *(part.rstrip() + "\n" for part in kept), new]), encoding="utf-8"
+    )
 
 
 def heading(chosen) -> list:
@@ -331,7 +352,9 @@ def main() -> None:
     parser.add_argument("--target", type=int, default=18)
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench-online"))
     parser.add_argument("--cutover", action="store_true", help="steady load and cutover instead of backlogs")
-    parser.add_argument("--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced")
+    parser.add_argument(
+        "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
+    )
     chosen = parser.parse_args()
     cache = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
     prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
@@ -339,7 +362,12 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         source, target = (
             stack.enter_context(
-                Cluster(prefix, chosen.directory / f"{side}-{secrets.token_hex(3)}", settings=SETTINGS, client_prefix=prefixes[1])
+                Cluster(
+                    prefix,
+                    chosen.directory / f"{side}-{secrets.token_hex(3)}",
+                    settings=SETTINGS,
+                    client_prefix=prefixes[1],
+                )
             )
             for side, prefix in zip(("source", "target"), prefixes)
         )

@@ -53,7 +53,19 @@ class Steady:
         }  # fmt: skip
         runtime.present(request, layout, options["bin_directory"], False)
         backend = HostBackend(request, layout, options)
-        command = [self.clients / "bin" / "pgbench", "-n", "-c", "4", "-T", "100000", "-R", str(self.rate), "-f", script, DATABASE]
+        command = [
+            self.clients / "bin" / "pgbench",
+            "-n",
+            "-c",
+            "4",
+            "-T",
+            "100000",
+            "-R",
+            str(self.rate),
+            "-f",
+            script,
+            DATABASE,
+        ]
         with self.source.environment(dbname=DATABASE) as environment:
             load = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:

@@ -16,6 +16,7 @@ pytest.register_assert_rewrite("tests.streams.suite")
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed  # noqa: E402
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import stream  # noqa: E402
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import SpoolFull  # noqa: E402
+
 from tests.streams.suite import WAYS, carry, empty, start  # noqa: E402
 
 MAJORS = (16, 18)
@@ -45,11 +46,16 @@ def test_changes_arrive(pipe, way):
 
 
 def test_a_reader_that_dies_at_any_moment_applies_everything_once(pipe):
-    pipe.both("CREATE TABLE t (n int, note text); ALTER TABLE t REPLICA IDENTITY FULL; CREATE TABLE k (id int PRIMARY KEY, n int)")
+    pipe.both(
+        "CREATE TABLE t (n int, note text); ALTER TABLE t REPLICA IDENTITY FULL; CREATE TABLE k (id int PRIMARY KEY, n int)"
+    )
     pipe.begin()
     pipe.run("source", "INSERT INTO k SELECT g, 0 FROM generate_series(1, 20) g")
     for number in range(60):
-        pipe.run("source", f"BEGIN; INSERT INTO t VALUES ({number}, 'x'); UPDATE k SET n = n + 1 WHERE id = {1 + number % 20}; COMMIT")
+        pipe.run(
+            "source",
+            f"BEGIN; INSERT INTO t VALUES ({number}, 'x'); UPDATE k SET n = n + 1 WHERE id = {1 + number % 20}; COMMIT",
+        )
 
     class Died(Exception):
         """The reader has died."""
@@ -142,7 +148,10 @@ def test_memory_stays_small_whatever_a_transaction_holds(pipe):
         follower.assembler.emit = lambda batch: (largest.append(batch.weight), emit(batch))
 
     pipe.fitted = fit
-    pipe.run("source", "BEGIN; INSERT INTO t SELECT g, repeat('n', 500) FROM generate_series(1, 60000) g; UPDATE t SET note = 'u' WHERE id < 30000; COMMIT")
+    pipe.run(
+        "source",
+        "BEGIN; INSERT INTO t SELECT g, repeat('n', 500) FROM generate_series(1, 60000) g; UPDATE t SET note = 'u' WHERE id < 30000; COMMIT",
+    )
     pipe.catch_up()
     assert pipe.differences() == {}
     assert len(largest) > 4 and max(largest) < 15 << 20

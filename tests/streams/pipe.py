@@ -12,7 +12,13 @@ from pathlib import Path
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
 from ansible_collections.azpg.migrate.plugins.module_utils._postgres.connection import connect, quiet_settings, value
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import marker, searching
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import child, confirmation, pgoutput, position, slot
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import (
+    child,
+    confirmation,
+    pgoutput,
+    position,
+    slot,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.applier import SETTINGS, Applier
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.follower import Follower
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import Spool

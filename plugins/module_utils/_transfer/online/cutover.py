@@ -200,7 +200,8 @@ class Cutover:
                 run.mark(DRAINED)
                 self.journal.database(run.database, DRAINED_STATE)
                 self.journal.event(
-                    f"The last change is applied, up to {lsn_text(position)} of the source's log.", database=run.database
+                    f"The last change is applied, up to {lsn_text(position)} of the source's log.",
+                    database=run.database,
                 )
 
     def prove_resting(self) -> None:
@@ -216,7 +217,9 @@ class Cutover:
             if DRAINED not in run.done:
                 run.leave_pool()
                 one = proof.Proof(run, self.context.following)
-                one.compare_resting(lambda position, run=run: self.wait_for({run.database: (lsn_number(position), None)}))
+                one.compare_resting(
+                    lambda position, run=run: self.wait_for({run.database: (lsn_number(position), None)})
+                )
                 run.start_pool()  # its processes are at hand when they are wanted
                 self.proofs.append(one)
 

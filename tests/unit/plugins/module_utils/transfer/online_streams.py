@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import struct
 
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE, Column, Relation
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import (
+    BINARY_VALUE,
+    Column,
+    Relation,
+)
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.tables import Table, TargetColumn
 
 UNCHANGED = object()
@@ -68,7 +72,9 @@ def relation(names: str = "id a b", key: str = "id", identity: str = "d", oid: i
 
 def described(one: Relation) -> bytes:
     """Return the message that describes a table."""
-    content = struct.pack(">I", one.oid) + one.schema.encode() + b"\0" + one.name.encode() + b"\0" + one.identity.encode()
+    content = (
+        struct.pack(">I", one.oid) + one.schema.encode() + b"\0" + one.name.encode() + b"\0" + one.identity.encode()
+    )
     content += struct.pack(">H", len(one.columns))
     for column in one.columns:
         content += bytes([column.key]) + column.name.encode() + b"\0" + struct.pack(">Ii", column.type_oid, -1)

@@ -79,7 +79,15 @@ def test_a_large_transaction_is_cut_and_only_its_end_is_whole(bench, monkeypatch
 
 def test_what_was_applied_already_is_left_out(tmp_path):
     bench = Bench(tmp_path, position=108)
-    bench.feed(begin(100), described(relation()), insert(1, "a", "b"), commit(100), begin(108), insert(2, "a", "b"), commit(108))
+    bench.feed(
+        begin(100),
+        described(relation()),
+        insert(1, "a", "b"),
+        commit(100),
+        begin(108),
+        insert(2, "a", "b"),
+        commit(108),
+    )
     bench.assembler.close()
     assert [len(batch.log) for batch in bench.batches] == [1]
 
@@ -94,7 +102,13 @@ def test_tables_are_emptied_in_their_place(bench):
 
 
 def test_a_table_that_is_described_anew_ends_what_was_gathered_of_it(bench):
-    bench.feed(begin(100), described(relation()), insert(1, "a", "b"), described(relation("id a b c")), insert(2, "a", "b", "c"))
+    bench.feed(
+        begin(100),
+        described(relation()),
+        insert(1, "a", "b"),
+        described(relation("id a b c")),
+        insert(2, "a", "b", "c"),
+    )
     assert [len(batch.log) for batch in bench.batches] == [1]
     assert len(bench.known) == 2
 
@@ -170,6 +184,13 @@ def test_what_does_not_belong_there_is_refused(bench, messages):
 
 
 def test_what_makes_no_sense_as_a_set_is_kept_in_order(bench):
-    bench.feed(begin(100), described(relation()), delete(1, None, None), delete(1, None, None), insert(9, "a", "b"), commit(100))
+    bench.feed(
+        begin(100),
+        described(relation()),
+        delete(1, None, None),
+        delete(1, None, None),
+        insert(9, "a", "b"),
+        commit(100),
+    )
     bench.assembler.close()
     assert bench.batches[0].ordered and len(bench.batches[0].log) == 3

@@ -21,7 +21,10 @@ def taken(*messages: bytes, of=None):
 
 
 def values(*contents) -> list:
-    return [None if content is UNCHANGED else sized(content) if content is not None else b"\xff\xff\xff\xff" for content in contents]
+    return [
+        None if content is UNCHANGED else sized(content) if content is not None else b"\xff\xff\xff\xff"
+        for content in contents
+    ]
 
 
 def net(changes) -> tuple:

@@ -22,8 +22,8 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online impo
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.confirmation import Confirmation
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.lag import Lag
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.position import Snapshot
-from online_streams import relation, sized, table, target_column
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.tables import Table
+from online_streams import relation, sized, table, target_column
 
 
 def test_rows_for_copy():
@@ -76,7 +76,16 @@ def test_only_positions_before_all_open_transactions_are_confirmed():
 
 
 def source_table(name: str, **words) -> published.SourceTable:
-    given = {"oid": 1, "schema": "app", "unlogged": False, "identity": "d", "owner": "o", "own": True, "found": True, **words}
+    given = {
+        "oid": 1,
+        "schema": "app",
+        "unlogged": False,
+        "identity": "d",
+        "owner": "o",
+        "own": True,
+        "found": True,
+        **words,
+    }
     return published.SourceTable(name=name, **given)
 
 
@@ -113,7 +122,9 @@ def test_a_table_that_does_not_fit_is_named_with_what_to_do():
         Table(one, "app", "t", [target_column("id"), target_column("a")], {})
     assert "ALTER TABLE" in caught.value.hint
     with pytest.raises(TransferFailed, match="column a has type"):
-        Table(relation("id a"), "app", "t", [target_column("id"), target_column("a", type_oid=23, type_name="int4")], {})
+        Table(
+            relation("id a"), "app", "t", [target_column("id"), target_column("a", type_oid=23, type_name="int4")], {}
+        )
     found = Table(relation("id"), "app", "t", [target_column("id"), target_column("more")], {})
     assert found.unsent == ("more",)
 
@@ -135,7 +146,9 @@ def test_what_changes_with_every_dump_is_no_change():
     ]
     assert len({definitions.digest_of(entry("TABLE", text)) for text in texts}) == 1
     assert definitions.comparable(texts[0]) == definitions.comparable(texts[1].replace("OWNER TO o", "OWNER TO other"))
-    assert definitions.digest_of(entry("TABLE", texts[0].replace("integer", "bigint"))) != definitions.digest_of(entry("TABLE", texts[0]))
+    assert definitions.digest_of(entry("TABLE", texts[0].replace("integer", "bigint"))) != definitions.digest_of(
+        entry("TABLE", texts[0])
+    )
 
 
 def test_what_would_disturb_the_stream_is_put_off():
@@ -148,8 +161,14 @@ def test_what_would_disturb_the_stream_is_put_off():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("ALTER TABLE ONLY a\n    ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES c(d);\n\n", " REFERENCES c(d) NOT VALID;"),
-        ("ALTER TABLE ONLY a\n    ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES c(d) NOT VALID;\n", " REFERENCES c(d) NOT VALID;"),
+        (
+            "ALTER TABLE ONLY a\n    ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES c(d);\n\n",
+            " REFERENCES c(d) NOT VALID;",
+        ),
+        (
+            "ALTER TABLE ONLY a\n    ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES c(d) NOT VALID;\n",
+            " REFERENCES c(d) NOT VALID;",
+        ),
         ("ALTER TABLE a\n    ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES c(d);\n", " REFERENCES c(d);\n"),
     ],
 )
@@ -169,8 +188,12 @@ class Asked:
 
 
 def test_every_step_is_announced():
-    steps = announcement.cutover(Asked, {"fence": True, "fence_methods": ["read_only"], "sequence_margin": 5, "prove": "all"})
+    steps = announcement.cutover(
+        Asked, {"fence": True, "fence_methods": ["read_only"], "sequence_margin": 5, "prove": "all"}
+    )
     text = "\n".join(steps)
     assert "new sessions begin read only" in text and "CONNECT" not in text and "5 steps further" in text
     assert sum("remove publication" in step for step in steps) == 2
-    assert "put up a fence" not in "\n".join(announcement.cutover(Asked, {"fence": False, "cutover_databases": ["shop"]}))
+    assert "put up a fence" not in "\n".join(
+        announcement.cutover(Asked, {"fence": False, "cutover_databases": ["shop"]})
+    )

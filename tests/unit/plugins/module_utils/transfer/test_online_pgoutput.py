@@ -9,7 +9,11 @@ import struct
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import pgoutput
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE, NULL, TEXT_VALUE
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import (
+    BINARY_VALUE,
+    NULL,
+    TEXT_VALUE,
+)
 
 NOON = 820_497_600_000_000  # microseconds from 2000 to 2026-01-01 12:00 UTC
 
@@ -40,7 +44,7 @@ def test_positions_are_written_as_the_server_does():
 
 
 def test_relation_and_type():
-    content = struct.pack(">I", 16385) + text("app") + text("Odd \" näme") + b"d" + struct.pack(">H", 2)
+    content = struct.pack(">I", 16385) + text("app") + text('Odd " näme') + b"d" + struct.pack(">H", 2)
     content += b"\1" + text("id") + struct.pack(">Ii", 23, -1) + b"\0" + text("mood") + struct.pack(">Ii", 16400, -1)
     found = pgoutput.parse(b"R" + content)
     assert (found.oid, found.schema, found.name, found.identity) == (16385, "app", 'Odd " näme', "d")
