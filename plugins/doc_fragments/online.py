@@ -82,7 +82,9 @@ options:
         type: int
         default: 30
       sequence_margin:
-        description: By how many steps sequences are set beyond where the source's stand.
+        description:
+          - By how many steps sequences that are in use are set beyond where the source's stand, if they have so many left.
+          - A source that crashes later begins up to 32 steps further than it had come.
         type: int
-        default: 0
+        default: 32
 """

@@ -147,7 +147,7 @@ ONLINE = {
                 "default": ["read_only", "connect", "terminate"],
             },
             "grace_seconds": {"type": "int", "default": 30},
-            "sequence_margin": {"type": "int", "default": 0},
+            "sequence_margin": {"type": "int", "default": 32},
         },
     }
 }

@@ -70,7 +70,7 @@ INSERT INTO bank.tick (client, words) VALUES ({client}, repeat('w', {amount} % 5
 """
 OTHERS = (
     "UPDATE bank.account SET note = repeat(md5('{amount}'), 90) WHERE id = {one}",
-    """BEGIN; UPDATE bank.account SET place = -{one} WHERE id = {one}; UPDATE bank.account a SET place = {one} WHERE id = {two};
+    """BEGIN; UPDATE bank.account SET place = -{one} WHERE id = {one}; UPDATE bank.account SET place = -{two} WHERE id = {two};
        ROLLBACK""",
     """BEGIN; SELECT 1 FROM bank.account WHERE id IN ({one}, {two}) ORDER BY id FOR UPDATE;
        CREATE TEMPORARY TABLE p ON COMMIT DROP AS SELECT id, place FROM bank.account WHERE id IN ({one}, {two});

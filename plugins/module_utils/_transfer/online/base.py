@@ -19,6 +19,8 @@ import time
 from array import array
 
 from ..._postgres.connection import rows, transaction, value
+from ..._postgres.driver import psycopg2
+from ..._postgres.quoting import qualified
 from .. import catalogue, finishing, marker, plan, resume, target_database
 from ..contents import Selection
 from ..database_run import FINISHED, DatabaseRun
@@ -34,6 +36,7 @@ PUBLICATION = "PUBLICATION"
 PUBLICATIONS = (PUBLICATION, "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA")
 # Whose owner has decided what happens when rows are written, or who may see and write them.
 POSTPONED = frozenset(("TRIGGER", "RULE", "EVENT TRIGGER", "POLICY", "ROW SECURITY", "ACL", *PUBLICATIONS))
+PATIENT_TRIES = 3  # before an application has to wait that empties tables again and again
 XMAX = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"
 # A table that is not streamed would get into the way of emptying the one that it refers to.
 OF_UNSTREAMED = """
@@ -53,7 +56,12 @@ def is_postponed(entry) -> bool:
 
 
 class TablesVanished(Exception):
-    """Tables could not be copied, since the snapshot does not show their rows any more; the text names them."""
+    """Tables, C([(schema, name)]), could not be copied, since the snapshot does not show their rows any more."""
+
+    def __init__(self, tables: list):
+        names = [f"{schema}.{name}" for schema, name in sorted(tables)]
+        super().__init__(", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else ""))
+        self.tables = tables
 
 
 class OnlineDatabaseRun(DatabaseRun):
@@ -70,21 +78,26 @@ class OnlineDatabaseRun(DatabaseRun):
         self.snapshot_number = 0
         self.stream: position.Stream | None = None
         self.must_prove = False
+        self.held: list = []
+        self.holder = None
 
     def run(self) -> None:
         """Carry the database, under one snapshot after the other until all tables could be seen."""
-        run = self
+        run, tries = self, 0
         while True:
             try:
                 DatabaseRun.run(run)
                 return
             except TablesVanished as vanished:
+                tries += 1
+                run = type(self)(self.context, self.database, self.number)
+                run.held = vanished.tables if tries >= PATIENT_TRIES else []
                 self.journal.event(
-                    f"Emptied or rewritten on the source before they were copied, and copied under a new snapshot: {vanished}.",
+                    "Emptied or rewritten on the source before they were copied, and copied under a new snapshot"
+                    f"{', beneath a lock against that' if run.held else ''}: {vanished}.",
                     "info",
                     self.database,
                 )
-                run = type(self)(self.context, self.database, self.number)
 
     def carry_within(self, stack) -> None:
         """Carry the database; one that has cut over is left with nothing of the migration on the source."""
@@ -117,7 +130,7 @@ class OnlineDatabaseRun(DatabaseRun):
         if self.stream is None or self.stream.slot != self.publication or state is None or state.lost:
             self.begin_stream()
         elif BASE not in self.done:
-            self.take_snapshot_beside_slot()
+            self.take_snapshot_beside_slot(stack)
         self.must_prove = not self.stream.proven
         if BASE not in self.done:
             self.journal.database(self.database, "running", self.snapshot)
@@ -209,12 +222,14 @@ class OnlineDatabaseRun(DatabaseRun):
             )
         return slot.create_slot(replication, name, self.context.tick)
 
-    def take_snapshot_beside_slot(self) -> None:
+    def take_snapshot_beside_slot(self, stack) -> None:
         """Take an ordinary snapshot that sees every transaction which the slot does not have.
 
         A transaction may have written its commit before the slot's first position and be seen a moment later only, so
         all that were open then are waited for.
         """
+        if self.held:
+            self.hold(stack)
         said = False
         while True:
             with self.source.cursor() as cursor:
@@ -236,6 +251,18 @@ class OnlineDatabaseRun(DatabaseRun):
         self.snapshot = value(self.source, "SELECT pg_catalog.pg_export_snapshot()")
         after = lsn_number(value(self.source, WAL))
         self.snapshot_number = position.enter_snapshot(self.target, self.request.name, content, after)
+
+    def hold(self, stack) -> None:
+        """Keep everybody from emptying the tables that have always been emptied before they could be copied."""
+        self.holder = self.control(stack, "source", self.database)
+        with self.holder.cursor() as cursor:
+            cursor.execute("BEGIN")
+            for schema, name in self.held:
+                cursor.execute("SAVEPOINT before")
+                try:
+                    cursor.execute(f"LOCK TABLE {qualified(schema, name)} IN ACCESS SHARE MODE")
+                except psycopg2.errors.UndefinedTable:  # dropped meanwhile
+                    cursor.execute("ROLLBACK TO SAVEPOINT before")
 
     # -- what is carried when -----------------------------------------------------------------------------------------
 
@@ -322,9 +349,12 @@ class OnlineDatabaseRun(DatabaseRun):
         :raises TablesVanished: when tables have to be copied under another snapshot
         """
         super().look_at(answers, graph)
-        labels = sorted(unit.label for unit in graph if answers[unit.name].get("later"))
-        if labels:
-            raise TablesVanished(", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else ""))
+        if self.holder:
+            with self.holder.cursor() as cursor:
+                cursor.execute("COMMIT")
+        late = {table for unit in graph if answers[unit.name].get("later") for table in unit.tables}
+        if late:
+            raise TablesVanished([(table.schema, table.name) for table in late])
 
     def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
         """Return what is left to do in its order; foreign keys may have to wait for the cutover."""

@@ -31,7 +31,7 @@ from .follower import Follower, NeedsText
 from .lag import Lag
 from .pgoutput import BINARY_VALUE, TEXT_VALUE, lsn_number, lsn_text
 from .spool import Spool, SpoolFull
-from .stream import ChangeStream, options_of
+from .stream import SILENT_SECONDS, ChangeStream, options_of
 
 LOOK_SECONDS = 1.0
 SLOT_SECONDS = 5.0
@@ -57,6 +57,7 @@ class Child:
         self.asked: queue.SimpleQueue = queue.SimpleQueue()
         self.ending = threading.Event()
         self.sessions: list = []
+        self.looked = 0.0
 
     # -- talking ------------------------------------------------------------------------------------------------------
 
@@ -70,17 +71,19 @@ class Child:
         """Have a sentence entered in the journal."""
         self.say("remark", level=level, message=redact(sentence, self.request.secret_values))
 
-    def open(self, side: str, **more):
+    def open(self, side: str, suffix: str = "", **more):
         """Open a session that the engine and both servers know as this process's."""
-        session = self.opener.open(side, self.database, role=self.role, **more)
+        session = self.opener.open(side, self.database, role=self.role + suffix, **more)
         self.sessions.append(session)
         return session
 
     def descriptors(self) -> list:
-        """Return the sockets on which something has to move: the target's while it is written to, else the source's."""
+        """Return the sockets on which something has to move: the target's while it is asked or written to, else the source's."""
         follower = self.follower
         if follower is None:
             watched = list(self.sessions)
+        elif follower.is_looking:
+            watched = [follower.lookup]
         elif follower.waiting:
             watched = [follower.applier.session]
         else:
@@ -123,7 +126,8 @@ class Child:
         :raises NeedsText: when binary images do not do
         :raises SpoolFull: when transactions in progress do not fit
         """
-        watcher, lookup = self.open("source"), self.open("target")
+        # The one that looks moves whatever the others do, so it has a name of its own.
+        watcher, lookup = self.open("source", "-look"), self.open("target")
         known = position.read(lookup, self.request.name)
         if known is None:
             raise TransferFailed("The target knows of no stream.", "Run the migration again.")
@@ -151,6 +155,7 @@ class Child:
         self.follower.described = self.described
         self.barriers = 0
         self.known = known
+        self.looked = time.monotonic()
         watch = threading.Thread(target=self.watch, args=(watcher, self.follower), name="source", daemon=True)
         watch.start()
         self.say("following", binary=binary, replica=load_settings.REPLICA in settings)
@@ -212,7 +217,7 @@ class Child:
         retained, looked = {}, 0.0
         try:
             while not self.ending.is_set() and not follower.ended.is_set():
-                now = time.monotonic()
+                self.looked = now = time.monotonic()
                 before = value(source, confirmation.BEFORE)
                 oldest, following, after = self.ask(source, confirmation.AFTER)
                 written, clock = self.ask(source, NOW)
@@ -267,6 +272,8 @@ class Child:
 
     def tick(self) -> None:
         """Tell the engine how it goes; called by the thread that reads."""
+        if time.monotonic() - self.looked > SILENT_SECONDS:
+            raise TransferFailed(f"The source has not answered for {SILENT_SECONDS:.0f} s.", "", {"transient": True})
         if self.status:
             status, self.status = self.status, {}
             self.say("status", **status)

@@ -85,6 +85,7 @@ class Follower:
         self.touched: dict = {}
         self.tick: Callable = lambda: None
         self.relations: dict = {}
+        self.is_looking = False  # at definitions of the target
         self.thread = threading.Thread(target=self.write, name="writer", daemon=True)
 
     # -- the thread that reads ----------------------------------------------------------------------------------------
@@ -174,7 +175,9 @@ class Follower:
         self.relations[relation.oid] = relation
         if known is not None and known != relation:
             self.described(known, relation)
+        self.is_looking = True
         table = tables.read_table(self.lookup, relation, self.roots, types)
+        self.is_looking = False
         if self.expected == BINARY_VALUE and not table.binary:
             raise NeedsText(table.label)
         return table
