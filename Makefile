@@ -124,6 +124,14 @@ azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --t
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_simulator \
 		--directory "$(CACHE)/azure-simulator" $(SIMULATOR)
 
+.PHONY: faults-online
+faults-online: setup ## long: online migrations under load, with faults at any moment: FAULTS="--seed 7 --runs 30"; writes docs/faults-online.md
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults.online $(FAULTS)
+
+.PHONY: bench-online
+bench-online: setup ## applying changes beside a subscription: BENCH="--workloads tisl --pairs 5 --results FILE", or BENCH=--cutover
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.online $(BENCH)
+
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.verification $(BENCH)

@@ -10,9 +10,9 @@ import os
 from .._core import status
 from .._core.errors import InvalidRequest
 from .._core.units import human_bytes, human_seconds
+from .._postgres.fence_standing import keep_record, standing
 from .._transfer.journal import utc_now
 from .edge import Task, difference
-from .fence import keep_record, standing
 from .gate import look_at_gate, require_open_gate
 from .keepers import keeper_of
 from .verification import digest_of

@@ -10,6 +10,7 @@ does the worker, at once: a transaction that is open then is rolled back by the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -37,6 +38,16 @@ from .transient import is_transient
 PROGRESS_SECONDS = 0.5
 LEAST_BYTES_FOR_PROGRAM = 16 << 20  # a program and a connection of its own cost as much as these
 
+# The row is the snapshot's, the function looks at what is there now.
+REWRITTEN = """
+SELECT 1 FROM pg_catalog.pg_class c
+ WHERE c.oid = ANY (%s::oid[]) AND c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+"""
+
+
+class Rewritten(Exception):
+    """A table has been emptied or rewritten since the snapshot was taken, so the snapshot does not show its rows any more."""
+
 
 class Worker:
     """Does units as they come."""
@@ -52,6 +63,7 @@ class Worker:
         self.opener = Sessions(self.request, Runner.parse(order["runner"]))
         self.role = order["role"]
         self.search_path = order.get("search_path") or ""
+        self.live = order.get("live", False)
         self.helped = False
         self.sessions: dict = {}
         self.reader: SourceProgram | None = None
@@ -107,6 +119,33 @@ class Worker:
         process = self.reader.process if self.reader else None
         return [process.pid] if process and process.returncode is None else []
 
+    @contextlib.contextmanager
+    def reading(self):
+        """Let go of the locks on the source's tables afterwards, and give what makes sure that their rows were to be seen.
+
+        The transaction goes on for as long as the worker, and an application may want to empty a table meanwhile.
+        """
+        with self.source().cursor() as cursor:
+            cursor.execute("SAVEPOINT azpg_reading")
+            try:
+                yield self.check_rows_are_there
+            finally:
+                if not self.source().closed:
+                    cursor.execute("ROLLBACK TO SAVEPOINT azpg_reading; RELEASE SAVEPOINT azpg_reading")
+
+    def check_rows_are_there(self, tables: list) -> None:
+        """Make sure that no table's rows have vanished from the snapshot: TRUNCATE and rewriting ask no snapshot.
+
+        :raises Rewritten: when a table lies in another file than the snapshot says; while nobody writes it never does
+        """
+        if not self.live:
+            return
+        oids = [oid for table in tables for oid in (table.oid, *table.leaves)]
+        with self.source().cursor() as cursor:
+            cursor.execute(REWRITTEN, (oids,))
+            if cursor.fetchone():
+                raise Rewritten
+
     def progress(self, unit: str, carried: int) -> None:
         """Report bytes carried, at most twice a second."""
         if time.monotonic() - self.reported >= PROGRESS_SECONDS:
@@ -117,6 +156,8 @@ class Worker:
         """Do one unit, unless an attempt whose answer was lost has done it; return what there is to say of it."""
         try:
             return self.work(unit, names, task)
+        except Rewritten:
+            return {"later": True}
         except marker.Happened:
             with self.target().cursor() as cursor:
                 if attempt > 1 and marker.are_set(cursor, self.request.name, names):
@@ -133,7 +174,8 @@ class Worker:
         if task["kind"] == "batch":
             task = {**task, "tables": [Table(*words) for words in task["tables"]]}
             throttle = Throttle(self.rate)
-            return {"members": copy_batch(self.source(), self.target(), task, names, name, throttle, path)}
+            with self.reading() as check:
+                return {"members": copy_batch(self.source(), self.target(), task, names, name, throttle, path, check)}
         if task["kind"] in ("table", "part"):
             table = Table(*task["table"])
             throttle = Throttle(self.rate)
@@ -141,9 +183,13 @@ class Worker:
             def stream(copy_out: str, cursor, copy_in: str) -> tuple:
                 report = (throttle, lambda size: self.progress(unit, size))
                 if self.psql and task["kind"] == "table" and table.bytes >= LEAST_BYTES_FOR_PROGRAM:
-                    return relay_program(self.program(), copy_out, cursor, copy_in, *report)
-                with self.source().cursor() as source_cursor:
-                    return relay(source_cursor, copy_out, cursor, copy_in, *report)
+                    found = relay_program(self.program(), copy_out, cursor, copy_in, *report)
+                    self.check_rows_are_there([table])
+                    return found
+                with self.reading() as check, self.source().cursor() as source_cursor:
+                    found = relay(source_cursor, copy_out, cursor, copy_in, *report)
+                    check([table])
+                    return found
 
             if task["kind"] == "part":
                 count, carried = copy_part(stream, self.target(), table, task["pages"], name, unit, path)
@@ -151,7 +197,8 @@ class Worker:
                 count, carried = copy_table(stream, self.target(), table, name, unit, path)
             return {"rows": count, "bytes": carried}
         if task["kind"] == "join":
-            return {"rows": join_parts(self.target(), name, unit, task["parts"])}
+            count = join_parts(self.target(), name, unit, task["parts"])
+            return {"later": True} if count is None else {"rows": count}
         if task["kind"] == "large_objects":
             count, carried = copy_large_objects(
                 self.source(), self.target(), task["numbers"], name, unit, Throttle(self.rate),
