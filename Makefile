@@ -58,6 +58,10 @@ demo: setup ## migrate a whole sample application between two real servers, from
 demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
 
+.PHONY: demo-online
+demo-online: setup ## the same in mode online: an application goes on writing until the cutover
+	@$(RUN) -m tools.demo --mode online --directory .cache/demo-online
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule

@@ -72,13 +72,14 @@ def test_the_whole_way(online):
     looks = (
         "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
         "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1",
-        "SELECT last_value FROM app.child_id_seq",
         "SELECT n FROM app.sums",
         "SELECT count(*), sum(hashtext(lo_get(oid)::text)::bigint) FROM pg_largeobject_metadata",
         "SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relnamespace = 'app'::regnamespace ORDER BY 1",
     )
     for look in looks:
         assert one.source(look) == one.target(look), look
+    (source, target) = (int(side("SELECT last_value FROM app.child_id_seq")) for side in (one.source, one.target))
+    assert target == source + 32, "a source that crashes later may have come so much further"
     assert not one.module("migration")["changed"]
     # The source is fenced, so it can be compared at leisure; then the fence comes down.
     verified = one.module("verification").good()

@@ -126,6 +126,7 @@ class Pipe:
             self.session("target", {**SETTINGS, **extra}),
             NAME,
             NAME,
+            known.position,
             pgoutput.BINARY_VALUE if binary else pgoutput.TEXT_VALUE,
             searching.read_search_path(source),
             self.ordered,

@@ -111,6 +111,10 @@ class Stage:
         }
         return {**words, "password": f"{{{{ demo_{side}_password }}}}"}
 
+    def said(self) -> list:
+        """Return more lines for the summary."""
+        return []
+
     def leave_running(self) -> None:
         """Let the servers live on when this process ends."""
         for cluster in (self.source, self.target):

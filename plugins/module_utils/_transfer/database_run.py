@@ -286,9 +286,7 @@ class DatabaseRun:
         small = [table for table in tables if batching.is_small(table) and table.unit not in self.again]
         batches = batching.Batches(small, self.pre_data, self.post_data, self.text)
         batches.create(self.creation)
-        large = [plan.table_unit(table) for table in tables if table.oid not in batches.place_of]
-        for unit in large:
-            unit.weight = effort.table_work(unit.bytes_total)
+        large = [self.copying(table) for table in tables if table.oid not in batches.place_of]
         copies = plan.Copies(self.tables, self.pre_data, self.post_data)
         place_of = {table.oid: unit.name for unit in (*large, *batches.units) for table in unit.tables}
 
@@ -314,6 +312,12 @@ class DatabaseRun:
         graph = splitting.split_wide_tables(graph, jobs)
         splitting.empty_half_done(self.target, self.request.name, graph, self.done, self.again)
         return graph, last, late_analyses
+
+    def copying(self, table) -> plan.Unit:
+        """Return the unit that copies a table."""
+        unit = plan.table_unit(table)
+        unit.weight = effort.table_work(unit.bytes_total)
+        return unit
 
     def relieve(self, unit: plan.Unit, answer: dict, writer: schema.SchemaWriter, late_analyses: list) -> str | None:
         """Say whether a unit that has failed is to be tried again; from a batch is taken what can be done in another way.

@@ -11,6 +11,7 @@ from ..searching import UNRESOLVED
 from . import position
 from .conflict import explain
 from .ordered import Refused, replay
+from .pgoutput import lsn_number, lsn_text
 from .stage import Stages
 from .writer import NotAsExpected, SetWriter
 
@@ -32,9 +33,12 @@ SETTINGS = {
 class Applier:
     """Writes batches over one session of the target, which is its own."""
 
-    def __init__(self, session, migration: str, slot: str, expected: int, path: str = "", ordered: bool = False):
+    def __init__(
+        self, session, migration: str, slot: str, known: int, expected: int, path: str = "", ordered: bool = False
+    ):
         """Begin.
 
+        :param known: the position from which the changes come: the target has to be just there
         :param path: the search path for functions that need one, see M(searching)
         :param ordered: replay every change in order instead of writing sets
         """
@@ -42,6 +46,7 @@ class Applier:
         self.cursor = session.cursor()
         self.migration = migration
         self.slot = slot
+        self.known = known
         self.path = path
         self.lent = False
         self.ordered = ordered
@@ -59,8 +64,7 @@ class Applier:
         :raises psycopg2.Error: when the connection is lost, or the server cannot go on
         """
         if not self.is_open:
-            self.cursor.execute("BEGIN")
-            self.is_open = True
+            self.begin()
             if self.lent:
                 self.set_path()
             self.transactions = self.changes = 0
@@ -72,16 +76,34 @@ class Applier:
         if not batch.whole:
             self.stages.empty()
             return False
-        if not position.move(self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes):
+        position.move(self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes)
+        self.cursor.execute("COMMIT")
+        self.is_open = False
+        self.known = batch.position.end_lsn
+        self.stages.filled.clear()
+        return True
+
+    def begin(self) -> None:
+        """Begin a transaction, if the target is where the changes go on.
+
+        :raises TransferFailed: when it is elsewhere; C(details.transient) says that the stream has only to begin anew
+        """
+        self.cursor.execute(f"BEGIN; {position.CLAIM}", (self.migration, self.slot))
+        self.is_open = True
+        found = self.cursor.fetchone()
+        if found is None:
             self.rollback()
             raise TransferFailed(
                 f"The target knows another stream than {self.slot}.",
                 "Another engine has begun this migration's stream anew; only one may go on.",
             )
-        self.cursor.execute("COMMIT")
-        self.is_open = False
-        self.stages.filled.clear()
-        return True
+        if lsn_number(found[0]) != self.known:
+            self.rollback()
+            raise TransferFailed(
+                f"The target is at {found[0]}, expected {lsn_text(self.known)}: a commit of an earlier session came late.",
+                "",
+                {"transient": True},
+            )
 
     def rollback(self) -> None:
         """Take back what is open."""

@@ -19,12 +19,11 @@ import time
 from array import array
 
 from ..._postgres.connection import rows, transaction, value
-from ..._postgres.driver import psycopg2
-from ..._postgres.quoting import qualified
 from .. import catalogue, finishing, marker, plan, resume, target_database
 from ..contents import Selection
 from ..database_run import FINISHED, DatabaseRun
 from ..inventory import restore
+from ..worker import LOCKED
 from . import definitions, position, published, requirements, slot
 from .pgoutput import lsn_number
 from .release import release
@@ -36,7 +35,6 @@ PUBLICATION = "PUBLICATION"
 PUBLICATIONS = (PUBLICATION, "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA")
 # Whose owner has decided what happens when rows are written, or who may see and write them.
 POSTPONED = frozenset(("TRIGGER", "RULE", "EVENT TRIGGER", "POLICY", "ROW SECURITY", "ACL", *PUBLICATIONS))
-PATIENT_TRIES = 3  # before an application has to wait that empties tables again and again
 XMAX = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())"
 # A table that is not streamed would get into the way of emptying the one that it refers to.
 OF_UNSTREAMED = """
@@ -78,26 +76,24 @@ class OnlineDatabaseRun(DatabaseRun):
         self.snapshot_number = 0
         self.stream: position.Stream | None = None
         self.must_prove = False
-        self.held: list = []
-        self.holder = None
+        self.emptied: frozenset = frozenset()
 
     def run(self) -> None:
         """Carry the database, under one snapshot after the other until all tables could be seen."""
-        run, tries = self, 0
+        run = self
         while True:
             try:
                 DatabaseRun.run(run)
                 return
             except TablesVanished as vanished:
-                tries += 1
-                run = type(self)(self.context, self.database, self.number)
-                run.held = vanished.tables if tries >= PATIENT_TRIES else []
                 self.journal.event(
-                    "Emptied or rewritten on the source before they were copied, and copied under a new snapshot"
-                    f"{', beneath a lock against that' if run.held else ''}: {vanished}.",
+                    f"Emptied or rewritten on the source before they were copied, and copied under a new snapshot: {vanished}.",
                     "info",
                     self.database,
                 )
+                emptied = run.emptied.union(vanished.tables)
+                run = type(self)(self.context, self.database, self.number)
+                run.emptied = emptied  # which may happen again, so each is copied beneath a lock
 
     def carry_within(self, stack) -> None:
         """Carry the database; one that has cut over is left with nothing of the migration on the source."""
@@ -129,8 +125,9 @@ class OnlineDatabaseRun(DatabaseRun):
         state = slot.read_slot(self.source, self.stream.slot) if self.stream else None
         if self.stream is None or self.stream.slot != self.publication or state is None or state.lost:
             self.begin_stream()
+            self.emptied = frozenset()  # what a snapshot beside the slot has to wait for has not been waited for
         elif BASE not in self.done:
-            self.take_snapshot_beside_slot(stack)
+            self.take_snapshot_beside_slot()
         self.must_prove = not self.stream.proven
         if BASE not in self.done:
             self.journal.database(self.database, "running", self.snapshot)
@@ -222,14 +219,12 @@ class OnlineDatabaseRun(DatabaseRun):
             )
         return slot.create_slot(replication, name, self.context.tick)
 
-    def take_snapshot_beside_slot(self, stack) -> None:
+    def take_snapshot_beside_slot(self) -> None:
         """Take an ordinary snapshot that sees every transaction which the slot does not have.
 
         A transaction may have written its commit before the slot's first position and be seen a moment later only, so
         all that were open then are waited for.
         """
-        if self.held:
-            self.hold(stack)
         said = False
         while True:
             with self.source.cursor() as cursor:
@@ -251,18 +246,6 @@ class OnlineDatabaseRun(DatabaseRun):
         self.snapshot = value(self.source, "SELECT pg_catalog.pg_export_snapshot()")
         after = lsn_number(value(self.source, WAL))
         self.snapshot_number = position.enter_snapshot(self.target, self.request.name, content, after)
-
-    def hold(self, stack) -> None:
-        """Keep everybody from emptying the tables that have always been emptied before they could be copied."""
-        self.holder = self.control(stack, "source", self.database)
-        with self.holder.cursor() as cursor:
-            cursor.execute("BEGIN")
-            for schema, name in self.held:
-                cursor.execute("SAVEPOINT before")
-                try:
-                    cursor.execute(f"LOCK TABLE {qualified(schema, name)} IN ACCESS SHARE MODE")
-                except psycopg2.errors.UndefinedTable:  # dropped meanwhile
-                    cursor.execute("ROLLBACK TO SAVEPOINT before")
 
     # -- what is carried when -----------------------------------------------------------------------------------------
 
@@ -349,12 +332,9 @@ class OnlineDatabaseRun(DatabaseRun):
         :raises TablesVanished: when tables have to be copied under another snapshot
         """
         super().look_at(answers, graph)
-        if self.holder:
-            with self.holder.cursor() as cursor:
-                cursor.execute("COMMIT")
-        late = {table for unit in graph if answers[unit.name].get("later") for table in unit.tables}
+        late = {name for answer in answers.values() for name in answer.get("later", ())}
         if late:
-            raise TablesVanished([(table.schema, table.name) for table in late])
+            raise TablesVanished([(table.schema, table.name) for table in self.tables if table.unit in late])
 
     def arrange(self, keys: Selection, foreign_keys: Selection, lost: set) -> tuple:
         """Return what is left to do in its order; foreign keys may have to wait for the cutover."""
@@ -362,7 +342,16 @@ class OnlineDatabaseRun(DatabaseRun):
         if not self.foreign_keys_wait:
             late = {row["oid"] for row in rows(self.source, OF_UNSTREAMED, (self.publication,))}
             places.extend(place for place in foreign_keys.places if self.post_data.oids[place] not in late)
+        # Not together with others, which would wait for the lock as well.
+        self.again |= {table.unit for table in self.tables if (table.schema, table.name) in self.emptied}
         return super().arrange(keys, Selection(self.post_data, places), lost)
+
+    def copying(self, table) -> plan.Unit:
+        """Return the unit that copies a table."""
+        unit = super().copying(table)
+        if (table.schema, table.name) in self.emptied:
+            unit.task = {**unit.task, "kind": LOCKED}
+        return unit
 
     def mark(self, unit: str) -> None:
         """Set the marker that says all is done, and remember it."""

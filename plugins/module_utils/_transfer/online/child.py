@@ -23,6 +23,7 @@ from ..._core.request import Request
 from ..._postgres.connection import rows, value
 from ..._postgres.driver import psycopg2
 from .. import catalogue, load_settings, pulse, searching
+from ..heartbeat import ASIDE
 from ..sessions import Runner, Sessions
 from ..transient import is_transient
 from . import confirmation, position, published, slot
@@ -100,16 +101,16 @@ class Child:
                 self.follow(binary, streaming)
                 return
             except NeedsText as error:
+                self.close()
                 binary = False
                 self.remark(f"Values come as text: binary images of table {error} may differ on the target.", "info")
             except SpoolFull:
+                self.close()
                 streaming = False
                 self.remark(
                     "Transactions in progress take more room on this host than 'spool_bytes' allows; from now on the source "
                     "keeps them until they commit."
                 )
-            finally:
-                self.close()
 
     def close(self) -> None:
         """Close whatever is open."""
@@ -127,7 +128,7 @@ class Child:
         :raises SpoolFull: when transactions in progress do not fit
         """
         # The one that looks moves whatever the others do, so it has a name of its own.
-        watcher, lookup = self.open("source", "-look"), self.open("target")
+        watcher, lookup = self.open("source", ASIDE), self.open("target")
         known = position.read(lookup, self.request.name)
         if known is None:
             raise TransferFailed("The target knows of no stream.", "Run the migration again.")
@@ -145,6 +146,7 @@ class Child:
             self.open("target", settings=settings),
             self.request.name,
             known.slot,
+            known.position,
             BINARY_VALUE if binary else TEXT_VALUE,
             searching.read_search_path(watcher),
             self.order.get("ordered", False),
@@ -325,7 +327,15 @@ def failure(error: BaseException, secrets: list) -> dict:
     return {"message": redact(words, secrets), "hint": hint, "details": details, "transient": is_transient(error)}
 
 
-def main() -> int:
+def leave(status: int) -> None:
+    """End this process at once.
+
+    Closing a connection waits for the thread that asks something over it, which may wait for a server that is out of reach.
+    """
+    os._exit(status)
+
+
+def main() -> None:
     """Follow until the input ends."""
     sys.setswitchinterval(SWITCH_SECONDS)
     child = Child(json.loads(sys.stdin.readline()))
@@ -345,6 +355,6 @@ def main() -> int:
         child.run()
     except Exception as error:
         child.say("failed", **failure(error, child.request.secret_values))
-        return 1
+        leave(1)
     child.say("ended")
-    return 0
+    leave(0)

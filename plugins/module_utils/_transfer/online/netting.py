@@ -103,7 +103,7 @@ class KeyedChanges:
             if key in self.gone:
                 raise Unordered
             self.live[key] = data
-        elif type(known) is tuple or (self.toastable and UNCHANGED_BYTE in data):
+        elif isinstance(known, tuple) or (self.toastable and UNCHANGED_BYTE in data):
             self.merge(key, key, values(data, ROW, self.expected)[0])
         else:  # all values are told again
             self.live[key] = data if known[0] != INSERT else INSERT_BYTE + data[1:]
@@ -141,7 +141,7 @@ class KeyedChanges:
             if key in self.gone:
                 raise Unordered
             self.gone[key] = None
-        elif type(known) is tuple:
+        elif isinstance(known, tuple):
             if known[0] is not None:
                 self.gone[known[0]] = None
         elif known[0] != INSERT:
@@ -149,7 +149,7 @@ class KeyedChanges:
 
     def apart(self, key: bytes, row) -> tuple:
         """Return C((origin or None, values)) of a row of I(live)."""
-        if type(row) is tuple:
+        if isinstance(row, tuple):
             return row
         return (None if row[0] == INSERT else key), values(row, ROW, self.expected)[0]
 
@@ -175,7 +175,7 @@ class KeyedChanges:
         every = tuple(range(len(self.table.columns)))
         found: dict = {}
         for key, row in self.live.items():
-            if type(row) is tuple and row[0] is not None and row[0] != key:
+            if isinstance(row, tuple) and row[0] is not None and row[0] != key:
                 told = tuple(place for place in every if row[1][place] is not None)
                 found.setdefault(told, []).append(row)
         return found

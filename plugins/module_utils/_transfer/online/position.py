@@ -34,6 +34,8 @@ SELECT system, slot, publication, first_xid, position::text AS position, commit_
        pg_catalog.date_part('epoch', committed_at) AS committed_at, transactions, changes, proven
   FROM {marker.SCHEMA}.stream WHERE migration = %s
 """
+# Held until the end of the transaction: a commit of an earlier session that is still on its way comes first, and is seen.
+CLAIM = f"SELECT position::text FROM {marker.SCHEMA}.stream WHERE migration = %s AND slot = %s FOR UPDATE"
 MOVE = f"""
 UPDATE {marker.SCHEMA}.stream SET position = %s::pg_lsn, commit_position = %s::pg_lsn,
        committed_at = pg_catalog.to_timestamp(%s), transactions = transactions + %s, changes = changes + %s
@@ -65,8 +67,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot of the source; I(position) is one that every transaction which it does not see commits behind,
-    and none that it sees does."""
+    """A snapshot of the source; I(position) is one that no transaction which it sees commits behind."""
 
     number: int
     least: int
@@ -149,8 +150,9 @@ def insert_snapshot(cursor, migration: str, content: str, position: int) -> int:
 
 
 def enter_snapshot(session, migration: str, content: str, position: int) -> int:
-    """Do the same in a transaction of its own."""
+    """Do the same in a transaction of its own, one after another."""
     with transaction(session) as cursor:
+        cursor.execute(f"LOCK TABLE {marker.SCHEMA}.snapshot IN SHARE ROW EXCLUSIVE MODE")
         return insert_snapshot(cursor, migration, content, position)
 
 
@@ -184,8 +186,8 @@ def snapshots_of_units(session, migration: str) -> dict:
     return {row["unit"]: row["snapshot"] for row in found}
 
 
-def move(cursor, migration: str, slot: str, position, transactions: int, changes: int) -> bool:
-    """Write the position within the caller's transaction; return False when the stream is another one by now.
+def move(cursor, migration: str, slot: str, position, transactions: int, changes: int) -> None:
+    """Write the position within the caller's transaction, which has claimed it.
 
     :param position: a M(batch.Position)
     """
@@ -201,4 +203,3 @@ def move(cursor, migration: str, slot: str, position, transactions: int, changes
             slot,
         ),
     )
-    return cursor.rowcount == 1
