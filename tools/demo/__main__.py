@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.demo.azure_stage import AzureStage
@@ -28,15 +29,16 @@ def headline(text: str) -> None:
     print(f"\n==> {text}", flush=True)
 
 
-def play(stage: Stage, quiet: bool = False) -> str:
-    """Run the site playbook and return its output; raises SystemExit when it fails."""
+def play(stage: Stage, quiet: bool = False, playbook: str = PLAYBOOK, more: Sequence = ()) -> str:
+    """Run a playbook and return its output; raises SystemExit when it fails."""
     command = [
         str(Path(sys.executable).parent / "ansible-playbook"),
-        PLAYBOOK,
+        playbook,
         "-i",
         str(stage.inventory),
         "-e",
         f"@{stage.vault}",
+        *more,
     ]
     environment = {**os.environ, **stage.environment}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -75,6 +77,7 @@ def show(directory: Path, scale: float, source_major: int, target_major: int, ki
     again = changes(play(stage, quiet=True))
     print(f"changed={again} after {time.monotonic() - begun:.0f} s")
     headline("The application's own queries, asked on both servers")
+    stage.reopen(play)
     asked, differences = stage.differences()
     print(f"{asked} queries, {len(differences)} different answers")
     for difference in differences:

@@ -30,7 +30,7 @@ LATER = (
     "UPDATE app.orders SET status = 'paid', notes = repeat('thanks ', 500) WHERE id = %(older)s",
     "UPDATE app.order_lines SET quantity = quantity + 1 WHERE order_id = %(older)s AND line_number = 2",
     "DELETE FROM app.order_lines WHERE order_id = %(older)s AND line_number = 3",
-    "UPDATE app.orders SET ordered_at = ordered_at + interval '1 year' WHERE id = %(older)s AND ordered_at < '2026-01-01'",
+    "UPDATE app.order_lines SET order_id = -order_id WHERE order_id = %(older)s AND line_number = 1",
 )
 
 
@@ -97,6 +97,15 @@ class OnlineStage(Stage):
             }
         )
         return content
+
+    def reopen(self, play) -> None:
+        """Open the source again, as on the way back: the fence is no part of what the application asks for."""
+        print(
+            "the fence around the source is taken down, and its materialized views are refreshed as the target's were"
+        )
+        play(self, quiet=True, playbook="azpg.migrate.verify", more=["-e", "azpg_fence=down"])
+        for view in ("sales_by_month", "sales_by_year"):
+            self.source.psql(f"REFRESH MATERIALIZED VIEW app.{view}", dbname="shop")
 
     def stop(self) -> None:
         """End the clerks, too."""

@@ -135,6 +135,7 @@ def summary(task: Task, content: dict) -> list:
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
         f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
+        *downtime(progress),
         f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
@@ -147,6 +148,12 @@ def summary(task: Task, content: dict) -> list:
     if progress.get("warnings"):
         lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
     return lines
+
+
+def downtime(progress: dict) -> list:
+    """Return the sentence that tells what the cutover has cost, nothing when there was none that this host did."""
+    seconds = (progress.get("cutover") or {}).get("write_downtime_seconds")
+    return [] if seconds is None else [f"Cut over: nobody could write for {human_seconds(seconds)}."]
 
 
 def volume(progress: dict) -> str:
