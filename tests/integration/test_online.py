@@ -147,6 +147,9 @@ def test_an_application_may_empty_tables_during_the_base_copy(online):
     result = one.module("migration", state="replicating").good()
     assert result["state"] == "replicating"
     assert f"copied under a new snapshot: {later}" in one.events()
+    # Its own one, which is younger than the run's.
+    own = f"SELECT snapshot = (SELECT max(number) FROM azpg_migrate.snapshot) FROM azpg_migrate.unit WHERE unit LIKE 'table:{later}:%'"
+    assert one.target(own).strip() == "t"
     one.wait_until_applied()
     equal(one)
     assert one.module("migration").good()["state"] == "completed"
@@ -163,15 +166,8 @@ def test_a_conflict_stops_it_and_names_the_row(online):
     assert "(id) = (7)" in error["msg"] and "the target has no such row" in error["msg"]
     assert error["details"]["operation"] == "UPDATE" and "/" in error["details"]["commit_lsn"]
     one.target("INSERT INTO app.quiet VALUES (7, 0)")
-    one.source("INSERT INTO app.parent VALUES (5000, 'five thousand')")
-    one.target("INSERT INTO app.parent VALUES (5001, 'x')")
     assert one.replicate()["state"] == "replicating"
-    one.source("INSERT INTO app.parent VALUES (5001, 'y')")
-    wait_for(lambda: one.progress()["state"] == "failed", "the end of the engine")
-    error = one.progress()["error"]
-    assert error["details"]["target"] == "another row" and error["details"]["differing"] == ["name"]
-    one.target("DELETE FROM app.parent WHERE id = 5001")
-    assert one.module("migration").good()["state"] == "completed"
+    one.wait_until_applied()
     equal(one)
 
 
@@ -206,4 +202,3 @@ def test_a_slot_that_holds_back_too_much_is_dropped_and_made_anew(online):
     one.source("UPDATE app.quiet SET amount = -3 WHERE id = 9")
     one.wait_until_applied()
     equal(one)
-    assert one.module("migration").good()["state"] == "completed"
