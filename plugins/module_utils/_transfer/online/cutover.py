@@ -60,6 +60,7 @@ class Cutover:
         self.record = self.journal.get("cutover") or {"steps": []}
         self.runs: list = []
         self.proofs: list = []
+        self.written: dict = {}
 
     def step(self, name: str) -> None:
         """Say what is done from now on."""
@@ -189,6 +190,11 @@ class Cutover:
                     "Look at the progress of the migration, then repeat the cutover.",
                 )
             self.pause()
+            for run in self.runs:
+                _position, content = ends.get(run.database, (0, None))
+                if content and self.written[run.database] != self.context.following.begun.get(run.database):
+                    # Who followed then may have applied it and died before it could say so.
+                    ends[run.database] = self.barrier(run)
 
     def mark_drained(self, ends: dict) -> None:
         """Set the markers that say that the last change has been applied: from here on there is no way back."""
@@ -247,6 +253,7 @@ class Cutover:
     def barrier(self, run) -> tuple:
         """Write a message behind everything that has been written on the source; return C((position, message))."""
         content = secrets.token_hex(8)
+        self.written[run.database] = self.context.following.begun.get(run.database)
         with self.context.session("source", run.database, "barrier") as session:
             with session.connection.cursor() as cursor:
                 cursor.execute(SET_WRITABLE)
@@ -258,8 +265,9 @@ class Cutover:
     def has_passed(self, database: str, position: int, content: str | None) -> bool:
         """Return whether everything before a barrier is safe on the target."""
         seen = self.context.following.status.get(database, {})
-        arrived = content is None or content in seen.get("barriers", ())
-        return arrived and lsn_number(seen.get("applied", "0/0")) >= position
+        if content:
+            return content in seen.get("barriers", ())
+        return lsn_number(seen.get("applied", "0/0")) >= position
 
     def pause(self) -> None:
         """Wait a moment; listen to followers and to whoever wants the engine to stop."""

@@ -102,6 +102,7 @@ class Following:
         self.failures: dict = {}
         self.status: dict = {}
         self.alarmed: dict = {}
+        self.begun: dict = {}  # how often each database has been begun
 
     def begin(self, database: str) -> None:
         """Follow a database, if nobody does."""
@@ -121,6 +122,7 @@ class Following:
         command = [sys.executable, context.engine, "follow"]
         process = FollowerProcess(database, command, order, self.answers)
         self.processes[database] = process
+        self.begun[database] = self.begun.get(database, 0) + 1
         context.watch.watch(process)
 
     def end(self, database: str) -> None:
