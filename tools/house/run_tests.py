@@ -317,6 +317,14 @@ class AzureSdk(Pytest):
         super().work()
 
 
+class Scale(Pytest):
+    """The checks of a hundred thousand tables."""
+
+    budget = 600
+    folder = "tests/scale"
+    arguments = ("-s", "--durations=5")
+
+
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
@@ -366,6 +374,7 @@ PARTS = {
     "test-azure-sdk": AzureSdk,
     "test-cores": Cores,
     "test-matrix": Matrix,
+    "checks-scale": Scale,
     "test-page": Page,
 }
 
