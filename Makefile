@@ -111,6 +111,10 @@ test-azure-sdk: setup ## long: provider azure with the version of Microsoft's li
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
 
+.PHONY: checks-scale
+checks-scale: setup ## long: the checks of 100,000 tables, in 50 databases and in one schema
+	@$(PARTS) checks-scale
+
 .PHONY: test-page
 test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
 	@$(PARTS) test-page

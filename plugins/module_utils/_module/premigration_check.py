@@ -10,6 +10,7 @@ import os
 import time
 
 from .._azure.errors import AzureError
+from .._checks.catalogue import SETTINGS
 from .._checks.page import render
 from .._checks.registry import RULES
 from .._checks.report import summary, to_json
@@ -33,7 +34,8 @@ def begun(task: Task) -> frozenset:
     known = frozenset(task.parameters.get("begun") or ())
     with contextlib.suppress(Exception):  # what is wrong with a server, or with Azure, is for its own check to say
         if request.provider == "host":
-            return known | own_databases(request.target, list(request.databases), request.name, request.hash)
+            names = list(request.databases)
+            return known | own_databases(request.target, names, request.name, request.hash, SETTINGS)
         if asks_azure(task):
             from .providers import provider_of
 
@@ -152,6 +154,7 @@ class Expectation:
                     given["jobs"] or default_jobs(),
                     given["max_bytes_per_second"],
                     measured=self.scratch,
+                    settings=SETTINGS,
                 )
             except Exception:  # no check fails for want of an estimate; what is unreachable has findings of its own
                 self.known = {}
