@@ -103,6 +103,10 @@ fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
 	@$(PARTS) test-azure-sdk
 
+.PHONY: test-az
+test-az: setup ## long: Microsoft's own program az logs in to the simulator, and takes turns with the modules
+	@$(PARTS) test-az
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores

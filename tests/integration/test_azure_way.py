@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.azure_stage import Stage, changing
 from support.lab import CACHE
-from support.servers import ask, contents, drop_database
+from support.servers import ask, contents, drop_database, run, session
+from support.waiting import wait_for
 
 from tests.azure_simulator import Simulator
 from tools.lab.binaries import obtain
@@ -158,6 +162,46 @@ def test_online_changes_flow_until_the_cutover(way):
     assert differences(way.report()) == []
     assert way.ask("target", "SELECT count(*) FROM app.parent WHERE name = 'late'") == [(1,)]
     assert way.go("cutover", azpg_mode="online").good().changed == 0
+
+
+def test_the_cutover_waits_for_a_target_that_really_lags_and_loses_nothing(way):
+    words = {"runtime_server_id": way.runtime, "mode": "online", "poll_interval": 0.1}
+    assert way.ensure("replicating", **words)["state"] == "replicating"
+    (path,) = [record["id"] for record in way.records]
+
+    def latency() -> float:
+        found = way.azure.resource(path)["properties"]["currentStatus"]["currentSubStateDetails"]["dbDetails"]
+        return found["way_shop"]["latency"]
+
+    stopped = threading.Event()
+    written = []
+
+    def write() -> None:
+        """Be the application: one row after the other until it is stopped."""
+        with session(way.clusters["source"], "way_shop") as application:
+            while not stopped.is_set():
+                written.append(
+                    run(application, "INSERT INTO app.child (parent, note) VALUES (1, 'live') RETURNING id")[0]
+                )
+                time.sleep(0.02)
+
+    with session(way.clusters["target"], "way_shop") as holder, ThreadPoolExecutor(2) as pool:
+        try:
+            run(holder, "BEGIN; LOCK TABLE app.child IN EXCLUSIVE MODE")  # nothing is applied to it meanwhile
+            writing = pool.submit(write)
+            wait_for(lambda: latency() > 1, "a target that lags")
+            cutover = pool.submit(way.ensure, "completed", max_lag=1, **words)
+            looks = len(way.azure.calls("GET", "/migrations"))
+            wait_for(lambda: len(way.azure.calls("GET", "/migrations")) > looks + 8, "looks of the module")
+            assert not [body for body in way.sent("PATCH") if "triggerCutover" in body.get("properties", {})]
+            assert not cutover.done() and latency() > 1
+        finally:
+            stopped.set()
+            run(holder, "ROLLBACK")
+        writing.result()
+        assert cutover.result()["state"] == "completed"
+    assert len(written) > 20
+    assert contents(way.clusters["source"], "way_shop") == contents(way.clusters["target"], "way_shop")
 
 
 def test_a_database_that_is_there_is_overwritten_only_when_it_is_named(way):

@@ -302,7 +302,9 @@ class AzureBackend:
         limit = self.options.runtime_concurrency
         if limit and self.runtime:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
-            using = self.occupancy.using(self.runtime, subscriptions, self.patience)
+            # One that was made for this migration alone is nobody else's in another subscription.
+            everywhere = self.request.runtime_server_id is not None
+            using = self.occupancy.using(self.runtime, subscriptions, self.patience, everywhere)
             if len(using) >= limit:
                 names = ", ".join(str(record.id).rsplit("/flexibleServers/", maxsplit=1)[-1] for record in using[:3])
                 return f"waits for the runtime server {self.runtime.name}, which carries {names}"
