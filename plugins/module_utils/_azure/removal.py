@@ -22,6 +22,7 @@ from .servers import Server, settle
 
 # Azure lets go of a subnet some time after the server in it is gone.
 SUBNET_SECONDS = 900.0
+FIRST_PAUSE = 5.0
 
 
 @dataclass
@@ -180,7 +181,7 @@ def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch
 
     :raises Conflict: when something else is in it
     """
-    waited, pause = 0.0, 5.0
+    waited, pause = 0.0, FIRST_PAUSE
     while True:
         try:
             delete(scene, subnet, f"subnet {subnet.name}", seconds, watch)

@@ -89,7 +89,7 @@ class HostBackend:
             return []
         return [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
 
-    def attach(self) -> list:
+    def attach(self, dry: bool = False) -> list:
         """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
         return []
 
