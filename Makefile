@@ -92,7 +92,7 @@ test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; wr
 	@$(PARTS) test-matrix
 
 .PHONY: fleet-azure
-fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET=200
+fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET="200 --play 40"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_fleet $(FLEET)
 
 .PHONY: fleet
