@@ -22,6 +22,7 @@ def test_provision_and_decommission_tell_what_they_do_and_no_secret(stage):
     trial = stage.play("provision", "--check", "--diff", "-vvv").good()
     assert "+flexible server" in trial.output
     assert changing(stage.azure) == []
+    stage.azure.clock.scale = 0.005  # long enough for a line of progress
     first = stage.play("provision", "--diff", "-vvv").good()
     assert first.changed == 1
     assert re.search(r"\[shop\] runtime server creating, [0-9.]+ s", first.output)
