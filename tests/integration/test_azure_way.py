@@ -126,6 +126,7 @@ def test_offline_the_playbooks_carry_everything_and_say_no_secret(way):
     assert "+move way_shop to target" in trial.output and "+create role way_owner" in trial.output
     assert way.records == []
     first = way.go("migrate", "--diff", "-vvv").good()
+    assert "+move way_shop to target" in first.output
     assert first.changed == 2  # the roles and the databases: with its owner there, the service restores owners itself
     assert re.search(r"\[way\] migration running \| the service", first.output)
     proof = way.go("verify").good()
