@@ -98,7 +98,7 @@ class HostBackend:
             steps += announcement.cutover(self.request, self.options) if goal == status.COMPLETED else []
         return steps
 
-    def attach(self) -> list:
+    def attach(self, dry: bool = False) -> list:
         """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
         return []
 
