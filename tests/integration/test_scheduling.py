@@ -51,6 +51,35 @@ INSERT INTO app.middle SELECT g, repeat(md5(g::text), 40) FROM generate_series(1
 CREATE MATERIALIZED VIEW app.summary AS SELECT a, count(*) AS many FROM app.pairs GROUP BY a;
 """
 
+# Sixteen leaves at two depths, half of them larger than what goes in a batch, and three indexes and a key over all of them;
+# one index of the root is not whole on the source, and never was.
+PARTITIONED = """
+CREATE TABLE app.log (id integer, at integer, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+DO $do$ BEGIN
+  FOR number IN 0..11 LOOP
+    EXECUTE format('CREATE TABLE app.log_%s PARTITION OF app.log FOR VALUES FROM (%s) TO (%s) %s', number, number * 10,
+                   number * 10 + 10, CASE WHEN number % 3 = 0 THEN 'PARTITION BY HASH (id)' ELSE '' END);
+    FOR half IN 0..(CASE WHEN number % 3 = 0 THEN 1 ELSE -1 END) LOOP
+      EXECUTE format('CREATE TABLE app.log_%s_%s PARTITION OF app.log_%s FOR VALUES WITH (MODULUS 2, REMAINDER %s)',
+                     number, half, number, half);
+    END LOOP;
+  END LOOP;
+END $do$;
+INSERT INTO app.log SELECT g, CASE WHEN g % 20 = 0 THEN g / 20 % 120 ELSE 40 + g % 40 END, repeat(md5(g::text), 6)
+  FROM generate_series(1, 30000) g;
+CREATE INDEX log_note ON app.log (md5(note));
+CREATE UNIQUE INDEX log_back ON app.log (at, id);
+CREATE INDEX log_half ON ONLY app.log (id);
+CREATE INDEX log_1_half ON app.log_1 (id);
+ALTER INDEX app.log_half ATTACH PARTITION app.log_1_half;
+"""
+INDEXES = """
+SELECT i.indexrelid::regclass::text, i.indisvalid, i.indisprimary, h.inhparent::regclass::text
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+ WHERE c.relname ~ '^log' ORDER BY 1
+"""
+INDEX_SPANS = "SELECT worker, started, finished FROM span WHERE kind = 'key' AND outcome = 'done' AND unit LIKE ? ORDER BY 2"
+
 OBJECTS = """
 SELECT lo_create(0);
 SELECT lo_from_bytea(0, 'x');
@@ -153,7 +182,7 @@ def programs(one: Migration, name: str) -> list:
 
 def test_everything_arrives_by_every_way_of_copying(make):
     """Parts, psql with odd names, large objects of all sizes; statistics for everything; no password to be seen."""
-    one = make("ways", WIDE, ODD, STATISTICS, OBJECTS)
+    one = make("ways", WIDE, ODD, STATISTICS, PARTITIONED, OBJECTS)
     lab = one.lab
     secrets = [password.encode() for password in lab.passwords.values()]
     with Watch(lambda content: any(secret in content for secret in secrets)) as watch:
@@ -176,6 +205,14 @@ def test_everything_arrives_by_every_way_of_copying(make):
     assert work == pytest.approx(
         one.journal("SELECT work FROM unit WHERE kind = 'table' AND label = 'app.wide'")[0][0]
     ), "counted twice"
+
+    indexes = on_target(one, INDEXES)
+    assert indexes == ask(lab.source, INDEXES, "ways")
+    assert [name for name, valid, _primary, _parent in indexes if not valid] == ["app.log_half"]
+    assert len({worker for worker, _begun, _ended in one.journal(INDEX_SPANS, "%log%")}) > 1, "by one worker alone"
+    attached = one.journal(INDEX_SPANS, "INDEX ATTACH:%log%")
+    assert len(attached) == 20 * 3 + 1
+    assert all(ended <= begun for (_, _, ended), (_, begun, _) in zip(attached, attached[1:])), "two at once"
 
     images = ask(lab.source, OBJECT_IMAGES, "ways")
     assert sorted(size for _oid, size, _image, _owner in images) == SIZES
