@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.quoting import quote_literal
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import load_settings
 from support.migrations import Migration, alive, children
 from support.processes import Watch
-from support.servers import USER, ask, contents, drop_database
+from support.servers import USER, ask, contents, drop_database, session
 from support.waiting import wait_for
 
 REPLICA = "PARAMETER session_replication_role"
@@ -36,6 +38,18 @@ CREATE SCHEMA "sch:ema \\ 'x'";
 CREATE TABLE {ODD_TABLE} ("c:ol ""u"" \\g %d ü" integer PRIMARY KEY, ":id" text, numbers integer[], flag boolean);
 INSERT INTO {ODD_TABLE} SELECT g, repeat(md5(g::text), 50) || E'\\\\.\\n\\\\g \\t:id é', ARRAY[g, NULL, -g], g % 2 = 0
   FROM generate_series(1, 11000) g;
+CREATE INDEX "first' index" ON {ODD_TABLE} (md5(":id"));
+ALTER TABLE {ODD_TABLE} ADD CONSTRAINT "odd: ""key"" \\;" UNIQUE (flag, "c:ol ""u"" \\g %d ü") INCLUDE (numbers)
+  WITH (fillfactor=70) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE {ODD_TABLE} CLUSTER ON "t""a:'b' \\q %s $$ 表;--_pkey";
+ALTER TABLE {ODD_TABLE} ALTER numbers SET NOT NULL, REPLICA IDENTITY USING INDEX "t""a:'b' \\q %s $$ 表;--_pkey";
+COMMENT ON CONSTRAINT "odd: ""key"" \\;" ON {ODD_TABLE} IS 'odd';
+"""
+KEYS = f"""
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid, i.indimmediate, i.indisclustered, i.indisreplident,
+       k.contype::text, pg_get_constraintdef(k.oid), k.condeferred, obj_description(k.oid, 'pg_constraint')
+  FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid
+ WHERE i.indrelid = {quote_literal(ODD_TABLE)}::regclass ORDER BY 1
 """
 
 STATISTICS = """
@@ -78,7 +92,9 @@ SELECT i.indexrelid::regclass::text, i.indisvalid, i.indisprimary, h.inhparent::
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
  WHERE c.relname ~ '^log' ORDER BY 1
 """
-INDEX_SPANS = "SELECT worker, started, finished FROM span WHERE kind = 'key' AND outcome = 'done' AND unit LIKE ? ORDER BY 2"
+INDEX_SPANS = (
+    "SELECT worker, started, finished FROM span WHERE kind = 'key' AND outcome = 'done' AND unit LIKE ? ORDER BY 2"
+)
 
 OBJECTS = """
 SELECT lo_create(0);
@@ -206,6 +222,10 @@ def test_everything_arrives_by_every_way_of_copying(make):
         one.journal("SELECT work FROM unit WHERE kind = 'table' AND label = 'app.wide'")[0][0]
     ), "counted twice"
 
+    keys = on_target(one, KEYS)
+    assert len(keys) == 3 and keys == ask(lab.source, KEYS, "ways")
+    built = one.journal(INDEX_SPANS, "CONSTRAINT:sch%:index")
+    assert len(built) == 2, "no index of a key was built by itself"
     indexes = on_target(one, INDEXES)
     assert indexes == ask(lab.source, INDEXES, "ways")
     assert [name for name, valid, _primary, _parent in indexes if not valid] == ["app.log_half"]
@@ -292,6 +312,13 @@ def test_engine_killed_while_foreign_keys_wait_for_rows(make, right):
     assert on_target(one, FOREIGN_KEYS) == [("b_to_a", True), ("c_to_b", True)]
     assert one.attempts() == {"app.a": 2, "app.b": 2, "app.c": 2}
     proven(one)
+
+
+@pytest.mark.parametrize(("jobs", "memory"), [(1, "131072kB"), (2, "65536kB"), (16, "65536kB")])
+def test_builds_share_as_much_memory_as_the_target_shares_among_all(lab, jobs, memory):
+    """The target has 128 MB of shared buffers, and its own maintenance_work_mem is 64 MB."""
+    with session(lab.target) as target:
+        assert load_settings.build_memory(target, jobs) == memory
 
 
 TWO_STREAMS = """
