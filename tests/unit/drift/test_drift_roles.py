@@ -58,6 +58,8 @@ DECIDED = {
     # Nor does what is taken away have to be made ready before.
     "decommission": {
         "runtime_server": {"state", "bin_directory", "azure_target", "wait", "operation", "poll_interval", "evidence"},
+        # What stops a transfer needs nothing of what moves one.
+        "migration": set(facts.options("migration")),
         # Evidence comes from the data host where nobody hands it over.
         "cleanup": {"evidence"},
         "verification_info": {"evidence", "report_directory"},
@@ -84,7 +86,7 @@ def handed_on(role: str, entry: str):
 
 def test_there_are_roles_and_playbooks():
     assert set(DECIDED) == set(facts.ROLES)
-    assert set(facts.ROLES) | {"cutover", "site"} == set(facts.PLAYBOOKS)
+    assert set(facts.ROLES) | {"cutover", "rollback", "site"} == set(facts.PLAYBOOKS)
     assert sorted(path.name for path in (facts.ROOT / "roles").iterdir() if path.is_dir()) == facts.ROLES
 
 
