@@ -28,7 +28,12 @@ class HostKeeper:
     def present(self) -> tuple:
         """Make this host ready."""
         facts, changes = runtime.present(
-            self.request, self.layout, self.task.parameters["bin_directory"], self.task.check_mode
+            self.request,
+            self.layout,
+            self.task.parameters["bin_directory"],
+            self.task.check_mode,
+            self.task.parameters["colocated"],
+            self.task.parameters["max_migrations"],
         )
         return facts, changes, ""
 
