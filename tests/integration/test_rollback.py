@@ -96,6 +96,5 @@ def test_nothing_is_dropped_that_the_migration_has_not_made_or_that_is_in_use(st
     assert one.private.is_dir() and not one.archive.exists()
     done = one.module("cleanup", **options, drop_databases=[database]).good()
     assert f"target: role {role}" in done["kept"]
-    assert ask(target, "SELECT datname FROM pg_database WHERE datname IN ('bystander', %s)" % f"'{database}'") == [
-        ("bystander",)
-    ]
+    left = {name for (name,) in ask(target, "SELECT datname FROM pg_database")}
+    assert "bystander" in left and database not in left
