@@ -83,6 +83,7 @@ def test_nothing_is_dropped_that_the_migration_has_not_made_or_that_is_in_use(st
     # Made anew by somebody else since: the marks are gone.
     ask(target, f"ALTER DATABASE {database} RENAME TO {database}_before")
     ask(target, f"CREATE DATABASE {database}")
+    ask(target, "CREATE TABLE precious ()", database)
     refused = one.module("cleanup", **options, drop_databases=[database])
     assert refused.failed and "it bears none" in refused["msg"]
     ask(target, f"DROP DATABASE {database}")

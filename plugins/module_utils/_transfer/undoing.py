@@ -16,6 +16,7 @@ from .._postgres.connection import connect, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
 from . import marker
+from .catalogue import user_objects
 from .leftovers import clear_the_way
 from .progress import inventory
 from .sessions import Sessions
@@ -25,6 +26,7 @@ OTHERS = """
 SELECT a.usename AS name, count(*) AS number FROM pg_catalog.pg_stat_activity a
  WHERE a.datname = %s AND a.pid <> pg_catalog.pg_backend_pid() GROUP BY 1 ORDER BY 1
 """
+SERVER = "SELECT system_identifier FROM pg_catalog.pg_control_system()"
 WORDS = {"database": "drop_databases", "role": "drop_roles"}
 
 
@@ -65,8 +67,21 @@ def end_sessions(request: Request) -> None:
     clear_the_way(Sessions(request), Quiet(), lambda: None)
 
 
-def require_marked(request: Request, name: str) -> None:
-    """Make sure that this very migration has been at work in a database of the target.
+def are_apart(request: Request, administration) -> bool:
+    """Return whether source and target are certain to be two servers."""
+    source = connect(request.source, "source")
+    try:
+        return value(source, SERVER) != value(administration, SERVER)
+    except psycopg2.Error:
+        return False
+    finally:
+        source.close()
+
+
+def require_own(request: Request, name: str, administration) -> None:
+    """Make sure that a database of the target is what this very migration has made of it.
+
+    One without marks was left by a crash between its creation and the first of them, if it is empty.
 
     :raises PreconditionFailed: when the database does not say so
     """
@@ -74,6 +89,8 @@ def require_marked(request: Request, name: str) -> None:
     try:
         with session.cursor() as cursor:
             owner = marker.owner_of(cursor)
+        if owner is None and not user_objects(session) and are_apart(request, administration):
+            return
     finally:
         session.close()
     if owner != (request.name, request.hash):
@@ -95,7 +112,7 @@ def drop_databases(request: Request, names) -> list:
     try:
         present = [name for name in names if name in databases_of(administration)]
         for name in present:
-            require_marked(request, name)
+            require_own(request, name, administration)
         for name in present:
             others = rows(administration, OTHERS, (name,))
             try:
