@@ -291,7 +291,7 @@ class Leftovers(Pytest):
 
     budget = 900
     folder = "tests/integration"
-    arguments = ("-k", "test_leftovers or test_never_the_ends", "--numprocesses=2", "--dist=load", "--durations=5")
+    arguments = ("-k", "test_leftovers or test_never_the_ends", "--numprocesses=2", "--dist=loadfile", "--durations=5")
 
     def work(self) -> None:
         """Try more than `make test` does."""
