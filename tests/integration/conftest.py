@@ -8,6 +8,7 @@ from __future__ import annotations
 pytest_plugins = [
     "support.lab",
     "support.pair",
+    "support.rows",
     "support.checks",
     "support.paper",
     "support.azure_stage",

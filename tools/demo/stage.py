@@ -112,6 +112,13 @@ class Stage:
         }
         return {**words, "password": f"{{{{ demo_{side}_password }}}}"}
 
+    def reopen(self, play) -> None:
+        """Undo what keeps the application from the source: nothing, as it was stopped before."""
+
+    def said(self) -> list:
+        """Return more lines for the summary."""
+        return []
+
     def leave_running(self) -> None:
         """Let the servers live on when this process ends."""
         for cluster in (self.source, self.target):

@@ -257,25 +257,13 @@ class Unit(Pytest):
     folder = "tests/unit"
 
 
-# Known to fail, by their own timing or for a cause that is not found yet; `pytest` on their files still runs them.
-OPEN = (
-    "test_verification_process.py::test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found",  # order of two lines
-    "test_verification_rows.py::test_a_recheck_reads_only_what_may_have_changed",  # now and then, beside other tests
-)
-
-
 class Integration(Pytest):
     """Tests against real servers."""
 
     budget = 840
     folder = "tests/integration"
-    # Each file has servers of its own, so two run side by side.
-    arguments = (
-        "--durations=10",
-        "--numprocesses=2",
-        "--dist=loadfile",
-        *(f"--deselect=tests/integration/{name}" for name in OPEN),
-    )
+    # Each file has servers of its own, so they run side by side; much of their time is waiting, so one more than cores.
+    arguments = ("--durations=10", f"--numprocesses={min(8, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
 
 
 class Fleet(Pytest):
@@ -343,6 +331,14 @@ class AzureSdk(Pytest):
         super().work()
 
 
+class Scale(Pytest):
+    """The checks of a hundred thousand tables."""
+
+    budget = 600
+    folder = "tests/scale"
+    arguments = ("-s", "--durations=5")
+
+
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
@@ -393,6 +389,7 @@ PARTS = {
     "test-azure-sdk": AzureSdk,
     "test-cores": Cores,
     "test-matrix": Matrix,
+    "checks-scale": Scale,
     "test-page": Page,
 }
 

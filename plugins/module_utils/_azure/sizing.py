@@ -27,6 +27,8 @@ class Sku:
     vcores: int
     memory_mib: int
     zones: tuple = ()
+    # Operations per second that the size lets through to the disk; 0 when Azure does not say.
+    iops: int = 0
 
     @property
     def size(self) -> tuple:
@@ -99,7 +101,8 @@ def sku_of(words: dict, tier: str) -> Sku:
     """Return a size from its entry in the capabilities."""
     cores = int(words.get("vCores") or 0)
     memory = cores * int(words.get("supportedMemoryPerVcoreMb") or 0)
-    return Sku(words["name"], tier, cores, memory, tuple(words.get("supportedZones") or ()))
+    zones, iops = tuple(words.get("supportedZones") or ()), int(words.get("supportedIops") or 0)
+    return Sku(words["name"], tier, cores, memory, zones, iops)
 
 
 def disk_sizes(edition: dict) -> tuple:

@@ -98,6 +98,11 @@ class Layout:
         return os.path.join(self.directory, "verification-progress.json")
 
     @property
+    def cutover_file(self) -> str:
+        """What the cutover that is wanted, or going on, is to do; gone when it is done or was refused."""
+        return os.path.join(self.directory, "cutover.json")
+
+    @property
     def verification_result_file(self) -> str:
         """How the verification that ran last has ended."""
         return os.path.join(self.directory, "verification-result.json")

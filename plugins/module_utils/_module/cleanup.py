@@ -10,10 +10,10 @@ import os
 from .._core import status
 from .._core.errors import InvalidRequest
 from .._core.units import human_bytes, human_seconds
+from .._postgres.fence_standing import keep_record, standing
 from .._transfer.journal import utc_now
 from .._verify.forcing import overrule
 from .edge import Task, difference
-from .fence import keep_record, standing
 from .gate import look_at_gate, require_open_gate
 from .keepers import keeper_of
 from .rollback import GIVEN_UP, ROLLED_BACK, carry_out, given_up
@@ -144,6 +144,7 @@ def summary(task: Task, content: dict) -> list:
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
         f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
+        *downtime(progress),
         f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
@@ -160,6 +161,12 @@ def summary(task: Task, content: dict) -> list:
     if progress.get("warnings"):
         lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
     return lines
+
+
+def downtime(progress: dict) -> list:
+    """Return the sentence that tells what the cutover has cost, nothing when there was none that this host did."""
+    seconds = (progress.get("cutover") or {}).get("write_downtime_seconds")
+    return [] if seconds is None else [f"Cut over: nobody could write for {human_seconds(seconds)}."]
 
 
 def volume(progress: dict) -> str:

@@ -70,11 +70,14 @@ class HostKeeper:
     def planned(self) -> dict:
         """Return what goes and what stays; paths of the runtime server are named last."""
         plan = cleanup.planned(self.layout, self.request)
-        return {**plan, "runtime": [f"runtime server: {path}" for path in self.leftovers()], "refusals": []}
+        runtime_server = [f"runtime server: {path}" for path in self.leftovers()]
+        return {**plan, "runtime": plan.pop("source") + runtime_server, "refusals": []}
 
     def clean(self, abandoned: bool) -> tuple:
-        """Take back what the engine made on the target; return C((removed, handed_over)), see M(cleanup.clean_target)."""
-        return ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
+        """Take back what the engine made on source and target; return C((removed, handed_over)), see M(cleanup)."""
+        gone = cleanup.clean_source(self.layout, self.request)
+        removed, handed_over = ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
+        return gone + removed, handed_over
 
     def named(self, databases, roles) -> list:
         """Return what of the target is to be dropped, see M(undoing.named)."""

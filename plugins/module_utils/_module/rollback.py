@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+from .._postgres.fence_standing import standing, take_down
 from .edge import Task
-from .fence import standing, take_down
 
 ABANDONED, ROLLED_BACK = "abandoned", "rolled_back"
 GIVEN_UP = (ABANDONED, ROLLED_BACK)

@@ -39,6 +39,7 @@ DECIDED = {
             "max_bytes_per_second",
             "max_lag",
             "cutover_databases",
+            "online",
             "azure_migration_name",
             "migration_window_start",
             "unsafe_skip_validation",
