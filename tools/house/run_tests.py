@@ -274,6 +274,20 @@ class Fleet(Pytest):
     arguments = ("-s",)
 
 
+class Leftovers(Pytest):
+    """Migrations that end in every way at moments that seeds decide, and ends asked for with any options."""
+
+    budget = 900
+    folder = "tests/integration"
+    arguments = ("-k", "test_leftovers or test_never_the_ends", "--numprocesses=2", "--dist=loadfile", "--durations=5")
+
+    def work(self) -> None:
+        """Try more than `make test` does."""
+        os.environ.setdefault("AZPG_LEFTOVERS", "12")
+        os.environ.setdefault("AZPG_EXAMPLES", "400")
+        super().work()
+
+
 class Matrix(Pytest):
     """Verification, checks and the engine across major versions; it writes docs/matrix.md."""
 
@@ -387,6 +401,7 @@ PARTS = {
     "docs-commands": Commands,
     "fleet": Fleet,
     "test-az": Az,
+    "leftovers": Leftovers,
     "test-azure-sdk": AzureSdk,
     "test-cores": Cores,
     "test-matrix": Matrix,

@@ -15,7 +15,7 @@ from .._azure.ownership import TIME_FORMAT
 from .._azure.rules import ALL, azure_rules
 from .._azure.runtime_common import endpoint_of
 from .._checks.run import run_checks
-from .._core.errors import PreconditionFailed
+from .._core.errors import InvalidRequest, PreconditionFailed
 from .._core.files import make_private_directory, write_json
 from .._core.final_record import read_final_record, write_final_record
 from .._core.findings import FAILED
@@ -161,11 +161,28 @@ class AzureKeeper:
         """
         return target.restore(self.scene, self.seconds or PREPARATION_SECONDS), []
 
+    def named(self, databases, roles) -> list:
+        """Refuse what is named to be dropped: Azure's service does not tell what it has made, and what was there.
+
+        :raises InvalidRequest: when anything is named
+        """
+        if databases or roles:
+            raise InvalidRequest(
+                f"'drop_databases' and 'drop_roles' name {', '.join([*databases, *roles])}, and with provider azure nobody "
+                "knows what the migration has made on the target and what was there before.",
+                "Leave them out, look at the target, and drop there yourself what nobody needs.",
+            )
+        return []
+
+    def undo(self, databases, roles) -> tuple:
+        """Take back what was changed on the target's parameters and size; return C((removed, handed_over))."""
+        return self.clean(True)
+
     def archive(self) -> list:
         """Copy reports to where they stay; the report that came with the evidence is written there."""
-        paths = archive_files(self.layout)
+        paths = archive_files(self.layout, self.task.parameters["keep"])
         carried = (self.task.parameters.get("evidence") or {}).get("report")
-        if carried:
+        if carried and "reports" in self.task.parameters["keep"]:
             make_private_directory(self.layout.archive)
             path = os.path.join(self.layout.archive, "verification.json")
             write_json(path, carried)

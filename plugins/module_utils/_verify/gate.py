@@ -27,7 +27,7 @@ CODES = frozenset(
     "migration-not-completed runtime-in-use runtime-is-endpoint runtime-not-owned runtime-holds-databases "
     "runtime-has-replicas fence-open fence-unmeasured "
     "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable "
-    "evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
+    "force-digest evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
 )
 
 VERIFY_AGAIN = "Run the module verification with mode 'full' again."
