@@ -293,7 +293,11 @@ def policies(version: int) -> str:
 
 def statistics(version: int) -> str:
     """Return the query for extended statistics."""
-    attributes = {"owner": role("s.stxowner"), "definition": "pg_get_statisticsobjdef(s.oid)"}
+    # Until 11 these two kinds were all, and are not printed; from 12 on there is a third.
+    printed = "regexp_replace(pg_get_statisticsobjdef(s.oid), ' \\(ndistinct, dependencies\\) ON ', ' ON ')"
+    attributes = {"owner": role("s.stxowner"), "definition": printed}
+    if version >= 120000:
+        attributes["kinds"] = "to_jsonb(s.stxkind::text[])"
     if version >= 130000:
         attributes["statistics_target"] = "nullif(s.stxstattarget, -1)"
     return query(

@@ -10,7 +10,7 @@ object came with. And some put functions of their own into the system's schema, 
 
 from __future__ import annotations
 
-from .catalogue import digest, not_of_extension, query, user_schema
+from .catalogue import digest, not_of_extension, query
 
 PRIVILEGE, FUNCTION = "system privilege", "function among the system's"
 
@@ -29,7 +29,7 @@ IN_SCHEMAS = {
     "pg_type": ("typ", "'T'", "type", "format('%I.%I', n.nspname, o.typname)"),
 }
 WITHOUT_SCHEMAS = {
-    "pg_namespace": ("nsp", "'n'", "schema", "quote_ident(o.nspname)", user_schema("o")),
+    "pg_namespace": ("nsp", "'n'", "schema", "quote_ident(o.nspname)", "o.nspname !~ '^pg_'"),
     "pg_language": ("lan", "'l'", "language", "quote_ident(o.lanname)", "o.lanispl"),
     "pg_foreign_data_wrapper": ("fdw", "'F'", "foreign-data wrapper", "quote_ident(o.fdwname)", "true"),
 }
@@ -71,8 +71,8 @@ def queries(version: int) -> dict:
     )
     if version < 90600:
         return {FUNCTION: function}
-    # Nobody grants rights on what is temporary, or lies outside tables.
-    made = f"({user_schema()} OR n.nspname ~ '^pg_(toast|temp)')"
+    # Nobody grants rights on what is temporary or lies outside tables, and no dump carries those on information_schema.
+    made = "(n.nspname !~ '^pg_' OR n.nspname ~ '^pg_(toast|temp)')"
     parts = [_privileges(catalogue, *words) for catalogue, words in WITHOUT_SCHEMAS.items()]
     for catalogue, words in IN_SCHEMAS.items():
         schema = f"JOIN pg_namespace n ON n.oid = o.{words[0]}namespace"

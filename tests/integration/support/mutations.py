@@ -291,7 +291,6 @@ FAULTS.update(
             "ALTER TABLE app.order_lines_1 DISABLE TRIGGER ALL",
             "app.order_lines_1",
         ),
-        "sequence not logged": (SCHEMA, "ALTER SEQUENCE app.round_robin SET UNLOGGED", "app.round_robin"),
         "option of what lies outside the table": (
             SOFT,
             "ALTER TABLE crm.notes SET (toast.autovacuum_enabled = off)",
