@@ -96,16 +96,24 @@ test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; wr
 	@$(PARTS) test-matrix
 
 .PHONY: fleet-azure
-fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET=200
+fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET="200 --play 40"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_fleet $(FLEET)
 
 .PHONY: fleet
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
 
+.PHONY: leftovers
+leftovers: setup ## long: migrations that end in every way at random moments, and nothing is left: AZPG_LEFTOVERS=12 AZPG_EXAMPLES=400
+	@$(PARTS) leftovers
+
 .PHONY: test-azure-sdk
 test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
 	@$(PARTS) test-azure-sdk
+
+.PHONY: test-az
+test-az: setup ## long: Microsoft's own program az logs in to the simulator, and takes turns with the modules
+	@$(PARTS) test-az
 
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md

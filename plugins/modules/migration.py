@@ -86,9 +86,11 @@ options:
     choices: [lz4, keep]
     default: lz4
   maintenance_work_mem:
-    description: PostgreSQL's parameter of this name for each session that builds indexes on the target.
+    description:
+      - PostgreSQL's parameter of this name for each session that builds indexes on the target.
+      - If not set, all of them together get as much as the target's C(shared_buffers), which is about a quarter of a
+        server's memory; each between the target's own setting and 1 GB.
     type: str
-    default: 256MB
   max_bytes_per_second:
     description: Limit for the data stream of all jobs together, to spare a shared line.
     type: int
@@ -476,7 +478,7 @@ SPECIFICATION = merged(
     jobs={"type": "int"},
     foreign_keys={"type": "str", "choices": ["auto", "check"], "default": "auto"},
     toast_compression={"type": "str", "choices": ["lz4", "keep"], "default": "lz4"},
-    maintenance_work_mem={"type": "str", "default": "256MB"},
+    maintenance_work_mem={"type": "str"},
     max_bytes_per_second={"type": "int"},
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "int", "default": 604800},

@@ -95,6 +95,7 @@ class Stage:
                     # Modules go through a pipe, so that their arguments are in no file.
                     "ansible_pipelining": True,
                     "azpg_bin_directory": str(self.prefixes[1] / "bin"),
+                    "azpg_colocated": True,
                     "azpg_state_directory": str(self.directory / "state"),
                     "azpg_archive_directory": str(self.directory / "archive"),
                     "azpg_report_directory": str(self.reports),

@@ -137,6 +137,11 @@ class Layout:
         """The final record; its existence says that the migration is over and cleaned up."""
         return os.path.join(self.archive, "final-record.json")
 
+    @property
+    def final_record_page(self) -> str:
+        """The same for people."""
+        return os.path.join(self.archive, "final-record.html")
+
 
 class VerificationLayout(Layout):
     """The layout in which the process is not the engine's but that of a verification."""

@@ -161,6 +161,9 @@ GATE = {
     "signing_key": {"type": "str", "no_log": True},
     "allowed_signers": {"type": "path"},
     "signer": {"type": "str"},
+    "force": {"type": "str"},
+    "signed_off_by": {"type": "str"},
+    "keep": {"type": "list", "elements": "str", "choices": ["reports", "journal"], "default": ["reports", "journal"]},
 }
 
 PROGRAMS = {"bin_directory": {"type": "path"}}

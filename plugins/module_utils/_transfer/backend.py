@@ -15,17 +15,17 @@ from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.request import Request
 from . import process
+from .capacity import LEAST_JOBS, MOST_JOBS, processors
 from .estimate import estimate
 from .online import announcement
 from .progress import read_progress
 
-LEAST_JOBS, MOST_JOBS = 2, 16
 IDENTITY_WORDS = ("provider", "mode", "source", "target", "databases", "role_map")
 
 
 def default_jobs() -> int:
     """Return the number of processors of this host, within bounds: more streams than that only get in each other's way."""
-    return max(LEAST_JOBS, min(MOST_JOBS, len(os.sched_getaffinity(0))))
+    return max(LEAST_JOBS, min(MOST_JOBS, processors()))
 
 
 class HostBackend:
@@ -98,7 +98,7 @@ class HostBackend:
             steps += announcement.cutover(self.request, self.options) if goal == status.COMPLETED else []
         return steps
 
-    def attach(self) -> list:
+    def attach(self, dry: bool = False) -> list:
         """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
         return []
 

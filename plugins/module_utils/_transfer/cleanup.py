@@ -91,14 +91,14 @@ def clean_target(layout: Layout, request: Request) -> tuple:
     return removed, []
 
 
-def archive(layout: Layout) -> list:
-    """Copy reports, journal and timeline to the archive; return the paths there."""
+def archive(layout: Layout, keep) -> list:
+    """Copy what I(keep) names of C(reports) and C(journal) to the archive; return the paths there."""
     make_private_directory(layout.archive)
     copied = []
-    if os.path.isdir(layout.report_directory):
+    if "reports" in keep and os.path.isdir(layout.report_directory):
         for name in sorted(os.listdir(layout.report_directory)):
             copied.append(shutil.copy2(os.path.join(layout.report_directory, name), layout.archive))
     for path in (layout.journal_file, layout.log_file, layout.timeline_file):
-        if os.path.exists(path):
+        if "journal" in keep and os.path.exists(path):
             copied.append(shutil.copy2(path, layout.archive))
     return copied

@@ -20,6 +20,7 @@ from . import (
     effort,
     finishing,
     inventory,
+    key_indexes,
     load_settings,
     marker,
     plan,
@@ -245,6 +246,7 @@ class DatabaseRun:
         self.functions = searching.read_functions(self.source)
         self.checks = deferred_checks.read_checks(self.source)
         self.efforts = read_efforts(self.source, self.tables)
+        self.key_indexes = key_indexes.read_key_indexes(self.source) if self.context.options["jobs"] > 1 else {}
         self.refreshes = finishing.refresh_units(self)
         self.analyzed = catalogue.read_analyzed(self.source, self.tables)
         self.candidates = early_foreign_keys.read_candidates(self.source)
@@ -297,7 +299,8 @@ class DatabaseRun:
 
         alone = batches.build(keys, is_open, copies, self.functions, work)
         graph = batches.units + large
-        graph += plan.key_units(alone, copies, place_of, self.text, work, self.functions)
+        units = plan.key_units(alone, copies, place_of, self.text, work, self.functions)
+        graph += key_indexes.spread(units, alone, self.key_indexes, self.done)
         graph += self.open_units(self.portions)
         analyzed = [relation for relation in self.analyzed if relation.unit not in self.done]
         early, late_analyses = plan.join_statistics(
