@@ -328,7 +328,7 @@ class Scale(Pytest):
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
-    budget = 120
+    budget = 180
     folder = "tests/page"
 
 
