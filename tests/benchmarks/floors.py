@@ -45,7 +45,7 @@ class Floor:
 def timed(cluster, sql: str, database: str) -> float:
     """Run SQL as the superuser in one session; return the seconds it took."""
     begun = time.monotonic()
-    cluster.psql("SET maintenance_work_mem = '256MB'; SET synchronous_commit = off; " + sql, dbname=database)
+    cluster.psql("SET maintenance_work_mem = '512MB'; SET synchronous_commit = off; " + sql, dbname=database)
     return time.monotonic() - begun
 
 

@@ -12,4 +12,5 @@ pytest_plugins = [
     "support.checks",
     "support.paper",
     "support.azure_stage",
+    "support.remote",
 ]

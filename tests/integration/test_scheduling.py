@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.quoting import quote_literal
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import load_settings
 from support.migrations import Migration, alive, children
 from support.processes import Watch
-from support.servers import USER, ask, contents, drop_database
+from support.servers import USER, ask, contents, drop_database, session
 from support.waiting import wait_for
 
 REPLICA = "PARAMETER session_replication_role"
@@ -36,6 +38,18 @@ CREATE SCHEMA "sch:ema \\ 'x'";
 CREATE TABLE {ODD_TABLE} ("c:ol ""u"" \\g %d ü" integer PRIMARY KEY, ":id" text, numbers integer[], flag boolean);
 INSERT INTO {ODD_TABLE} SELECT g, repeat(md5(g::text), 50) || E'\\\\.\\n\\\\g \\t:id é', ARRAY[g, NULL, -g], g % 2 = 0
   FROM generate_series(1, 11000) g;
+CREATE INDEX "first' index" ON {ODD_TABLE} (md5(":id"));
+ALTER TABLE {ODD_TABLE} ADD CONSTRAINT "odd: ""key"" \\;" UNIQUE (flag, "c:ol ""u"" \\g %d ü") INCLUDE (numbers)
+  WITH (fillfactor=70) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE {ODD_TABLE} CLUSTER ON "t""a:'b' \\q %s $$ 表;--_pkey";
+ALTER TABLE {ODD_TABLE} ALTER numbers SET NOT NULL, REPLICA IDENTITY USING INDEX "t""a:'b' \\q %s $$ 表;--_pkey";
+COMMENT ON CONSTRAINT "odd: ""key"" \\;" ON {ODD_TABLE} IS 'odd';
+"""
+KEYS = f"""
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid, i.indimmediate, i.indisclustered, i.indisreplident,
+       k.contype::text, pg_get_constraintdef(k.oid), k.condeferred, obj_description(k.oid, 'pg_constraint')
+  FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid
+ WHERE i.indrelid = {quote_literal(ODD_TABLE)}::regclass ORDER BY 1
 """
 
 STATISTICS = """
@@ -50,6 +64,37 @@ CREATE TABLE app.middle (id integer PRIMARY KEY, note text);
 INSERT INTO app.middle SELECT g, repeat(md5(g::text), 40) FROM generate_series(1, 2000) g;
 CREATE MATERIALIZED VIEW app.summary AS SELECT a, count(*) AS many FROM app.pairs GROUP BY a;
 """
+
+# Sixteen leaves at two depths, half of them larger than what goes in a batch, and three indexes and a key over all of them;
+# one index of the root is not whole on the source, and never was.
+PARTITIONED = """
+CREATE TABLE app.log (id integer, at integer, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+DO $do$ BEGIN
+  FOR number IN 0..11 LOOP
+    EXECUTE format('CREATE TABLE app.log_%s PARTITION OF app.log FOR VALUES FROM (%s) TO (%s) %s', number, number * 10,
+                   number * 10 + 10, CASE WHEN number % 3 = 0 THEN 'PARTITION BY HASH (id)' ELSE '' END);
+    FOR half IN 0..(CASE WHEN number % 3 = 0 THEN 1 ELSE -1 END) LOOP
+      EXECUTE format('CREATE TABLE app.log_%s_%s PARTITION OF app.log_%s FOR VALUES WITH (MODULUS 2, REMAINDER %s)',
+                     number, half, number, half);
+    END LOOP;
+  END LOOP;
+END $do$;
+INSERT INTO app.log SELECT g, CASE WHEN g % 20 = 0 THEN g / 20 % 120 ELSE 40 + g % 40 END, repeat(md5(g::text), 6)
+  FROM generate_series(1, 30000) g;
+CREATE INDEX log_note ON app.log (md5(note));
+CREATE UNIQUE INDEX log_back ON app.log (at, id);
+CREATE INDEX log_half ON ONLY app.log (id);
+CREATE INDEX log_1_half ON app.log_1 (id);
+ALTER INDEX app.log_half ATTACH PARTITION app.log_1_half;
+"""
+INDEXES = """
+SELECT i.indexrelid::regclass::text, i.indisvalid, i.indisprimary, h.inhparent::regclass::text
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+ WHERE c.relname ~ '^log' ORDER BY 1
+"""
+INDEX_SPANS = (
+    "SELECT worker, started, finished FROM span WHERE kind = 'key' AND outcome = 'done' AND unit LIKE ? ORDER BY 2"
+)
 
 OBJECTS = """
 SELECT lo_create(0);
@@ -153,7 +198,7 @@ def programs(one: Migration, name: str) -> list:
 
 def test_everything_arrives_by_every_way_of_copying(make):
     """Parts, psql with odd names, large objects of all sizes; statistics for everything; no password to be seen."""
-    one = make("ways", WIDE, ODD, STATISTICS, OBJECTS)
+    one = make("ways", WIDE, ODD, STATISTICS, PARTITIONED, OBJECTS)
     lab = one.lab
     secrets = [password.encode() for password in lab.passwords.values()]
     with Watch(lambda content: any(secret in content for secret in secrets)) as watch:
@@ -176,6 +221,18 @@ def test_everything_arrives_by_every_way_of_copying(make):
     assert work == pytest.approx(
         one.journal("SELECT work FROM unit WHERE kind = 'table' AND label = 'app.wide'")[0][0]
     ), "counted twice"
+
+    keys = on_target(one, KEYS)
+    assert len(keys) == 3 and keys == ask(lab.source, KEYS, "ways")
+    built = one.journal(INDEX_SPANS, "CONSTRAINT:sch%:index")
+    assert len(built) == 2, "no index of a key was built by itself"
+    indexes = on_target(one, INDEXES)
+    assert indexes == ask(lab.source, INDEXES, "ways")
+    assert [name for name, valid, _primary, _parent in indexes if not valid] == ["app.log_half"]
+    assert len({worker for worker, _begun, _ended in one.journal(INDEX_SPANS, "%log%")}) > 1, "by one worker alone"
+    attached = one.journal(INDEX_SPANS, "INDEX ATTACH:%log%")
+    assert len(attached) == 20 * 3 + 1
+    assert all(ended <= begun for (_, _, ended), (_, begun, _) in zip(attached, attached[1:])), "two at once"
 
     images = ask(lab.source, OBJECT_IMAGES, "ways")
     assert sorted(size for _oid, size, _image, _owner in images) == SIZES
@@ -255,6 +312,13 @@ def test_engine_killed_while_foreign_keys_wait_for_rows(make, right):
     assert on_target(one, FOREIGN_KEYS) == [("b_to_a", True), ("c_to_b", True)]
     assert one.attempts() == {"app.a": 2, "app.b": 2, "app.c": 2}
     proven(one)
+
+
+@pytest.mark.parametrize(("jobs", "memory"), [(1, "131072kB"), (2, "65536kB"), (16, "65536kB")])
+def test_builds_share_as_much_memory_as_the_target_shares_among_all(lab, jobs, memory):
+    """The target has 128 MB of shared buffers, and its own maintenance_work_mem is 64 MB."""
+    with session(lab.target) as target:
+        assert load_settings.build_memory(target, jobs) == memory
 
 
 TWO_STREAMS = """

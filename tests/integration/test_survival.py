@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+import zipfile
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import PreconditionFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer import leftovers
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import heartbeat, installation, leftovers
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.sessions import Runner, Sessions, host_id
 from support.servers import USER, ask, run, session
 from support.waiting import wait_for
@@ -85,6 +86,19 @@ def leftovers_start_of_init() -> int:
     return start_time(1)
 
 
+def make_impatient(one) -> None:
+    """Put an engine in the place of the installed one that looks after a tenth of the time; all else is the same."""
+    (path,) = (one.state / "engine").glob("azpg-migrate-engine-*.pyz")
+    with zipfile.ZipFile(path) as archive:
+        sources = {name: archive.read(name).decode("utf-8") for name in archive.namelist() if name.endswith(".py")}
+    (place,) = [name for name in sources if name.endswith("_transfer/heartbeat.py")]
+    for words, seconds in (("STILL_SECONDS", heartbeat.STILL_SECONDS), ("LOOK_SECONDS", heartbeat.LOOK_SECONDS)):
+        before = f"{words} = {seconds} "
+        assert before in sources[place]
+        sources[place] = sources[place].replace(before, f"{words} = {seconds // 10} ")
+    path.write_bytes(installation.build(sources))
+
+
 @pytest.fixture
 def held(migration, lab):
     """A migration whose index waits on the target for the session that is given with it."""
@@ -92,6 +106,7 @@ def held(migration, lab):
     name = one.databases[0]
     lab.empty_on_target(name)
     one.provision()
+    make_impatient(one)
     with session(lab.target, name) as gate:
         run(gate, "SET application_name = 'the gate keeper'; SELECT pg_advisory_lock(1)")
         one.module("migration", wait=False).good()

@@ -9,6 +9,7 @@ from .._checks.rule import Rule, blind, count_of, fine, violated
 from .._core.errors import ConnectionFailed
 from .._core.units import human_bytes
 from .migrations import identity
+from .migrations.bodies import another_server
 from .migrations.creating import free_place
 from .migrations.record import Record
 from .ownership import REQUEST
@@ -42,8 +43,7 @@ def exists(scene, context):
     if target is None:
         yield violated(str(request.target_server_id), "there is no such server, or the identity may not see it")
         return
-    host = (request.target.host or "").lower().rstrip(".")
-    if host.endswith(scene.suffix.lower()) and host.split(".")[0] != target.id.name.lower():
+    if another_server(request.target.host, target.id.name, (scene.suffix.lower(),)):
         yield violated(
             target.id.name,
             f"'target.host' is {request.target.host}, which is another server than 'target_server_id'",

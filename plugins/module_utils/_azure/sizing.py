@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -158,6 +159,14 @@ def preference(sku: Sku, target: Sku, offer: Offer) -> tuple:
     )
 
 
+def offered_sizes(offer: Offer, asked: str) -> str:
+    """Return a sentence on which sizes there are, those that look like what was asked for first."""
+    names = [sku.name for sku in offer.skus.values()]
+    near = difflib.get_close_matches(asked, names, 5, 0.7)
+    more = [name for name in names if name not in near]
+    return f"It offers {', '.join([*near, *more][:12])}{' and more' if len(names) > 12 else ''}."
+
+
 def named_sku(name: str, tier: str | None, target: Sku, offer: Offer) -> Sku:
     """Return the size that the user names.
 
@@ -168,7 +177,7 @@ def named_sku(name: str, tier: str | None, target: Sku, offer: Offer) -> Sku:
     if found is None:
         raise InvalidRequest(
             f"'sku' is {name}, which this region does not offer.",
-            f"It offers {', '.join(sku.name for sku in list(offer.skus.values())[:12])} and more; 'auto' chooses.",
+            f"{offered_sizes(offer, name)} 'auto' chooses.",
         )
     if tier and found.tier.lower() != tier.lower():
         raise InvalidRequest(f"'sku' {found.name} is of tier {found.tier}, but 'tier' is {tier}.", "Leave 'tier' out.")

@@ -143,6 +143,9 @@ def test_creations_are_known_before_and_after(path, journal):
     assert journal.creations("source") == []
     journal.removed("target", None, "role", "bob")
     assert inventory(path)[-1] == {"side": "target", "database": "", "kind": "role", "name": "bob", "state": "removed"}
+    # A second migration of the same name makes it again.
+    journal.creating("target", None, "role", "bob")
+    assert inventory(path)[-1]["state"] == "intended"
 
 
 def test_reader_cannot_write(path, journal):

@@ -104,6 +104,11 @@ LOCALE = "CREATE DATABASE \"Shop's\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLA
             " LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' OWNER \"Shop Owner\"",
         ),
         (
+            {"provider": "icu", "locale": "und", "rules": "&V << w <<< W"},
+            160000,
+            " LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&V << w <<< W' OWNER \"Shop Owner\"",
+        ),
+        (
             {"provider": "builtin", "locale": "C.UTF-8"},
             170000,
             " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' OWNER \"Shop Owner\"",
@@ -112,7 +117,7 @@ LOCALE = "CREATE DATABASE \"Shop's\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLA
         ({"owner": "unknown"}, 140000, ' OWNER "unknown"'),
         ({"connection_limit": 7}, 140000, ' OWNER "Shop Owner" CONNECTION LIMIT 7'),
     ],
-    ids=["libc-14", "libc-17", "icu", "builtin", "superuser", "unknown-owner", "limit"],
+    ids=["libc-14", "libc-17", "icu", "icu-rules", "builtin", "superuser", "unknown-owner", "limit"],
 )
 def test_database_is_created_like_the_sources(changes, version, end):
     assert creation_statement({**DATABASE, **changes}, PLAN, version) == LOCALE + end
