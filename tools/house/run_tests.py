@@ -357,7 +357,7 @@ class Az(Pytest):
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
-    budget = 120
+    budget = 180
     folder = "tests/page"
 
 
