@@ -58,6 +58,10 @@ demo: setup ## migrate a whole sample application between two real servers, from
 demo-azure: setup ## the same with provider azure: a simulator on loopback plays Azure and moves the data
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tools.demo --provider azure --directory .cache/demo-azure
 
+.PHONY: demo-online
+demo-online: setup ## the same in mode online: an application goes on writing until the cutover
+	@$(RUN) -m tools.demo --mode online --directory .cache/demo-online
+
 .PHONY: test
 test: setup ## everything below, timed, with a summary
 	@$(PARTS) lint sanity unit integration molecule
@@ -92,20 +96,32 @@ test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; wr
 	@$(PARTS) test-matrix
 
 .PHONY: fleet-azure
-fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET=200
+fleet-azure: setup ## long: 200 migrations of Azure's service on 20 targets through 4 runtime servers, on paper: FLEET="200 --play 40"
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_fleet $(FLEET)
 
 .PHONY: fleet
 fleet: setup ## long: 50 migrations over 5 runtime hosts, and the page of all
 	@$(PARTS) fleet
 
+.PHONY: leftovers
+leftovers: setup ## long: migrations that end in every way at random moments, and nothing is left: AZPG_LEFTOVERS=12 AZPG_EXAMPLES=400
+	@$(PARTS) leftovers
+
 .PHONY: test-azure-sdk
 test-azure-sdk: setup ## long: provider azure with the version of Microsoft's library that azure.azcollection wants
 	@$(PARTS) test-azure-sdk
 
+.PHONY: test-az
+test-az: setup ## long: Microsoft's own program az logs in to the simulator, and takes turns with the modules
+	@$(PARTS) test-az
+
 .PHONY: test-cores
 test-cores: setup ## long: every ansible-core that this machine's Pythons allow; writes docs/cores.md
 	@$(PARTS) test-cores
+
+.PHONY: checks-scale
+checks-scale: setup ## long: the checks of 100,000 tables, in 50 databases and in one schema
+	@$(PARTS) checks-scale
 
 .PHONY: test-page
 test-page: setup ## long: the pages of checks, verification and timeline in headless Chromium
@@ -123,6 +139,14 @@ faults: setup ## long: whatever dies in a transfer, one more run proves it: FAUL
 azure-simulator: setup ## Azure on loopback, by hand: SIMULATOR="--port 8443 --time-scale 0.1 --state FILE"; prints its environment
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.azure_simulator \
 		--directory "$(CACHE)/azure-simulator" $(SIMULATOR)
+
+.PHONY: faults-online
+faults-online: setup ## long: online migrations under load, with faults at any moment: FAULTS="--seed 7 --runs 30"; writes docs/faults-online.md
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults.online $(FAULTS)
+
+.PHONY: bench-online
+bench-online: setup ## applying changes beside a subscription: BENCH="--workloads tisl --pairs 5 --results FILE", or BENCH=--cutover
+	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.online $(BENCH)
 
 .PHONY: bench-verify
 bench-verify: setup ## verification beside COPY and pgcopydb: BENCH="--sets narrow small --pairs 3 --results FILE"

@@ -57,17 +57,19 @@ class ActionModule(ActionBase):
             display.display(
                 f"[{task_vars.get('inventory_hostname', 'localhost')}] {estimate_line(started['estimate'])}"
             )
-        result = self._watch(arguments, started, task_vars)
+        taken = [started]
+        result = self._watch(arguments, started, task_vars, taken)
+        diff = self._diff(taken)
         changed = started["changed"] or bool(result.get("changed"))
         if result.get("failed"):
-            return {**result, "changed": changed}
+            return {**result, "changed": changed, **diff}
         # The module says how it ended, in the words that it would have used itself; a transfer that has failed is
         # not to be started again by that, so it is asked for its validity only when it is complete.
         if reached(
             goal, result["migration"], self._max_lag(arguments), self._listed(arguments.get("cutover_databases"))
         ):
             ended = self._call("migration", {**arguments, "wait": False}, task_vars)
-            return {**ended, "changed": changed, "estimate": started["estimate"]}
+            return {**ended, "changed": changed, "estimate": started["estimate"], **diff}
         return {
             "failed": True,
             "changed": changed,
@@ -76,9 +78,16 @@ class ActionModule(ActionBase):
             "migration": result["migration"],
             "timeline": result["timeline"],
             "estimate": started["estimate"],
+            **diff,
         }
 
-    def _watch(self, arguments, found, task_vars):
+    @staticmethod
+    def _diff(taken):
+        """Return the diff of all steps that were taken, as C({diff}); nothing where the module gives none."""
+        found = [result["diff"] for result in taken if result.get("diff")]
+        return {"diff": {**found[0], "after": "".join(diff["after"] for diff in found)}} if found else {}
+
+    def _watch(self, arguments, found, task_vars, taken):
         host = task_vars.get("inventory_hostname", "localhost")
         timeout = int(arguments.get("wait_timeout", DEFAULT_WAIT_TIMEOUT))
         asked = {word: arguments[word] for word in LOOKING if word in arguments}
@@ -107,6 +116,7 @@ class ActionModule(ActionBase):
             try:
                 step = ("migration", {**arguments, "wait": False}) if due else ("migration_info", asked)
                 found = self._call(*step, task_vars)
+                taken.append(found)
             except AnsibleConnectionFailure as error:
                 found = {
                     "failed": True,

@@ -46,4 +46,23 @@ options:
   signer:
     description: Who among O(allowed_signers) must have signed the report; anyone of them if not set.
     type: str
+  force:
+    description:
+      - The sha256 of the newest verification report, quoted by somebody who has read it and answers for what it says.
+      - It overrules refusals about what the report says, about its age and about writes since. That it belongs to another
+        migration, or that somebody still needs what is to go, is never overruled.
+      - What was overruled is part of the final record.
+    type: str
+  signed_off_by:
+    description: Who answers for the end of the migration, as the final record shall say it.
+    type: str
+  keep:
+    description:
+      - What is copied to the archive directory before it goes. V(reports) are those of checks and verifications,
+        V(journal) is journal, log and timeline.
+      - The final record stays in any case, since it tells later runs that the migration is over.
+    type: list
+    elements: str
+    choices: [reports, journal]
+    default: [reports, journal]
 """

@@ -29,12 +29,28 @@ options:
     description:
       - V(completed) is for a migration that is completed and verified.
       - V(abandoned) gives up a failed or cancelled one. The target is left as it is.
+      - V(rolled_back) undoes a failed or cancelled one as far as it got. The fence around the source is taken down, helper
+        objects and borrowed memberships go, and of what it made on the target what O(drop_databases) and O(drop_roles) name.
     type: str
-    choices: [completed, abandoned]
+    choices: [completed, abandoned, rolled_back]
     default: completed
   confirm:
-    description: The migration's name, typed by whoever gives it up; needed with O(outcome=abandoned).
+    description: The migration's name, typed by whoever gives it up; needed with O(outcome=abandoned) and O(outcome=rolled_back).
     type: str
+  drop_databases:
+    description:
+      - Databases of the target to drop with O(outcome=rolled_back). Only those that this migration has made and marked are
+        dropped, and only while nobody is connected; with O(provider=azure) none.
+    type: list
+    elements: str
+    default: []
+  drop_roles:
+    description:
+      - Roles of the target to drop with O(outcome=rolled_back). Only those that this migration has made and that own nothing
+        are dropped; with O(provider=azure) none.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: How many seconds each of Azure's operations may take, with O(provider=azure).
     type: int
@@ -73,6 +89,25 @@ EXAMPLES = r"""
       password: "{{ target_password }}"
       sslmode: require
     databases: [shop, billing]
+
+- name: Undo a migration that was cancelled, and drop the database that it had made
+  azpg.migrate.cleanup:
+    name: shop
+    source:
+      host: 10.20.0.4
+      user: migrator
+      password: "{{ source_password }}"
+      sslmode: verify-full
+      sslrootcert: /etc/ssl/source.pem
+    target:
+      host: shop.postgres.database.azure.com
+      user: pgadmin
+      password: "{{ target_password }}"
+      sslmode: require
+    databases: [shop, billing]
+    outcome: rolled_back
+    confirm: shop
+    drop_databases: [billing]
 """
 
 RETURN = r"""
@@ -142,7 +177,9 @@ SPECIFICATION = merged(
     AZURE,
     AZURE_SERVER,
     GATE,
-    outcome={"type": "str", "choices": ["completed", "abandoned"], "default": "completed"},
+    outcome={"type": "str", "choices": ["completed", "abandoned", "rolled_back"], "default": "completed"},
+    drop_databases={"type": "list", "elements": "str", "default": []},
+    drop_roles={"type": "list", "elements": "str", "default": []},
     confirm={"type": "str"},
     wait_timeout={"type": "int", "default": 3600},
 )

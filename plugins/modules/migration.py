@@ -113,6 +113,7 @@ extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
   - azpg.migrate.service
+  - azpg.migrate.online
   - azpg.migrate.programs
   - azpg.migrate.attributes
 attributes:
@@ -284,6 +285,28 @@ migration:
       type: list
       elements: dict
       returned: when a transfer has begun
+      contains:
+        name:
+          description: Name of the database.
+          type: str
+          returned: always
+        state:
+          description: V(pending), V(running), V(replicating), V(drained) or V(done), with O(provider=host).
+          type: str
+          returned: always
+        stream:
+          description:
+            - How far its changes have been followed, with O(provider=host) and O(mode=online). Positions are those of the
+              source's log - C(received), C(applied) and what the source has C(written).
+            - C(lag_bytes) and C(lag_seconds) are how far the target is behind, C(lag_trend_bytes_per_second) by how much
+              that grows, negative when it shrinks, and C(seconds_to_catch_up) when it will be gone; none when it grows.
+            - C(applied_changes) are what has been applied since the engine began to follow, C(rates) the same per second of
+              late, both with C(inserts), C(updates), C(deletes), C(truncates) and C(transactions).
+            - C(spooled_bytes) and C(largest_transaction_bytes) are about transactions in progress that wait on this host for
+              their commit, C(replayed_batches) counts batches that were replayed change by change, C(retained_bytes) is the
+              log that the slot holds back on the source, and C(slot) is V(kept), V(lost) or V(gone).
+          type: dict
+          returned: while changes are followed
     current:
       description: What each worker is doing, largest first.
       type: list
@@ -339,13 +362,28 @@ migration:
       type: dict
       returned: when a transfer has begun
     phase:
-      description: What goes on, or what is waited for, in words.
+      description: What goes on, or what is waited for, in words; none when there is nothing to say.
       type: str
-      returned: with O(provider=azure)
+      returned: with O(provider=azure), and when a transfer has begun
     lag_seconds:
       description: How many seconds the target is behind the source, with O(mode=online); that of the slowest database.
       type: float
-      returned: with O(provider=azure), when a transfer has begun
+      returned: with O(mode=online), when a transfer has begun
+    lag_bytes:
+      description: How many bytes of the source's log the target is behind, all databases together.
+      type: int
+      returned: with O(provider=host) and O(mode=online), when changes are followed
+    cutover:
+      description:
+        - The cutover that goes on or is done, with O(provider=host) and O(mode=online). C(steps) are a list of C(name) and
+          C(at); C(closed_at) and C(ready_at), in seconds since 1970, bound the time in which nobody could write,
+          C(write_downtime_seconds). None before.
+      type: dict
+      returned: when a transfer has begun
+    cutover_refused:
+      description: Why the last cutover was refused, so that changes flow on; none when none was.
+      type: dict
+      returned: when a transfer has begun
     deadlines:
       description:
         - When the service gives up. C(ends_by) is seven days after the beginning; C(cut_over_by) is three days after the
@@ -419,6 +457,7 @@ estimate:
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
+    ONLINE,
     PROGRAMS,
     REQUEST_OR_FILE,
     SERVICE,
@@ -430,6 +469,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._module.migration imp
 SPECIFICATION = merged(
     REQUEST_OR_FILE,
     AZURE,
+    ONLINE,
     PROGRAMS,
     SERVICE,
     state={"type": "str", "choices": ["completed", "replicating", "validated", "cancelled"], "default": "completed"},

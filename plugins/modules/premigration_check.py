@@ -124,6 +124,7 @@ extends_documentation_fragment:
   - azpg.migrate.request
   - azpg.migrate.azure
   - azpg.migrate.azure_server
+  - azpg.migrate.online
   - azpg.migrate.programs
   - azpg.migrate.attributes
   - azpg.migrate.attributes.info_module
@@ -263,6 +264,7 @@ page:
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import (
     AZURE,
     AZURE_SERVER,
+    ONLINE,
     PROGRAMS,
     REQUEST,
     merged,
@@ -274,6 +276,7 @@ SPECIFICATION = merged(
     REQUEST,
     AZURE,
     AZURE_SERVER,
+    ONLINE,
     PROGRAMS,
     only={"type": "list", "elements": "str", "default": []},
     levels={

@@ -81,6 +81,17 @@ options:
           - Restoring them restarts it again.
         type: bool
         default: false
+  colocated:
+    description:
+      - Whether the executing host may be the source or the target itself, with O(provider=host). Without, such a host is
+        refused, since it would take processors, memory and disk from a server that people work with.
+      - A server counts as being on the host when its address is one of the host's, so one behind a tunnel does too.
+    type: bool
+    default: false
+  max_migrations:
+    description: How many migrations the executing host may serve at the same time, with O(provider=host).
+    type: int
+    default: 16
   operation:
     description: What RV(operation) returned, so that its failure is told.
     type: str
@@ -193,6 +204,24 @@ runtime_server:
       description: Processors that the engine may use.
       type: int
       returned: when present
+    recommended_jobs:
+      description: >-
+        With how many workers a migration through this host is well served, by its processors, the memory that is left, and
+        what came through from the source in a second. An option O(azpg.migrate.migration#module:jobs).
+      type: int
+      returned: when present, with O(provider=host)
+    recommended_because:
+      description: What of them sets the bound.
+      type: str
+      returned: when present, with O(provider=host)
+    source_bytes_per_second:
+      description: What came through from the source with two sessions; 0 when it could not be measured.
+      type: int
+      returned: when present, with O(provider=host)
+    memory_available_bytes:
+      description: Memory that is left for programs.
+      type: int
+      returned: when present, with O(provider=host)
     state_free_bytes:
       description: Free room for the state directory.
       type: int
@@ -310,6 +339,8 @@ SPECIFICATION = merged(
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "int", "default": 3600},
     poll_interval={"type": "int", "default": 15},
+    colocated={"type": "bool", "default": False},
+    max_migrations={"type": "int", "default": 16},
     operation={"type": "str"},
 )
 

@@ -78,6 +78,24 @@ runtime_server:
       description: Processors that the engine may use.
       type: int
       returned: when present
+    recommended_jobs:
+      description: >-
+        With how many workers a migration through this host is well served, by its processors, the memory that is left, and
+        what came through from the source in a second. An option O(azpg.migrate.migration#module:jobs).
+      type: int
+      returned: when present, with O(provider=host)
+    recommended_because:
+      description: What of them sets the bound.
+      type: str
+      returned: when present, with O(provider=host)
+    source_bytes_per_second:
+      description: What came through from the source with two sessions; 0 when it could not be measured.
+      type: int
+      returned: when present, with O(provider=host)
+    memory_available_bytes:
+      description: Memory that is left for programs.
+      type: int
+      returned: when present, with O(provider=host)
     state_free_bytes:
       description: Free room for the state directory.
       type: int

@@ -129,19 +129,22 @@ class Fleet:
         watcher = threading.Thread(target=self.watch, args=(stop,), daemon=True)
         watcher.start()
         began = time.monotonic()
-        with ThreadPoolExecutor(plan.forks) as pool:
-            for state, words in pool.map(self.carry, self.rehearsals):
-                outcome.states[state] += 1
-                outcome.failures += [words] if words else []
+        for state, words in self.carry_all():
+            outcome.states[state] += 1
+            outcome.failures += [words] if words else []
         outcome.seconds = time.monotonic() - began
         stop.set()
         watcher.join()
         self.count(outcome)
         self.azure.trouble.clear()
-        with ThreadPoolExecutor(plan.forks) as pool:
-            for state, _words in pool.map(self.carry, self.rehearsals):
-                outcome.again[state] += 1
+        for state, _words in self.carry_all():
+            outcome.again[state] += 1
         return outcome
+
+    def carry_all(self) -> list:
+        """Carry all of them, some at a time; return C((state, what went wrong)) of each."""
+        with ThreadPoolExecutor(self.plan.forks) as pool:
+            return list(pool.map(self.carry, self.rehearsals))
 
     def carry(self, rehearsal: Rehearsal) -> tuple:
         """Carry one migration as the action plugin does, by short calls with a login each; return C((state, what went wrong))."""
@@ -208,7 +211,7 @@ def kind_of(path: str) -> str:
     )
 
 
-def run_fleet(directory: Path, plan: Plan) -> Outcome:
+def run_fleet(directory: Path, plan: Plan, kind: type = Fleet) -> Outcome:
     """Run a fleet in a simulator of its own."""
     with Simulator(directory / "azure", time_scale=plan.time_scale, control_plane_only=True, judge=False) as azure:
-        return Fleet(azure, directory, plan).run()
+        return kind(azure, directory, plan).run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.azure_simulator import clusters
+from tests.azure_simulator import clusters, wire
 from tests.azure_simulator.cloud import Cloud
 from tests.azure_simulator.resources import (
     configurations,
@@ -30,6 +30,13 @@ class Adding:
     def add_resource_group(self, name: str, location: str = "eastus", tags: dict | None = None) -> str:
         with self.cloud.lock:
             return groups.make(self.cloud, name, location, tags)
+
+    def add_subscription(self) -> Adding:
+        """Make one more subscription, which the identity may see; return what adds to it, with its `subscription_id`."""
+        with self.cloud.lock:
+            identifier = wire.new_guid()
+            self.cloud.others[identifier] = {}
+            return Subscription(self.cloud.seen_from(identifier))
 
     def unregister(self, provider: str = "Microsoft.DBforPostgreSQL") -> None:
         """Answer 409 MissingSubscriptionRegistration for a provider until it is registered again."""
@@ -307,3 +314,14 @@ class Adding:
             if zone:
                 endpoints.enter_zone_group(self.cloud, made, "default", [zone])
             return made.id
+
+
+class Subscription(Adding):
+    """A subscription beside the first: `add_…` makes things in it."""
+
+    def __init__(self, cloud: Cloud):
+        self.cloud = cloud
+
+    @property
+    def subscription_id(self) -> str:
+        return self.cloud.subscription_id

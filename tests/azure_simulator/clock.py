@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 #: How long Azure takes, in seconds. Sources: durations between recorded polls, and Microsoft's guides.
@@ -63,6 +64,13 @@ class Clock:
         """Return the value of a Retry-After header: whole seconds at Azure's pace, a decimal fraction below one."""
         scaled = self.span(seconds)
         return str(int(scaled)) if scaled == int(scaled) else f"{scaled:.3f}"
+
+
+class WholeSeconds(Clock):
+    """A clock for clients that take a Retry-After for a whole number, as Azure sends it: one second at least."""
+
+    def retry_after(self, seconds: float) -> str:
+        return str(max(1, math.ceil(self.span(seconds))))
 
 
 class HeldClock(Clock):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import threading
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Cloud:
         self.granted: dict[str, list[str]] = {}
         self.registrations = {name.lower(): "Registered" for name in PROVIDERS}
         self.groups: dict[str, dict] = {}
+        #: Subscriptions beside the first, with the resource groups of each.
+        self.others: dict[str, dict[str, dict]] = {}
         self.resources: dict[str, Resource] = {}
         self.operations: dict[str, object] = {}
         self.migrations: dict[str, object] = {}
@@ -70,6 +73,27 @@ class Cloud:
         self.source_clusters: list = []
         self.private_sources: dict[str, list[str]] = {}
         self.failures: list[str] = []
+
+    # -- subscriptions ----------------------------------------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> list[str]:
+        return [self.subscription_id, *self.others]
+
+    def seen_from(self, subscription: str) -> Cloud | None:
+        """Return the same state as it is worked on in a subscription, or None where there is no such subscription."""
+        wanted = subscription.lower()
+        if wanted == self.subscription_id.lower():
+            return self
+        if wanted not in self.others:
+            return None
+        view = copy.copy(self)
+        view.subscription_id, view.groups = wanted, self.others[wanted]
+        view.others = {
+            self.subscription_id: self.groups,
+            **{one: it for one, it in self.others.items() if one != wanted},
+        }
+        return view
 
     # -- groups and resources ---------------------------------------------------------------------------------------
 
@@ -108,13 +132,20 @@ class Cloud:
             raise wire.resource_not_found(kind, "/".join(names), group)
         return found
 
-    def of_type(self, kind: str, group: str | None = None, under: str | None = None) -> list[Resource]:
-        """Return the resources of a type, of one group or below one id, oldest first."""
+    def owns(self, resource: Resource) -> bool:
+        """Tell whether a resource is in the subscription that this is seen from."""
+        return resource.id.split("/")[2].lower() == self.subscription_id.lower()
+
+    def of_type(
+        self, kind: str, group: str | None = None, under: str | None = None, own: bool = False
+    ) -> list[Resource]:
+        """Return the resources of a type, of one group or below one id, or of this subscription alone, oldest first."""
         return [
             one
             for one in self.resources.values()
             if one.type.lower() == kind.lower()
-            and (group is None or one.group.lower() == group.lower())
+            and (not own or self.owns(one))
+            and (group is None or (one.group.lower() == group.lower() and self.owns(one)))
             and (under is None or one.id.lower().startswith(under.lower() + "/"))
         ]
 

@@ -108,7 +108,8 @@ class Gateway:
                 f"The path '{request.path}' is nothing that this simulator knows.",
                 cause="gateway",
             )
-        if "subscription" in values and values["subscription"].lower() != self.cloud.subscription_id.lower():
+        cloud = self.cloud.seen_from(values.get("subscription", self.cloud.subscription_id))
+        if cloud is None:
             raise ArmError(
                 404,
                 "SubscriptionNotFound",
@@ -118,9 +119,7 @@ class Gateway:
         if route.provider:
             versions.check(request, route)
             self._check_registration(route.provider)
-        return route.handler(
-            self.cloud, request, **{key: value for key, value in values.items() if key != "subscription"}
-        )
+        return route.handler(cloud, request, **{key: value for key, value in values.items() if key != "subscription"})
 
     def _check_token(self, request: Request) -> None:
         scheme, _blank, token = request.headers.get("authorization", "").partition(" ")

@@ -136,6 +136,7 @@ class World:
         local = {
             "ansible_connection": "local",
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "azpg_colocated": True,
             "azpg_poll_interval": 1,
         }
         group = folder / "group_vars" / "migrations"

@@ -69,6 +69,15 @@ class Disk:
 class Stage:
     """Both servers, both proxies and the target's disk; use it as a context manager."""
 
+    databases: tuple = DATABASES
+    settings: dict = {
+        "max_wal_size": "128MB",
+        "min_wal_size": "32MB",
+        "shared_buffers": "64MB",
+        "max_connections": "60",
+    }
+    migration = Migration
+
     def __init__(self, directory: Path):
         self.directory = directory
         self.stack = contextlib.ExitStack()
@@ -93,9 +102,8 @@ class Stage:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.disk = Disk(self.directory / "disk")
         self.stack.callback(self.disk.close)
-        settings = {"max_wal_size": "128MB", "min_wal_size": "32MB", "shared_buffers": "64MB", "max_connections": "60"}
-        source = Cluster(obtain(SOURCE_MAJOR, CACHE), self.directory / "source", settings=settings)
-        target = Cluster(obtain(TARGET_MAJOR, CACHE), self.disk.place / "target", settings=settings)
+        source = Cluster(obtain(SOURCE_MAJOR, CACHE), self.directory / "source", settings=self.settings)
+        target = Cluster(obtain(TARGET_MAJOR, CACHE), self.disk.place / "target", settings=self.settings)
         passwords = {side: secrets.token_urlsafe(18) for side in SIDES}
         for cluster in (source, target):
             self.stack.enter_context(cluster)
@@ -103,7 +111,7 @@ class Stage:
         sample.create_roles(source)
         sample.create_source_user(source, USER, passwords["source"])
         sample.create_target_user(target, USER, passwords["target"])
-        for _name, owner, template, sql in DATABASES:
+        for _name, owner, template, sql in self.databases:
             ask(source, f"CREATE DATABASE {template} OWNER {owner}")
             source.psql(sql, dbname=template)
         self.proxies = {side: Proxy("127.0.0.1", self.cluster(side).port) for side in SIDES}
@@ -128,14 +136,14 @@ class Stage:
         for side in SIDES:
             ask(self.cluster(side), f"ALTER ROLE {USER} RESET ALL")
         self.lab.clean_target()
-        for name, owner, template, _sql in DATABASES:
+        for name, owner, template, _sql in self.databases:
             drop_database(self.lab.source, name)
             ask(self.lab.source, f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}")
         self.number += 1
         directory = self.directory / f"trial-{self.number}"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
-        one = Migration(self.lab, directory, "faults", [name for name, *_rest in DATABASES])
+        one = self.migration(self.lab, directory, "faults", [name for name, *_rest in self.databases])
         for side in SIDES:
             one.ends[side]["port"] = self.proxies[side].port
         return one
@@ -143,7 +151,7 @@ class Stage:
     def source_state(self) -> dict:
         """Return what the source holds, definitions and rows."""
         state = {"catalogue": catalogue(self.lab.source)}
-        for name, *_rest in DATABASES:
+        for name, *_rest in self.databases:
             state[name] = contents(self.lab.source, name)
             state[name]["large objects"] = ask(
                 self.lab.source, "SELECT count(*), COALESCE(sum(hashtext(lo_get(oid)::text)::bigint), 0) FROM pg_largeobject_metadata", name
@@ -166,7 +174,7 @@ class Stage:
         """Return C({(database, unit): when}) of all that the target knows as done."""
         found = {}
         present = {name for (name,) in ask(self.lab.target, "SELECT datname FROM pg_database")}
-        for name, *_rest in DATABASES:
+        for name, *_rest in self.databases:
             if (
                 name in present
                 and ask(self.lab.target, "SELECT to_regclass('azpg_migrate.unit') IS NOT NULL", name)[0][0]

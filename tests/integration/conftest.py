@@ -5,4 +5,12 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.lab", "support.pair", "support.checks", "support.paper", "support.azure_stage"]
+pytest_plugins = [
+    "support.lab",
+    "support.pair",
+    "support.rows",
+    "support.checks",
+    "support.paper",
+    "support.azure_stage",
+    "support.remote",
+]

@@ -50,6 +50,7 @@ def awx(lab, clean, tmp_path):
                 "azpg_source": "{{ credential_source }}",
                 "azpg_target": "{{ credential_target }}",
                 "azpg_bin_directory": str(lab.target.prefix / "bin"),
+                "azpg_colocated": True,
                 "azpg_state_directory": str(tmp_path / "state"),
                 "azpg_archive_directory": str(tmp_path / "archive"),
                 "azpg_report_directory": str(tmp_path / "reports"),

@@ -126,13 +126,34 @@ def test_an_active_migration_on_another_target_keeps_the_gate_shut(moved):
     assert moved.clean(evidence=moved.evidence())["state"] == "decommissioned"
 
 
+def test_an_active_migration_in_another_subscription_keeps_the_gate_shut(moved):
+    spokes = moved.azure.add_subscription()
+    spokes.add_resource_group("spokes")
+    other = spokes.add_flexible_server("elsewhere", "spokes")
+    frozen = moved.azure.trouble.add("frozen", path="migrations/foreign", times=None)
+    first, moved.target, moved.runtime = moved.target, other, moved.runtime_name
+    record = moved.create_by_hand("foreign")
+    moved.target, moved.runtime = first, None
+    refused = moved.clean(check_mode=True, evidence=moved.evidence())
+    assert codes(refused) == ["runtime-in-use"]
+    assert record in refused["refusals"][0]["msg"]
+    frozen.remove()
+    moved.azure.wait_for(record, "Succeeded")
+    # What may not be read in a subscription of somebody else is told, and keeps nobody from cleaning up.
+    moved.azure.trouble.add("refused", method="GET", path=f"{spokes.subscription_id}.*elsewhere/migrations", times=None)
+    assert moved.clean(evidence=moved.evidence())["state"] == "decommissioned"
+    assert any(f"the migrations of {other} may not be read" in warning for warning in moved.warnings)
+
+
 def test_who_may_not_see_the_migrations_of_a_target_does_not_delete(moved):
     moved.azure.add_flexible_server("hidden", "shop")
     moved.azure.trouble.add(
         "refused", path="flexibleServers/hidden/migrations", times=None, status=403, code="AuthorizationFailed"
     )
     refused = moved.clean(check_mode=True, evidence=moved.evidence())
-    assert codes(refused) == ["runtime-in-use"] and "unknown" in refused["refusals"][0]["msg"]
+    assert codes(refused) == ["runtime-in-use"]
+    assert "is unknown: the migrations of /subscriptions/" in refused["refusals"][0]["msg"]
+    assert "migrations/read" in refused["refusals"][0]["hint"]
 
 
 def test_a_runtime_server_of_somebody_else_is_kept_and_said(stage):

@@ -9,7 +9,7 @@ from tests.azure_fleet.fleet import Plan, run_fleet
 
 
 def test_a_fleet_loses_nothing_and_keeps_to_one_at_a_time(tmp_path):
-    plan = Plan(migrations=12, targets=4, runtimes=2, forks=12, throttled=0.03)
+    plan = Plan(migrations=12, targets=4, runtimes=2, forks=12, throttled=0.03, time_scale=0.002, poll_interval=0.12)
     outcome = run_fleet(tmp_path, plan)
     assert outcome.failures == []
     assert outcome.states == {"completed with a change": 12}

@@ -152,6 +152,24 @@ def test_an_authority_that_nobody_trusts_here_is_told_from_an_endpoint_that_is_s
         works(clean, {**words, "cloud_environment": "https://localhost:1"})
 
 
+def test_a_cloud_of_ones_own_that_is_throttled_or_out_of_order_is_asked_again(azure, clean):
+    words = principal(azure, secret=azure.client_secret)
+    throttled = azure.trouble.add("throttled", path="metadata/endpoints", times=2, retry_after="0.05")
+    unavailable = azure.trouble.add("unavailable", path="metadata/endpoints", retry_after="0.05")
+    lost = azure.trouble.add("lost_before", path="metadata/endpoints")
+    works(clean, words)
+    assert (throttled.hits, unavailable.hits, lost.hits) == (2, 1, 1)
+    azure.trouble.add("refused", path="metadata/endpoints", status=404, code="NotFound", message="no such path")
+    with pytest.raises(errors.NotFound, match="does not answer as Resource Manager: HTTP status 404, no such path"):
+        works(clean, words)
+
+
+def test_a_login_that_is_throttled_is_repeated(azure, clean):
+    throttled = azure.trouble.add("throttled", path="oauth2/v2.0/token", times=2, retry_after="0.05")
+    works(clean, principal(azure, secret=azure.client_secret))
+    assert throttled.hits == 2
+
+
 def test_a_proxy_is_used_and_exceptions_from_it(azure, clean, monkeypatch):
     words = principal(azure, secret=azure.client_secret)
     monkeypatch.setenv("HTTPS_PROXY", "http://localhost:1")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -15,12 +16,24 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import (
     PreconditionFailed,
     TransferFailed,
 )
+from support.waiting import wait_for
 
 
-def occupy(shop) -> str:
-    """Let another migration occupy the target for some seconds; return its id."""
-    shop.azure.trouble.add("slow_states", factor=6, path="/migrations/other")
-    return shop.create_by_hand("other")
+def occupy(shop) -> tuple:
+    """Let another migration occupy the target; return its id, and what keeps it from ending until it is removed."""
+    frozen = shop.azure.trouble.add("frozen", path="/migrations/other", times=None)
+    return shop.create_by_hand("other"), frozen
+
+
+@contextlib.contextmanager
+def meanwhile(work, frozen):
+    """Do I(work) in a thread while something is frozen, until the block has seen enough; give its future result."""
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(work)
+        try:
+            yield doing
+        finally:
+            frozen.remove()
 
 
 def test_offline_goes_all_the_way_and_a_second_run_changes_nothing(make):
@@ -73,10 +86,13 @@ def test_more_databases_than_a_batch_are_carried_in_turn(make):
 
 def test_a_dead_controller_leaves_batches_queued_and_the_next_run_carries_them(make):
     shop = make(["a", "b"])
+    frozen = shop.azure.trouble.add("frozen", path="migrations/azpg", times=None)
     begun = shop.ensure(batch_size=1, wait=False)
     assert begun["state"] == "running"
+    frozen.remove()
     shop.azure.settle()
-    assert shop.inform()["state"] == "queued"
+    # A list that was read a moment ago may be told once more.
+    wait_for(lambda: shop.inform()["state"] == "queued", "the next batch's turn")
     assert shop.inform()["migration"]["phase"] == "1 databases have not been begun"
     done = shop.ensure(batch_size=1)
     assert (done["changed"], done["state"]) == (True, "completed")
@@ -84,12 +100,15 @@ def test_a_dead_controller_leaves_batches_queued_and_the_next_run_carries_them(m
 
 def test_a_busy_target_is_waited_for(make):
     shop = make()
-    other = occupy(shop)
+    other, frozen = occupy(shop)
     queued = shop.ensure(wait=False)
     assert (queued["changed"], queued["state"]) == (False, "queued")
     assert "waits for other, which is active on the target" in queued["migration"]["phase"]
-    assert shop.states == ["InProgress"]
-    done = shop.ensure()
+    looks = len(shop.azure.calls("GET", "/migrations"))
+    with meanwhile(shop.ensure, frozen) as doing:
+        wait_for(lambda: len(shop.azure.calls("GET", "/migrations")) > looks + 3, "looks while it waits")
+        assert shop.states == ["InProgress"]
+    done = doing.result()
     assert (done["changed"], done["state"]) == (True, "completed")
     assert shop.azure.resource(other)["properties"]["currentStatus"]["state"] == "Succeeded"
     assert shop.states == ["Succeeded", "Succeeded"]
@@ -106,7 +125,7 @@ def test_a_busy_target_is_refused_when_nobody_wants_to_wait(make):
 
 def test_being_turned_away_after_the_answer_is_no_failure(make, monkeypatch):
     shop = make()
-    occupy(shop)
+    _other, frozen = occupy(shop)
     from ansible_collections.azpg.migrate.plugins.module_utils._azure.migrations.backend import AzureBackend
 
     looks = []
@@ -117,8 +136,9 @@ def test_being_turned_away_after_the_answer_is_no_failure(make, monkeypatch):
         return "" if len(looks) == 1 else real(self, found)
 
     monkeypatch.setattr(AzureBackend, "what_stands_in_the_way", blind_once)
-    done = shop.ensure()
-    assert done["state"] == "completed"
+    with meanwhile(shop.ensure, frozen) as doing:
+        wait_for(lambda: "Failed" in shop.states, "the service to turn it away")
+    assert doing.result()["state"] == "completed"
     assert sorted(shop.states) == ["Failed", "Succeeded", "Succeeded"]
     names = [record["name"] for record in shop.records]
     assert names[1].endswith("b1r1") and names[2].endswith("b1r2")
@@ -126,7 +146,7 @@ def test_being_turned_away_after_the_answer_is_no_failure(make, monkeypatch):
 
 def test_a_runtime_server_takes_one_migration_at_a_time_unless_more_are_allowed(make):
     shop, other = make(), make(["crm"], target="elsewhere", name="crm")
-    shop.azure.trouble.add("slow_states", factor=20, times=None)
+    shop.azure.trouble.add("frozen", path="/migrations/azpg", times=None)
     other.ensure(wait=False)
     queued = shop.ensure(wait=False)
     assert queued["state"] == "queued"
@@ -274,7 +294,7 @@ def test_a_name_belongs_to_one_request(make):
 
 def test_what_the_cli_began_is_taken_over(make):
     shop = make()
-    shop.create_by_hand("fromthecli")
+    shop.azure.wait_for(shop.create_by_hand("fromthecli"), "Succeeded")
     told = shop.ensure(azure_migration_name="fromthecli", check_mode=True)
     assert told["diff"]["after"] == "take over migration fromthecli of target\n"
     done = shop.ensure(azure_migration_name="fromthecli")

@@ -203,7 +203,7 @@ def test_a_standstill_of_the_service_is_noticed(make, monkeypatch):
     from ansible_collections.azpg.migrate.plugins.module_utils._module import migration
 
     shop = make()
-    shop.azure.trouble.add("frozen", when=lambda: len(looks) < 40)
+    shop.azure.trouble.add("frozen", when=lambda: len(looks) < 20)
     looks = []
     real = AzureBackend.status
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._azure.migrations import creating
 from support.azure_stage import PRIVATE_ZONE
 
 PORT = {"priority": 100, "protocol": "Tcp", "source": "*", "destination": "*"}
@@ -106,6 +107,12 @@ FAULTS = {
         "azure-target-replicas",
         "failed",
         "1 read replica: copy",
+    ),
+    "slow disk": (
+        lambda stage: server(stage).properties["storage"].update(iops=240, tier="P6"),
+        "azure-target-iops",
+        "warning",
+        "its disk 240 operations per second, its size .*; its disk sets the pace",
     ),
     "entra only": (
         lambda stage: set_on(stage, authConfig={"passwordAuth": "Disabled", "activeDirectoryAuth": "Enabled"}),
@@ -309,6 +316,7 @@ def test_a_right_that_is_lacking_gives_skipped_with_the_role_that_helps(stage):
     ("words", "rule", "found"),
     [
         ({"sku": "Standard_D2s_v3"}, "azure-runtime-size", "its size is Standard_D2s_v3"),
+        ({"sku": "Standard_D2s_v3"}, "azure-runtime-iops", "Standard_D2s_v3 lets through"),
         ({"state": "Stopped"}, "azure-runtime-ready", "its state is Stopped"),
         ({"delegated_subnet_id": None, "private_dns_zone_id": None}, "azure-runtime-network", "its access is public"),
         ({"high_availability": "SameZone"}, "azure-runtime-high-availability", "is SameZone"),
@@ -334,6 +342,19 @@ def test_a_migration_that_is_active_is_told(stage):
     (item,) = stage.check()["azure-target-busy"]
     assert (item["status"], "migration foreign is active" in item["found"]) == ("warning", True)
     frozen.remove()
+
+
+def test_names_that_are_all_taken_are_told(stage, monkeypatch):
+    (item,) = stage.check()["azure-target-migration-name"]
+    assert item["status"] == "succeeded" and item["found"].endswith("has never been used")
+    stage.runtime = stage.add_runtime()
+    stage.create_by_hand(item["found"].split(" ")[0])
+    (item,) = stage.check()["azure-target-migration-name"]
+    assert item["status"] == "succeeded" and item["found"].endswith("has never been used, 1 before it have")
+    monkeypatch.setattr(creating, "MOST_NAMES", 1)
+    (item,) = stage.check()["azure-target-migration-name"]
+    assert (item["status"], item["remedy"]) == ("failed", "Choose another 'name'.")
+    assert "The names of 1 runs of migration shop are taken on target" in item["found"]
 
 
 def test_extensions_and_pending_restarts_are_read_from_the_control_plane(stage, lab, monkeypatch):

@@ -255,10 +255,10 @@ def test_a_migration_through_a_runtime_server_by_every_documented_way(azure, end
     simulator.add_private_endpoint("target-pe", "rg", spoke + "/subnets/pe", azure.target, zone=link)
     simulator.place_source(f"localhost:{ends[0].port}", near)
     words = {"migrationInstanceResourceId": runtime, "dbsToMigrate": ["shop"]}
-    for kind, option in (("OnPremises", "Validate"), ("AzureVM", "Validate"), ("AWS_RDS", "ValidateAndMigrate")):
-        azure.ended(
-            azure.put(kind.lower().replace("_", ""), sourceType=kind, migrationOption=option, **words), "Succeeded"
-        )
+    for kind in ("OnPremises", "AzureVM", "AWS_RDS"):
+        azure.ended(azure.put(kind.lower().replace("_", ""), sourceType=kind, **words), "Succeeded")
+        assert contents(ends[1], "shop") == contents(ends[0], "shop")
+        ask(ends[1], "DROP DATABASE shop WITH (FORCE)")
     single = simulator.add_single_server("old", "rg", cluster=ends[0], private_endpoint=near + "/subnets/pe")
     record = {"properties": {"ttl": 10, "aRecords": [{"ipv4Address": "10.20.0.5"}]}}
     azure.client.call("PUT", link + "/A/old", record, version="2024-06-01")

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.azure_stage import Stage, changing
 from support.lab import CACHE
-from support.servers import ask, contents, drop_database
+from support.servers import ask, contents, drop_database, run, session
+from support.waiting import wait_for
 
 from tests.azure_simulator import Simulator
 from tools.lab.binaries import obtain
@@ -122,10 +126,9 @@ def test_offline_the_playbooks_carry_everything_and_say_no_secret(way):
     assert "+move way_shop to target" in trial.output and "+create role way_owner" in trial.output
     assert way.records == []
     first = way.go("migrate", "--diff", "-vvv").good()
+    assert "+move way_shop to target" in first.output
     assert first.changed == 2  # the roles and the databases: with its owner there, the service restores owners itself
     assert re.search(r"\[way\] migration running \| the service", first.output)
-    nothing = way.go("cutover").good()
-    assert "is offline; its databases are complete without a cutover" in nothing.output and nothing.changed == 0
     proof = way.go("verify").good()
     assert way.report()["verdict"] == "MATCH"
     assert differences(way.report()) == []
@@ -134,7 +137,7 @@ def test_offline_the_playbooks_carry_everything_and_say_no_secret(way):
     again = way.go("migrate").good()
     assert again.changed == 0, again.output
     for secret in (*way.passwords.values(), way.azure.client_secret, *way.azure.cloud.tokens):
-        for play in (trial, first, nothing, proof, again):
+        for play in (trial, first, proof, again):
             assert secret not in play.output
         assert secret not in json.dumps(way.records)
 
@@ -143,21 +146,60 @@ def test_online_changes_flow_until_the_cutover(way):
     first = way.go("migrate", azpg_mode="online").good()
     assert first.changed == 2
     assert way.inform(mode="online", runtime_server_id=way.runtime)["state"] == "replicating"
-    again = way.go("migrate", azpg_mode="online").good()
-    assert again.changed == 0, again.output
+    assert way.ensure("replicating", mode="online", runtime_server_id=way.runtime)["changed"] is False
     way.ask(
         "source",
         "INSERT INTO app.parent VALUES (51, 'late'); UPDATE app.child SET note = 'changed' WHERE id = 7; DELETE FROM app.child WHERE id = 8",
     )
-    trial = way.go("cutover", "--check", "--diff", azpg_mode="online").good()
-    assert "+cut over way_shop" in trial.output
-    done = way.go("cutover", azpg_mode="online").good()
-    assert done.changed >= 1
+    told = way.ensure("completed", check_mode=True, mode="online", runtime_server_id=way.runtime)
+    assert told["diff"]["after"] == "cut over way_shop\n"
+    done = way.go("cutover", "--diff", azpg_mode="online").good()
+    assert done.changed >= 1 and "+cut over way_shop" in done.output
     way.go("verify", azpg_mode="online").good()
     assert way.report()["verdict"] == "MATCH"
     assert differences(way.report()) == []
     assert way.ask("target", "SELECT count(*) FROM app.parent WHERE name = 'late'") == [(1,)]
     assert way.go("cutover", azpg_mode="online").good().changed == 0
+
+
+def test_the_cutover_waits_for_a_target_that_really_lags_and_loses_nothing(way):
+    words = {"runtime_server_id": way.runtime, "mode": "online", "poll_interval": 0.1}
+    assert way.ensure("replicating", **words)["state"] == "replicating"
+    (path,) = [record["id"] for record in way.records]
+
+    def latency() -> float:
+        found = way.azure.resource(path)["properties"]["currentStatus"]["currentSubStateDetails"]["dbDetails"]
+        return found["way_shop"]["latency"]
+
+    stopped = threading.Event()
+    written = []
+
+    def write() -> None:
+        """Be the application: one row after the other until it is stopped."""
+        with session(way.clusters["source"], "way_shop") as application:
+            while not stopped.is_set():
+                written.append(
+                    run(application, "INSERT INTO app.child (parent, note) VALUES (1, 'live') RETURNING id")[0]
+                )
+                time.sleep(0.02)
+
+    with session(way.clusters["target"], "way_shop") as holder, ThreadPoolExecutor(2) as pool:
+        try:
+            run(holder, "BEGIN; LOCK TABLE app.child IN EXCLUSIVE MODE")  # nothing is applied to it meanwhile
+            writing = pool.submit(write)
+            wait_for(lambda: latency() > 1, "a target that lags")
+            cutover = pool.submit(way.ensure, "completed", max_lag=1, **words)
+            looks = len(way.azure.calls("GET", "/migrations"))
+            wait_for(lambda: len(way.azure.calls("GET", "/migrations")) > looks + 3, "looks of the module")
+            assert not [body for body in way.sent("PATCH") if "triggerCutover" in body.get("properties", {})]
+            assert not cutover.done() and latency() > 1
+        finally:
+            stopped.set()
+            run(holder, "ROLLBACK")
+        writing.result()
+        assert cutover.result()["state"] == "completed"
+    assert len(written) > 20
+    assert contents(way.clusters["source"], "way_shop") == contents(way.clusters["target"], "way_shop")
 
 
 def test_a_database_that_is_there_is_overwritten_only_when_it_is_named(way):
@@ -193,6 +235,7 @@ def test_the_site_playbook_goes_from_nothing_to_the_final_record_and_a_second_ru
     }
     first = way.play("site", "--diff", **variables).good()
     assert first.changed >= 5
+    assert "is offline; its databases are complete without a cutover" in first.output
     assert differences(way.report()) == []
     assert way.report()["verdict"] == "MATCH"
     assert contents(way.clusters["source"], "way_shop") == contents(way.clusters["target"], "way_shop")

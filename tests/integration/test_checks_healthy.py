@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import catalogue
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
 from support.checks import COMBINATIONS, session, troubles
 
@@ -45,8 +46,9 @@ def test_nothing_is_written_and_no_session_stays(checked_pair, provider):
     assert len(checked_pair.run("source", inside)) == 1
 
 
-def test_no_lock_is_stronger_than_access_share(checked_pair):
+def test_no_lock_is_stronger_than_access_share(checked_pair, monkeypatch):
     """Whoever holds a table exclusively keeps a check out of that table for seconds, and out of nothing else."""
+    monkeypatch.setitem(catalogue.SETTINGS, "lock_timeout", "200ms")
     with session(checked_pair.source, "LOCK TABLE shop.customer IN ACCESS EXCLUSIVE MODE"):
         findings = checked_pair.check(exclude=["source-quiet", OF_THE_HOST])
     assert troubles(findings) == []

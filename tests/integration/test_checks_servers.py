@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg2
@@ -135,15 +137,23 @@ def test_a_state_directory_in_memory(checked_pair):
     assert "tmpfs" in finding.found
 
 
-def test_a_state_directory_that_cannot_be_written(checked_pair, tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+def test_a_state_directory_that_cannot_be_written(tmp_path):
+    """Root may write everywhere, so it becomes somebody else for this, in a process of its own."""
     locked = tmp_path / "locked"
     locked.mkdir()
-    locked.chmod(stat.S_IRUSR)
-    checked_pair.state = locked / "state"
-    item = str(locked / "state" / "migrations" / "shop")
-    assert "cannot be written" in the_only(checked_pair.check(), "state-directory-room", item=item).found
+    locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    program = (
+        "import os, sys; from types import SimpleNamespace as Words;"
+        "from ansible_collections.azpg.migrate.plugins.module_utils._checks import capacity;"
+        "os.geteuid() or os.setuid(65534);"
+        "(seen,) = capacity.state_room(Words(layout=Words(directory=sys.argv[1])));"
+        "print(seen.kind, seen.found, seen.remedy, sep='|')"
+    )
+    command = [sys.executable, "-c", program, str(locked / "state")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kind, found, remedy = done.stdout.strip().split("|")
+    assert kind == "violated" and re.search(r" cannot be written by user id [1-9]", found)
+    assert "or set 'state_directory'" in remedy
 
 
 @shows("source-lock-table", "target-lock-table")

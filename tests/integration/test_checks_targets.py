@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._checks import locales
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import locales, probes
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context
 from support.check_faults import pose
 from support.checks import of_rule, session, shows, the_only, troubles
@@ -161,7 +161,9 @@ def test_a_user_who_is_no_administrator_of_the_flexible_server(checked_pair):
             )
         assert finding.code == "603115" and 'GRANT azure_pg_admin TO "mig";' in finding.remedy
         with checked_pair.undone(
-            "target", "ALTER ROLE azure_pg_admin RENAME TO nobody", "ALTER ROLE nobody RENAME TO azure_pg_admin"
+            "target",
+            "REVOKE azure_pg_admin FROM mig; ALTER ROLE azure_pg_admin RENAME TO nobody",
+            "ALTER ROLE nobody RENAME TO azure_pg_admin; GRANT azure_pg_admin TO mig",
         ):
             finding = the_only(
                 checked_pair.check(provider="azure"), "service-target-admin", item=checked_pair.address("target")
@@ -179,6 +181,47 @@ def test_a_user_who_may_not_see_settings(checked_pair):
             checked_pair.check(provider="azure"), "service-target-visibility", "warning", checked_pair.address("target")
         )
     assert finding.remedy == 'On the target: GRANT pg_read_all_stats TO "mig";'
+
+
+@shows("service-target-memberships")
+def test_a_target_user_who_is_a_member_of_more_than_it_needs(checked_pair):
+    with (
+        checked_pair.ready("azure"),
+        checked_pair.undone("target", "CREATE ROLE third; GRANT third TO mig", "DROP ROLE third"),
+    ):
+        finding = the_only(
+            checked_pair.check(provider="azure"),
+            "service-target-memberships",
+            "warning",
+            checked_pair.address("target"),
+        )
+        # What the user makes by itself gives it a membership that is none.
+        checked_pair.run("target", "REVOKE third FROM mig; SET ROLE mig; CREATE ROLE fourth; RESET ROLE")
+        try:
+            assert troubles(checked_pair.check(provider="azure")) == []
+        finally:
+            checked_pair.run("target", "DROP ROLE fourth")
+    assert finding.code == "603706" and 'REVOKE "third" FROM "mig";' in finding.remedy
+
+
+@shows("service-public-schema")
+def test_a_schema_public_of_somebody_else(checked_pair):
+    owner = ("ALTER SCHEMA public OWNER TO third", "ALTER SCHEMA public OWNER TO pg_database_owner; DROP ROLE third")
+    checked_pair.run("target", "CREATE DATABASE one OWNER mig")
+    with checked_pair.ready("azure"):
+        assert troubles(checked_pair.check(provider="azure", own_databases={"one"})) == []
+        checked_pair.run("target", "CREATE ROLE third")
+        with checked_pair.undone("target", *owner, "one"):
+            finding = the_only(checked_pair.check(provider="azure", own_databases={"one"}), "service-public-schema")
+            assert troubles(checked_pair.check(provider="azure", overwrite={"one"})) == []
+        assert finding.code == "603708" and "in database one of the target" in finding.found
+        assert "ALTER SCHEMA public OWNER TO azure_pg_admin;" in finding.remedy
+        checked_pair.servers.clean()
+        checked_pair.servers.create("one")
+        checked_pair.run("target", "CREATE ROLE third")
+        with checked_pair.undone("target", *owner):
+            finding = the_only(checked_pair.check(provider="azure"), "service-public-schema")
+    assert "and in template1" in finding.remedy
 
 
 # -- what the target is set to ----------------------------------------------------------------------------------------
@@ -253,6 +296,20 @@ def test_settings_for_the_load_are_advice_and_no_trouble(checked_pair):
         finding = of_rule(checked_pair.check(provider="azure"), "service-load-settings")
     assert finding.status == "succeeded"
     assert "--name max_wal_size --value 65536" in finding.remedy
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_keepalives_are_advice_and_no_trouble(checked_pair, side):
+    rule = f"service-{side}-keepalives"
+    with checked_pair.ready("azure"):
+        finding = of_rule(checked_pair.check(provider="azure", only=[rule]), rule)
+        assert finding.status == "succeeded" and "tcp_keepalives_idle = 7200" in finding.found
+        assert ("ALTER SYSTEM SET" if side == "source" else "--name tcp_keepalives_idle --value 10") in finding.remedy
+        advised = "tcp_keepalives_idle = 10; ALTER ROLE mig SET tcp_keepalives_interval = 10; ALTER ROLE mig SET tcp_keepalives_count = 60"
+        undo = "; ".join(f"ALTER ROLE mig RESET tcp_keepalives_{word}" for word in ("idle", "interval", "count"))
+        with checked_pair.undone(side, f"ALTER ROLE mig SET {advised}", undo):
+            finding = of_rule(checked_pair.check(provider="azure", only=[rule]), rule)
+    assert finding.found.endswith("tcp_keepalives_count = 60") and not finding.remedy
 
 
 @shows("extensions-preloaded", "extensions-allow-listed")
@@ -348,7 +405,8 @@ def test_a_database_is_made_and_dropped_when_asked_for(checked_pair):
 
 
 @shows("source-create-slot")
-def test_a_slot_is_made_and_dropped_when_asked_for(checked_pair):
+def test_a_slot_is_made_and_dropped_when_asked_for(checked_pair, monkeypatch):
+    monkeypatch.setitem(probes.SLOT_SETTINGS, "lock_timeout", "300ms")
     probing = {"mode": "online", "provider": "azure", "probes": {"create_slot"}, "only": ["source-create-slot"]}
     slots = "SELECT count(*) FROM pg_replication_slots"
     with checked_pair.ready("azure", "online"):
@@ -371,7 +429,7 @@ def test_a_slot_is_made_and_dropped_when_asked_for(checked_pair):
         with session(checked_pair.source, "INSERT INTO shop.customer (name) VALUES ('c')"):
             findings = checked_pair.check(**{**probing, "provider": "host"})
         finding = the_only(findings, "source-create-slot", item=checked_pair.address("source"))
-        assert "no slot within 10s" in finding.found
+        assert "no slot within 300ms" in finding.found
         assert checked_pair.run("source", slots) == [(0,)]
 
 

@@ -219,6 +219,31 @@ def test_what_has_no_counterpart_is_told_and_the_rest_is_done(carried):
         ask(carried.lab.source, "DROP ROLE rights_boss")
 
 
+def test_where_only_owner_and_application_may_connect_the_owner_opens_the_door(carried):
+    # As the service leaves a database whose roles are there: with the source's owner and privileges, and no way in for us.
+    (name,) = carried.databases
+    for statement in (
+        f'ALTER DATABASE {name} OWNER TO "The Owner"',
+        f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
+        f"GRANT CONNECT ON DATABASE {name} TO rights_clerk",
+    ):
+        ask(carried.lab.target, statement)
+    assert ask(carried.lab.target, f"SELECT has_database_privilege('{USER}', '{name}', 'CONNECT')") == [(False,)]
+    told = carried.module("database_roles", state="restored", check_mode=True).good()
+    assert told["steps"] == [
+        f"make {USER} a member of The Owner, rights_clerk, since only they and the application may connect to {name}, and "
+        "compare owners and privileges there"
+    ]
+    done = carried.module("database_roles", state="restored").good()
+    assert done["changed"] and done["remarks"] == []
+    assert differences(carried) == []
+    again = carried.module("database_roles", state="restored").good()
+    assert (again["changed"], again["steps"]) == (False, [])
+    # What was lent for that is given back with the rest, and the door is shut again for whoever has no right of its own.
+    assert carried.module("database_roles", state="returned").good()["changed"]
+    assert lent(carried) == []
+
+
 def test_before_the_databases_are_there(migration):
     one = migration("early")
     told = one.module("database_roles", state="restored", check_mode=True).good()

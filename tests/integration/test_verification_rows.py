@@ -6,120 +6,13 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
-import psycopg2
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import PreconditionFailed
-from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
-from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
-from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import check
 from ansible_collections.azpg.migrate.plugins.module_utils._verify import drill_search, run, sample
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.evidence import collect
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.page import render
-from ansible_collections.azpg.migrate.plugins.module_utils._verify.recheck_mode import BaseRefused
-from ansible_collections.azpg.migrate.plugins.module_utils._verify.report import read_report
-from ansible_collections.azpg.migrate.plugins.modules.verification import SPECIFICATION
-from support.servers import USER, Lab, ask, drop_database
-
-SIDES = ("source", "target")
-
-# No statistics are collected, so that nothing but the tests writes.
-TABLES = """
-SET ROLE app_owner;
-CREATE TYPE mood AS ENUM ('glad', 'sad');
-CREATE TABLE composite (a integer, b text, c numeric, "d ""e" text, PRIMARY KEY (b, a)) WITH (autovacuum_enabled = off);
-INSERT INTO composite SELECT g, E'it''s "' || g || E'" \\\\ %s; -- \\n{<b>}', g / 4.0, 'd' || g FROM generate_series(1, 300) g;
-CREATE TABLE texts (id text PRIMARY KEY, n integer, m mood, when_made timestamptz DEFAULT '2026-01-01+00');
-INSERT INTO texts SELECT 'k' || g, g, 'glad' FROM generate_series(1, 200) g;
-CREATE TABLE parts (id bigint, region text, amount numeric(10, 2), PRIMARY KEY (id, region)) PARTITION BY LIST (region);
-CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
-CREATE TABLE "parts B" (region text NOT NULL, amount numeric(10, 2), id bigint NOT NULL);
-ALTER TABLE parts ATTACH PARTITION "parts B" FOR VALUES IN ('b');
-INSERT INTO parts SELECT g, CASE WHEN g % 2 = 0 THEN 'a' ELSE 'b' END, g FROM generate_series(1, 400) g;
-CREATE TABLE no_key (a integer, b text, c text);
-INSERT INTO no_key SELECT g % 50, 'same', 'c' || g % 50 FROM generate_series(1, 500) g;
-CREATE TABLE uniquely (code text NOT NULL, n integer, extra text);
-CREATE UNIQUE INDEX ON uniquely (code) INCLUDE (extra);
-CREATE UNIQUE INDEX ON uniquely (n);
-INSERT INTO uniquely SELECT 'code ' || g, g FROM generate_series(1, 100) g;
-CREATE TABLE many (id integer PRIMARY KEY, note text);
-INSERT INTO many SELECT g, 'note ' || g FROM generate_series(1, 3000) g;
-CREATE TABLE secret (email text PRIMARY KEY, pin text, plan text);
-INSERT INTO secret SELECT 'person' || g || '@private.example', 'PIN-SECRET-' || g, 'free' FROM generate_series(1, 100) g;
-CREATE TABLE equal (id integer PRIMARY KEY, note text);
-INSERT INTO equal SELECT g, 'x' FROM generate_series(1, 100) g;
-"""
-FAULTS = r"""
-UPDATE composite SET c = 1.75 WHERE a = 7;
-UPDATE composite SET "d ""e" = NULL, c = 0 WHERE a = 8;
-DELETE FROM composite WHERE a = 9;
-INSERT INTO composite SELECT 1000, 'new ''one''', 1, 'x';
-UPDATE texts SET m = 'sad' WHERE id = 'k5';
-UPDATE texts SET when_made = when_made + interval '1 microsecond' WHERE id = 'k6';
-UPDATE texts SET id = 'K7' WHERE id = 'k7';
-UPDATE parts SET amount = amount + 0.01 WHERE id = 11;
-DELETE FROM parts WHERE id = 12;
-DELETE FROM no_key WHERE ctid = (SELECT min(ctid) FROM no_key WHERE a = 3);
-INSERT INTO no_key SELECT * FROM no_key WHERE a = 4 LIMIT 2;
-UPDATE no_key SET b = '' WHERE ctid = (SELECT min(ctid) FROM no_key WHERE a = 5);
-UPDATE uniquely SET n = -1 WHERE code = 'code 42';
-UPDATE many SET note = note || '!';
-UPDATE secret SET pin = 'PIN-CHANGED-3' WHERE email = 'person3@private.example';
-DELETE FROM secret WHERE email = 'person4@private.example';
-"""
-
-
-class Ends:
-    """One database on both servers."""
-
-    def __init__(self, lab: Lab, name: str, encoding: str = "UTF8"):
-        self.lab, self.name = lab, name
-        for side in SIDES:
-            drop_database(self.cluster(side), name)
-            ask(
-                self.cluster(side),
-                f"CREATE DATABASE {name} OWNER app_owner TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'",
-            )
-
-    def cluster(self, side: str):
-        return getattr(self.lab, side)
-
-    def run(self, side: str, sql: str):
-        return self.cluster(side).psql(sql, dbname=self.name)
-
-    def both(self, sql: str) -> None:
-        for side in SIDES:
-            self.run(side, sql)
-
-    def rows(self, side: str, sql: str) -> list:
-        return ask(self.cluster(side), sql, self.name)
-
-    def request(self, **words) -> Request:
-        ends = [self.lab.endpoint(side, **words) for side in SIDES]
-        return Request.create("rows", *ends, [self.name])
-
-    def verify(self, **options) -> dict:
-        return run.verify(self.request(), **options)
-
-
-@pytest.fixture(scope="module")
-def servers(lab):
-    lab.clean_target()
-    ask(lab.target, "CREATE ROLE app_owner")
-    ask(lab.target, f"GRANT app_owner TO {USER}")
-    return lab
-
-
-@pytest.fixture(scope="module")
-def faulty(servers):
-    """A database with faults of every kind in its rows on the target."""
-    ends = Ends(servers, "rows_faulty")
-    ends.both(TABLES)
-    ends.run("target", FAULTS)
-    yield ends
-    for side in SIDES:
-        drop_database(ends.cluster(side), ends.name)
+from support.rows import SIDES, Ends, bad_tables, carried, diff, told
+from support.servers import drop_database
 
 
 @pytest.fixture(scope="module")
@@ -138,18 +31,6 @@ def reports(faulty):
         return made[keys, method]
 
     return give
-
-
-def diff(report: dict, table: str) -> dict:
-    (found,) = [item for item in report["databases"][0]["tables"] if item["name"] == f"public.{table}"]
-    return found["diff"]
-
-
-def told(report: dict, table: str) -> list:
-    """Return what was found in a table, as plain tuples."""
-    found = diff(report, table)
-    assert found["error"] == "" and found["complete"], found["error"]
-    return sorted((item["kind"], tuple(item["key"].values()), tuple(item["columns"])) for item in found["differences"])
 
 
 def odd(number: int) -> str:
@@ -315,10 +196,6 @@ def big(servers):
         drop_database(ends.cluster(side), ends.name)
 
 
-def bad_tables(report: dict) -> list:
-    return [item["name"] for item in report["databases"][0]["tables"] if item["verdict"] == "MISMATCH"]
-
-
 def test_a_sample_finds_what_is_in_it_and_the_newest_rows(big):
     report = big.verify(mode="sample", sample_fraction=0.01)
     assert report["verdict"] == "MATCH", report["reason"]
@@ -362,117 +239,6 @@ def test_a_sample_misses_as_often_as_predicted(big):
 def test_a_sample_of_everything_and_of_nothing(big):
     report = big.verify(mode="sample", sample_fraction=1)
     assert report["verdict"] == "MATCH" and report["totals"]["rows_sampled"] == report["totals"]["rows"]
-
-
-# -- rechecks -----------------------------------------------------------------------------------------------------
-
-
-def carried(report: dict) -> set:
-    return {item["table"] for item in report["databases"][0]["tables"] if item["carried"]}
-
-
-@pytest.fixture
-def calm(servers):
-    ends = Ends(servers, "rows_calm")
-    ends.both(TABLES)
-    yield ends
-    for side in SIDES:
-        drop_database(ends.cluster(side), ends.name)
-
-
-def test_a_recheck_reads_only_what_may_have_changed(calm):
-    base = calm.verify()
-    assert base["verdict"] == "MATCH"
-    tables = {item["table"] for item in base["databases"][0]["tables"]}
-    calm.run("target", "UPDATE texts SET n = 0 WHERE id = 'k9'")
-    calm.run("source", "UPDATE equal SET note = note")
-    found = calm.verify(mode="recheck", base=base)
-    assert found["verdict"] == "MISMATCH" and bad_tables(found) == ["public.texts"]
-    assert told(found, "texts") == [("changed", ("k9",), ("n",))]
-    assert carried(found) == tables - {"texts", "equal"}
-    assert found["base"]["sha256"] == base["sha256"] and found["totals"]["tables"] == base["totals"]["tables"]
-    assert found["totals"]["rows"] == base["totals"]["rows"]
-
-    # What differed is read again although nothing was written to the tables since; the chain goes back to the full one.
-    calm.run("target", "UPDATE texts SET n = 9 WHERE id = 'k9'")
-    mended = calm.verify(mode="recheck", base=found)
-    assert mended["verdict"] == "MATCH", mended["reason"]
-    assert "texts" not in carried(mended) and "equal" in carried(mended)
-    assert [link["mode"] for link in mended["base"]["chain"]] == ["recheck", "full"]
-    assert "2 tables read again" in mended["reason"] or "1 tables read again" in mended["reason"]
-    assert base["sha256"][:12] not in mended["reason"] and found["sha256"][:12] in render(mended)
-    # Nothing was written on either side: everything is carried, and still compared.
-    assert carried(calm.verify(mode="recheck", base=mended)) == tables
-
-
-def test_a_recheck_reads_a_table_whose_definition_changed_and_new_ones(calm):
-    base = calm.verify()
-    calm.both(
-        "ALTER TABLE equal RENAME note TO remark; CREATE TABLE late (id integer); ALTER TABLE late OWNER TO app_owner"
-    )
-    found = calm.verify(mode="recheck", base=base)
-    assert found["verdict"] == "MATCH", found["reason"]
-    assert {"equal", "late"} & carried(found) == set() and "many" in carried(found)
-
-
-def test_a_recheck_reads_everything_while_a_session_could_hide_its_writes(calm):
-    base = calm.verify()
-    connection = psycopg2.connect(**calm.lab.endpoint("target", dbname=calm.name))
-    try:
-        connection.autocommit = True
-        connection.cursor().execute("SELECT txid_current()")
-        assert carried(calm.verify(mode="recheck", base=base)) == set()
-    finally:
-        connection.close()
-
-
-def test_a_recheck_refuses_what_it_cannot_rest_on(calm, faulty):
-    base = calm.verify()
-    edited = {**base, "verdict": "MISMATCH"}
-    for wrong, word in (
-        (None, "no earlier report"),
-        (edited, "was edited"),
-        (calm.verify(mode="counts"), "is of mode 'counts'"),
-        (calm.verify(mode="sample"), "is of mode 'sample'"),
-        (faulty.verify(mode="full"), "another migration"),
-    ):
-        with pytest.raises(BaseRefused, match=word):
-            calm.verify(mode="recheck", base=wrong)
-    for side in SIDES:
-        calm.run(side, "SELECT 1")
-    ask(calm.cluster("target"), f"ALTER DATABASE {calm.name} RENAME TO rows_before")
-    ask(calm.cluster("target"), f"CREATE DATABASE {calm.name} TEMPLATE rows_before")
-    drop_database(calm.cluster("target"), "rows_before")
-    with pytest.raises(BaseRefused, match="another server as target"):
-        calm.verify(mode="recheck", base=base)
-
-
-def test_the_module_rests_on_the_report_it_wrote_and_returns_little(faulty, tmp_path):
-    words = {word: option.get("default") for word, option in SPECIFICATION.items()}
-    words.update(
-        max_differences=200, report_directory=str(tmp_path / "reports"), signing_key="a key that nobody guesses"
-    )
-    layout = Layout.create("rows", str(tmp_path / "state"))
-
-    def run_it(mode: str) -> dict:
-        task = SimpleNamespace(
-            request=faulty.request(),
-            check_mode=False,
-            final_record=lambda: None,
-            layout=layout,
-            parameters={**words, "check": mode},
-        )
-        return check(task)
-
-    with pytest.raises(PreconditionFailed, match="no verification report"):
-        run_it("recheck")
-    first, second = run_it("full"), run_it("recheck")
-    assert "MISMATCH" in first["failure"] and second["verification"]["mode"] == "recheck"
-    assert read_report(second["verification"]["report"])["base"]["sha256"] == first["verification"]["sha256"]
-    assert second["verification"]["totals"]["carried"] == 1
-    assert len(json.dumps(first)) < 30_000
-    (table,) = [item for item in first["verification"]["databases"][0]["tables"] if item["name"] == "public.many"]
-    assert table["diff"]["estimate"] == "3000" and len(table["diff"]["differences"]) == 5
 
 
 # -- reading in the client ----------------------------------------------------------------------------------------

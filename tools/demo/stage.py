@@ -95,6 +95,7 @@ class Stage:
                     # Modules go through a pipe, so that their arguments are in no file.
                     "ansible_pipelining": True,
                     "azpg_bin_directory": str(self.prefixes[1] / "bin"),
+                    "azpg_colocated": True,
                     "azpg_state_directory": str(self.directory / "state"),
                     "azpg_archive_directory": str(self.directory / "archive"),
                     "azpg_report_directory": str(self.reports),
@@ -110,6 +111,13 @@ class Stage:
             word: value for word, value in cluster.connection(USER, "").items() if word not in ("dbname", "password")
         }
         return {**words, "password": f"{{{{ demo_{side}_password }}}}"}
+
+    def reopen(self, play) -> None:
+        """Undo what keeps the application from the source: nothing, as it was stopped before."""
+
+    def said(self) -> list:
+        """Return more lines for the summary."""
+        return []
 
     def leave_running(self) -> None:
         """Let the servers live on when this process ends."""

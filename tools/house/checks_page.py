@@ -22,6 +22,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._checks import (
     replication,
     replication_tables,
     service_extensions,
+    service_settings,
     service_source,
     service_target,
     sizes,
@@ -43,7 +44,7 @@ GROUPS = {
     "Kind, version and state of the servers": (source_kind, versions),
     "Room and time": (capacity, sizes),
     "Users and what they may": (users, privileges),
-    "The target and what it holds": (target_state, service_target),
+    "The target and what it holds": (target_state, service_target, service_settings),
     "What Azure's service asks of the source": (service_source,),
     "Encodings, locales and collations": (locales,),
     "Extensions": (extensions, service_extensions),
@@ -62,6 +63,8 @@ WITHOUT_FAULT = {
     "largest-tables": "a figure",
     "disk-needed": "a figure; how much the target has cannot be asked in SQL",
     "service-load-settings": "advice",
+    "service-source-keepalives": "advice",
+    "service-target-keepalives": "advice",
     "unlogged-tables": "a remark",
 }
 
@@ -79,6 +82,19 @@ STAND_INS = {
     "estimated-duration": "no test has terabytes; the service's limit of a week is shortened",
     "source-long-transactions": "no test waits for minutes; the time that counts as long is shortened",
     "other-databases-transactions": "no test waits for minutes; the time that counts as long is shortened",
+}
+
+# The service's codes that nothing on the servers announces.
+UNFORESEEN = {
+    "603113": "a cutover of a database that has ended; `migration` reads its state first",
+    "603114": "a cutover in offline mode; `migration` refuses it",
+    "603701": "making roles failed; an internal step, for sources of Single Server only",
+    "603702": "reading roles failed; an internal step, for sources of Single Server only",
+    "603703": "changing what was read failed; an internal step",
+    "603704": "making roles members failed; an internal step, for sources of Single Server only",
+    "603705": "giving rights back failed; an internal step",
+    "603707": "making the source's administrator one of the target failed; an internal step",
+    "603709": "setting up failed; an internal step, which a new attempt repeats",
 }
 
 HEAD = """# Checks
@@ -125,18 +141,25 @@ def table(rules) -> list:
     return lines
 
 
-def codes() -> list:
-    """Return the lines of a table of the service's error codes that a rule of this code foresees."""
+def rules_by_code() -> dict:
+    """Return C({code: [rule id]}): which rules foresee an error of the service."""
     by_code: dict = {}
     for rule in (*RULES, *azure.ALL):
         if rule.code:
-            by_code.setdefault(rule.code, []).append(f"`{rule.id}`")
+            by_code.setdefault(rule.code, []).append(rule.id)
     # Said by rules whose own code is another one.
-    by_code.setdefault("603100", []).extend(["`source-reachable`", "`target-reachable`", "`source-authentication`"])
-    by_code.setdefault("603408", []).extend(["`extensions-available`", "`service-unpublished-extensions`"])
-    lines = ["| code | rules |", "|---|---|"]
-    lines += [f"| {code} | {', '.join(dict.fromkeys(names))} |" for code, names in sorted(by_code.items())]
-    return lines
+    by_code.setdefault("603100", []).extend(["source-reachable", "target-reachable", "source-authentication"])
+    by_code.setdefault("603102", []).append("source-database-reachable")
+    by_code.setdefault("603408", []).extend(["extensions-available", "service-unpublished-extensions"])
+    by_code.setdefault("603700", []).append("service-overwrite-sessions")
+    return {code: list(dict.fromkeys(names)) for code, names in by_code.items()}
+
+
+def codes() -> list:
+    """Return the lines of a table of the service's error codes: the rules that foresee them, or why none does."""
+    rows = {code: ", ".join(f"`{name}`" for name in names) for code, names in rules_by_code().items()}
+    rows.update({code: f"none: {reason}" for code, reason in UNFORESEEN.items()})
+    return ["| code | rules |", "|---|---|", *(f"| {code} | {words} |" for code, words in sorted(rows.items()))]
 
 
 def page() -> str:

@@ -10,6 +10,7 @@ azure-mgmt-postgresqlflexibleservers, everything else through a pipeline of azur
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Callable
@@ -103,6 +104,8 @@ class Azure:
     @classmethod
     def with_credentials(cls, credentials: Credentials) -> Azure:
         """Return a session for credentials that were found."""
+        # Without a handler Python prints warnings of the library to the module's output; the error that is raised says more.
+        logging.getLogger("azure").addHandler(logging.NullHandler())
         cloud = credentials.find_cloud()
         pipelines = Pipelines(Tokens(credentials, cloud), cloud, credentials.ca_certificates)
         return cls(pipelines, credentials.secrets)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._core.errors import InvalidRequest
-from .errors import Unreachable, Untrusted
+from .errors import AzureError, Unreachable, Untrusted, classify, parse, problem_of
 from .libraries import load
+from .retrying import Patience, hinted_pause
 
 METADATA_VERSION = "2022-09-01"
 
@@ -68,25 +69,43 @@ def find_cloud(words: str, ca_certificates: str | None = None) -> Cloud:
     return from_metadata(words.rstrip("/"), ask(words.rstrip("/"), ca_certificates))
 
 
-def ask(address: str, ca_certificates: str | None):
+def ask(address: str, ca_certificates: str | None, patience: Patience | None = None):
     """Return the JSON that a Resource Manager says of itself; it asks for no login.
 
-    :raises Unreachable: when no answer comes
+    :raises AzureError: when no answer comes, or another one
     """
     exceptions, rest = load("azure.core.exceptions"), load("azure.core.rest")
-    client = load("azure.core").PipelineClient(address, **trust(ca_certificates))
-    request = rest.HttpRequest("GET", f"{address}/metadata/endpoints", params={"api-version": METADATA_VERSION})
-    try:
-        with client:
+
+    def attempt():
+        request = rest.HttpRequest("GET", f"{address}/metadata/endpoints", params={"api-version": METADATA_VERSION})
+        try:
             answer = client.send_request(request)
-            answer.raise_for_status()
-            return answer.json()
-    except (exceptions.AzureError, ValueError) as error:
-        kind = Untrusted if "CERTIFICATE_VERIFY_FAILED" in str(error) else Unreachable
-        raise kind(
-            f"'cloud_environment' names {address}, which does not answer as Resource Manager: {' '.join(str(error).split())}",
-            "Check the address, the proxy (HTTPS_PROXY, NO_PROXY) and 'ca_certificates'.",
-        ) from error
+            if answer.status_code < 400:
+                return answer.json()
+        except (exceptions.AzureError, ValueError) as error:
+            kind = Untrusted if "CERTIFICATE_VERIFY_FAILED" in str(error) else Unreachable
+            problem = silent(kind, address, " ".join(str(error).split()))
+            problem.reached = False
+            raise problem from error
+        said = problem_of(parse(answer.text()))
+        problem = silent(
+            classify(answer.status_code, said["code"], said["message"])[0],
+            address,
+            ", ".join(filter(None, (f"HTTP status {answer.status_code}", said["message"]))),
+        )
+        problem.pause = hinted_pause(answer.headers)
+        raise problem
+
+    with load("azure.core").PipelineClient(address, **trust(ca_certificates)) as client:
+        return (patience or Patience()).run(attempt)
+
+
+def silent(kind: type, address: str, words: str) -> AzureError:
+    """Return the error for an address that does not answer as Resource Manager does."""
+    return kind(
+        f"'cloud_environment' names {address}, which does not answer as Resource Manager: {words}",
+        "Check the address, the proxy (HTTPS_PROXY, NO_PROXY) and 'ca_certificates'.",
+    )
 
 
 def from_metadata(address: str, metadata) -> Cloud:

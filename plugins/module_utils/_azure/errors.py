@@ -81,6 +81,17 @@ class NotFound(AzureError):
     code = "azure-not-found"
 
 
+def no_target(identifier, error: NotFound | None = None) -> NotFound:
+    """Return the error for a target that is not there, with what Azure said of it."""
+    said = f" ({error.azure_code})" if error is not None and error.azure_code else ""
+    return NotFound(
+        f"'target_server_id' names {identifier}, which does not exist, or which the identity may not see{said}.",
+        "Correct it; 'az postgres flexible-server list --query [].id' prints what there is.",
+        azure_code=error.azure_code if error is not None else "",
+        status=error.status if error is not None else None,
+    )
+
+
 class NotRegistered(AzureError):
     """The subscription has not registered the resource provider."""
 

@@ -9,6 +9,7 @@ such as C(azure.extensions) are added to and stay so, since the databases that a
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 from .._core.errors import InvalidRequest, PreconditionFailed
@@ -95,6 +96,7 @@ def wanted_parameters(options: dict, held: dict, suggestion: dict) -> dict:
     wanted.update({str(name).lower(): text_of(value) for name, value in (options.get("parameters") or {}).items()})
     for name, option in zip(LISTS, ("extensions", "libraries")):
         if options.get(option):
+            check_offered(option, options[option], words_of_list(str(held.get(name, {}).get("allowedValues") or "")))
             before = wanted.get(name, str(held.get(name, {}).get("value") or ""))
             wanted[name] = merged_list(before, options[option])
     return wanted
@@ -115,6 +117,23 @@ def text_of(value) -> str:
     return str(value)
 
 
+def check_offered(option: str, asked: list, offered: list) -> None:
+    """Make sure that the target offers what is to be added to a list; where Azure does not say, it decides later.
+
+    :raises InvalidRequest: naming what it lacks
+    """
+    known = [word.lower() for word in offered]
+    lacking = [word for word in asked if word.lower() not in known]
+    if offered and lacking:
+        near = [word for name in lacking for word in difflib.get_close_matches(name.lower(), known, 1)]
+        raise InvalidRequest(
+            f"'azure_target.{option}' names {', '.join(lacking)}, which the target does not offer.",
+            f"The closest {'is' if len(near) == 1 else 'are'} {', '.join(near)}."
+            if near
+            else f"It offers {', '.join(offered)}.",
+        )
+
+
 def plan_changes(wanted: dict, held: dict) -> list:
     """Return the changes that bring the parameters to what is wanted.
 
@@ -124,8 +143,12 @@ def plan_changes(wanted: dict, held: dict) -> list:
     for name, value in sorted(wanted.items()):
         words = held.get(name)
         if words is None:
+            near = difflib.get_close_matches(name, held, 1)
             raise InvalidRequest(
-                f"'azure_target' names the parameter {name}, which the target does not have.", "Correct it."
+                f"'azure_target' names the parameter {name}, which the target does not have.",
+                f"The closest is {near[0]}."
+                if near
+                else "'az postgres flexible-server parameter list' prints what it has.",
             )
         old = str(words.get("value") if words.get("value") is not None else "")
         if same_value(old, value):

@@ -13,8 +13,7 @@ from typing import Callable
 
 from .._core.resource_id import ResourceId
 from .deletion import DELETE, KEEP, REFUSE, Verdict, judge_server, subnet_is_ours, zone_is_ours
-from .errors import AzureError, Conflict, Forbidden, NotFound
-from .migrations.record import Record
+from .errors import AzureError, Conflict
 from .ownership import derived_name, subnet_id, zone_id
 from .runtime_common import NETWORK_SECONDS, Watch, told
 from .runtime_plan import NETWORKS
@@ -23,6 +22,7 @@ from .servers import Server, settle
 
 # Azure lets go of a subnet some time after the server in it is gone.
 SUBNET_SECONDS = 900.0
+FIRST_PAUSE = 5.0
 
 
 @dataclass
@@ -181,7 +181,7 @@ def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch
 
     :raises Conflict: when something else is in it
     """
-    waited, pause = 0.0, 5.0
+    waited, pause = 0.0, FIRST_PAUSE
     while True:
         try:
             delete(scene, subnet, f"subnet {subnet.name}", seconds, watch)
@@ -194,36 +194,3 @@ def delete_subnet(scene: Scene, subnet: ResourceId, seconds: float, watch: Watch
                 watch(f"subnet {subnet.name} becoming free", waited, error.azure_code)
         scene.azure.patience.sleep(pause)
         waited, pause = waited + pause, min(pause * 1.5, 30.0)
-
-
-# -- who else uses it ---------------------------------------------------------------------------------------------------
-
-
-def active_users(scene: Scene) -> list | None:
-    """Return the ids of migrations that have not ended and go through the runtime server, on any target.
-
-    Looked for on every flexible server of the target's and the runtime server's subscription: one request each. None when
-    Azure does not let us look at one of them: then nobody knows.
-    """
-    subscriptions = {scene.request.target_server_id.subscription_id.lower(), scene.runtime_id.subscription_id.lower()}
-    users = []
-    try:
-        for subscription in sorted(subscriptions):
-            path = f"/subscriptions/{subscription}/providers/Microsoft.DBforPostgreSQL/flexibleServers"
-            for server in scene.entries(path):
-                users += [
-                    str(item.id)
-                    for item in migrations_of(scene, server["id"])
-                    if item.active and item.runtime == scene.runtime_id
-                ]
-    except Forbidden:
-        return None
-    return users
-
-
-def migrations_of(scene: Scene, server: str) -> list:
-    """Return every migration record of a target; none when the server has gone in the meantime."""
-    try:
-        return [Record.read(item) for item in scene.azure.list(f"{server}/migrations", migrationListFilter="All")]
-    except NotFound:
-        return []

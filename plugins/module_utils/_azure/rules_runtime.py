@@ -154,6 +154,31 @@ def large_enough(scene, context):
         yield fine(runtime.id.name, f"its size is {size}, the target's {wanted}")
 
 
+def as_quick(scene, context):
+    """The runtime server's size lets through as many disk operations as the target's."""
+    runtime = scene.runtime
+    if runtime is None:
+        return
+    mine = scene.offer(runtime.location).find(runtime.sku)
+    wanted = target_size(scene, scene.target)
+    if mine is None or not mine.iops or not wanted.iops:
+        yield blind(
+            runtime.id.name,
+            f"Azure does not say how many operations per second {wanted.name if mine and mine.iops else runtime.sku} lets through",
+            remedy="Look at 'Compute + storage' of both servers in the portal.",
+        )
+    elif mine.iops < wanted.iops:
+        yield violated(
+            runtime.id.name,
+            f"{runtime.sku} lets through {mine.iops} operations per second, the target's {wanted.name} {wanted.iops}",
+            expected=f"{wanted.iops} or more",
+            remedy=f"Module runtime_server scales it when it is this migration's; else: "
+            f"{command(runtime, f'update --sku-name {wanted.name} --tier {wanted.tier}')}",
+        )
+    else:
+        yield fine(runtime.id.name, f"{mine.iops} operations per second, the target's size {wanted.iops}")
+
+
 def integrated(scene, context):
     """The runtime server is integrated into a virtual network."""
     runtime = scene.runtime
@@ -245,6 +270,14 @@ RULES = (
         large_enough,
         "at least the target's vCores and memory",
         "Scale it up.",
+    ),
+    rule(
+        "runtime-iops",
+        "The runtime server's size lets through as many disk operations as the target's",
+        as_quick,
+        "no fewer operations per second than the target's size",
+        "Scale it up.",
+        severity="warning",
     ),
     rule(
         "runtime-network",

@@ -8,6 +8,9 @@ from __future__ import annotations
 from .._checks.rule import Rule, blind, count_of, fine, violated
 from .._core.errors import ConnectionFailed
 from .._core.units import human_bytes
+from .migrations import identity
+from .migrations.bodies import another_server
+from .migrations.creating import free_place
 from .migrations.record import Record
 from .ownership import REQUEST
 from .rules_login import LOGIN
@@ -24,6 +27,8 @@ ISSUES = (
 # Room for the write-ahead log of the load.
 ROOM = 1.25
 GIBIBYTE = 1024**3
+# Of the disk of 128 GiB with which Microsoft measured how long the service takes.
+MEASURED_IOPS = 500
 
 
 def command(server, words: str) -> str:
@@ -38,8 +43,7 @@ def exists(scene, context):
     if target is None:
         yield violated(str(request.target_server_id), "there is no such server, or the identity may not see it")
         return
-    host = (request.target.host or "").lower().rstrip(".")
-    if host.endswith(scene.suffix.lower()) and host.split(".")[0] != target.id.name.lower():
+    if another_server(request.target.host, target.id.name, (scene.suffix.lower(),)):
         yield violated(
             target.id.name,
             f"'target.host' is {request.target.host}, which is another server than 'target_server_id'",
@@ -137,6 +141,32 @@ def storage(scene, context):
         yield fine(target.id.name, f"its disk has {human_bytes(held)}, the databases {human_bytes(sum(sizes))}")
 
 
+def operations(scene, context):
+    """Disk and size let through as many operations per second as Microsoft measured the service with."""
+    target = scene.target
+    size = scene.offer(target.location).find(target.sku)
+    limits = {"its disk": target.disk_iops, f"its size {target.sku}": size.iops if size else 0}
+    known = {name: number for name, number in limits.items() if number}
+    if not known:
+        yield blind(
+            target.id.name,
+            f"Azure says neither how many operations per second the disk does, nor how many {target.sku} lets through",
+            remedy="Look at 'Compute + storage' of the target in the portal.",
+        )
+        return
+    found = ", ".join(f"{name} {number} operations per second" for name, number in known.items())
+    least = min(known, key=known.get)
+    if known[least] >= MEASURED_IOPS:
+        yield fine(target.id.name, f"{found}; {least} sets the pace")
+        return
+    yield violated(
+        target.id.name,
+        f"{found}; {least} sets the pace",
+        remedy=command(target, "update --performance-tier P10")
+        + ", and back afterwards; a larger size where that is what limits.",
+    )
+
+
 def not_busy(scene, context):
     """No other migration is active on the target."""
     target = scene.target
@@ -152,6 +182,17 @@ def not_busy(scene, context):
         )
     if active and not foreign:
         yield fine(target.id.name, "this migration is active already")
+
+
+def name_free(scene, context):
+    """A name is free for the record of a run; names of former records can never be used again."""
+    request = scene.request
+    place = free_place(scene.azure, request, identity.MIGRATE, 1, 1)
+    name = identity.record_name(request.name, request.hash, place)
+    yield fine(
+        scene.target.id.name,
+        f"{name} has never been used" + (f", {place.run - 1} before it have" if place.run > 1 else ""),
+    )
 
 
 def rule(name: str, title: str, look, expected: str, remedy: str, **more) -> Rule:
@@ -222,6 +263,22 @@ RULES = (
         storage,
         "a quarter more than the databases",
         "Make the disk larger.",
+    ),
+    rule(
+        "iops",
+        "The target's disk and size are quick enough for the times that Microsoft measured",
+        operations,
+        f"{MEASURED_IOPS} operations per second or more, from the disk and through the size",
+        "Raise the disk's performance tier, or scale the target up, for the time of the migration.",
+        severity="warning",
+    ),
+    rule(
+        "migration-name",
+        "A name is free for the migration's record",
+        name_free,
+        "a name that the target has never seen: records cannot be removed, and their names not be used again",
+        "Choose another 'name' for the migration.",
+        documentation=ISSUES,
     ),
     rule(
         "busy",

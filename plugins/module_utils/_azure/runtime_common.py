@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .._core.errors import PreconditionFailed
-from .errors import NotFound
+from .errors import no_target
 from .runtime_plan import Plan
 from .scene import Scene
 from .servers import Server, settle
@@ -43,11 +43,7 @@ def need_target(scene: Scene) -> Server:
     """
     found = scene.target
     if found is None:
-        raise NotFound(
-            f"'target_server_id' names {scene.request.target_server_id}, which does not exist, or which the identity may "
-            "not see.",
-            "Correct it; 'az postgres flexible-server list --query [].id' prints what there is.",
-        )
+        raise no_target(scene.request.target_server_id)
     return found
 
 

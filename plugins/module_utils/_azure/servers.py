@@ -47,6 +47,8 @@ class Server:
     fqdn: str
     replica: bool
     connections: tuple = ()
+    # Operations per second of its disk; 0 when Azure does not say.
+    disk_iops: int = 0
     tags: dict = field(default_factory=dict)
 
     @classmethod
@@ -73,6 +75,7 @@ class Server:
             elastic=bool(properties.get("cluster")),
             fqdn=str(properties.get("fullyQualifiedDomainName") or ""),
             replica=str(properties.get("replicationRole") or "Primary").lower() not in ("primary", "none"),
+            disk_iops=int((properties.get("storage") or {}).get("iops") or 0),
             connections=tuple(properties.get("privateEndpointConnections") or ()),
             tags=dict(body.get("tags") or {}),
         )

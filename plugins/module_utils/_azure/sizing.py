@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class Sku:
     vcores: int
     memory_mib: int
     zones: tuple = ()
+    # Operations per second that the size lets through to the disk; 0 when Azure does not say.
+    iops: int = 0
 
     @property
     def size(self) -> tuple:
@@ -99,7 +102,8 @@ def sku_of(words: dict, tier: str) -> Sku:
     """Return a size from its entry in the capabilities."""
     cores = int(words.get("vCores") or 0)
     memory = cores * int(words.get("supportedMemoryPerVcoreMb") or 0)
-    return Sku(words["name"], tier, cores, memory, tuple(words.get("supportedZones") or ()))
+    zones, iops = tuple(words.get("supportedZones") or ()), int(words.get("supportedIops") or 0)
+    return Sku(words["name"], tier, cores, memory, zones, iops)
 
 
 def disk_sizes(edition: dict) -> tuple:
@@ -155,6 +159,14 @@ def preference(sku: Sku, target: Sku, offer: Offer) -> tuple:
     )
 
 
+def offered_sizes(offer: Offer, asked: str) -> str:
+    """Return a sentence on which sizes there are, those that look like what was asked for first."""
+    names = [sku.name for sku in offer.skus.values()]
+    near = difflib.get_close_matches(asked, names, 5, 0.7)
+    more = [name for name in names if name not in near]
+    return f"It offers {', '.join([*near, *more][:12])}{' and more' if len(names) > 12 else ''}."
+
+
 def named_sku(name: str, tier: str | None, target: Sku, offer: Offer) -> Sku:
     """Return the size that the user names.
 
@@ -165,7 +177,7 @@ def named_sku(name: str, tier: str | None, target: Sku, offer: Offer) -> Sku:
     if found is None:
         raise InvalidRequest(
             f"'sku' is {name}, which this region does not offer.",
-            f"It offers {', '.join(sku.name for sku in list(offer.skus.values())[:12])} and more; 'auto' chooses.",
+            f"{offered_sizes(offer, name)} 'auto' chooses.",
         )
     if tier and found.tier.lower() != tier.lower():
         raise InvalidRequest(f"'sku' {found.name} is of tier {found.tier}, but 'tier' is {tier}.", "Leave 'tier' out.")

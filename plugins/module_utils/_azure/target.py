@@ -11,7 +11,7 @@ from .runtime_common import TAGS, Watch, need_target, told
 from .runtime_plan import target_size
 from .scene import Scene
 from .servers import Server, settle
-from .sizing import Sku
+from .sizing import Sku, offered_sizes
 
 
 def prepare(scene: Scene, options: dict, check_mode: bool, seconds: float, watch: Watch | None = None) -> list:
@@ -62,7 +62,8 @@ def wanted_sku(scene: Scene, target: Server, options: dict) -> Sku | None:
     found = scene.offer(target.location).find(asked)
     if found is None:
         raise PreconditionFailed(
-            f"'azure_target.sku' is {asked}, which {target.location} does not offer.", "Name a size that it offers."
+            f"'azure_target.sku' is {asked}, which {target.location} does not offer.",
+            offered_sizes(scene.offer(target.location), asked),
         )
     return found
 

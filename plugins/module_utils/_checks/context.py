@@ -131,7 +131,7 @@ class Context:
         raise first
 
     def close(self) -> None:
-        """Close every session."""
+        """Close every session; whoever asks again gets another one."""
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
@@ -171,6 +171,10 @@ class Context:
         """Return the user's tables, sequences, views and so on of a source database, see C(catalogue.RELATIONS)."""
         return self.cached(("relations", database), lambda: self.session(SOURCE, database).rows(catalogue.RELATIONS))
 
+    def forget(self, database: str) -> None:
+        """Let go of what has a row per relation of a database that no rule will look at again."""
+        self._cache.pop(("relations", database), None)
+
     def rows(self, side: str, database: str, sql: str, parameters=None) -> list:
         """Run I(sql) in I(database) of I(side)."""
         return self.session(side, database).rows(sql, parameters)
@@ -181,7 +185,14 @@ class Context:
 
     def estimate(self) -> dict:
         """Return what the transfer engine expects of time and disk; an empty dictionary when nobody can say."""
-        return self.cached("estimate", lambda: self.estimator() if self.estimator else {}) or {}
+
+        def read() -> dict:
+            if not self.estimator:
+                return {}
+            self.close()  # it has sessions of its own
+            return self.estimator() or {}
+
+        return self.cached("estimate", read)
 
     @property
     def by_service(self) -> bool:

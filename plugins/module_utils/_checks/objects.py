@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._postgres.quoting import qualified
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, Context
-from .rule import APPLICATION, OFFLINE, Rule, count_of, fine, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, fine, listed, violated
 
 FOREIGN = f"""
 SELECT 'server ' || pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s
@@ -117,7 +117,15 @@ def security_labels(context: Context, database: str):
 def sequences(context: Context, database: str):
     """No sequence is about to run out of numbers."""
     if context.major(SOURCE) < 10:
+        yield blind(
+            database,
+            f"PostgreSQL {context.version(SOURCE)} has no list of all sequences and how far they are",
+            remedy="Ask each sequence: SELECT last_value, max_value FROM its_name;",
+        )
         return
+    hidden = sum(relation["kind"] == "S" and not relation["readable"] for relation in context.relations(database))
+    if hidden:
+        yield blind(database, f"{count_of(hidden, 'sequence')} not seen", because="source-readable")
     rows = context.rows(SOURCE, database, SEQUENCES_NEAR_END)
     if rows:
         names = listed(f"{row['name']} at {row['last_value']} of {row['max_value']}" for row in rows)

@@ -68,6 +68,7 @@ def render(report: dict) -> str:
         f'<h1>{text(headline)} <span class="word">{text(light.upper())}</span></h1><p class="why">{text(why)}</p></header>',
         _counts(summary["counts"]),
         _facts(report),
+        _people(findings),
         _steps("What must be done first", findings, FAILED),
         _steps("What should be looked at", findings, WARNING),
         _unseen(findings),
@@ -128,7 +129,11 @@ def _facts(report: dict) -> str:
         ("Target", request["target"]),
         ("Databases", ", ".join(request["databases"])),
         ("How", f"{request['mode']}, by {carried[request['provider']]}"),
-        ("Looked at", report["created"] + (f", in {human_seconds(report['seconds'])}" if report["seconds"] else "")),
+        (
+            "Looked at",
+            report["created"].replace("T", " ").replace("+00:00", " UTC")
+            + (f", in {human_seconds(report['seconds'])}" if report["seconds"] else ""),
+        ),
     ]
     if estimate:
         facts.append(
@@ -148,6 +153,47 @@ def grouped(findings: list) -> list:
     for item in findings:
         groups.setdefault(item["rule"], []).append(item)
     return sorted(groups.values(), key=lambda group: ORDER.index(group[0]["who"]))
+
+
+def _people(findings: list) -> str:
+    """Return who has to act: how much, on what, and all commands of one person together."""
+    rows = []
+    for who in ORDER:
+        theirs = [item for item in findings if item["who"] == who and item["status"] in (FAILED, WARNING)]
+        if not theirs:
+            continue
+        ordered = sorted(theirs, key=lambda item: item["status"] != FAILED)
+        must = len([item for item in theirs if item["status"] == FAILED])
+        titles = list(dict.fromkeys(item["title"] for item in ordered))
+        rows.append(
+            f"<tr><td><b>{text(NAMES[who])}</b></td><td>{_number_tag(FAILED, must)} {_number_tag(WARNING, len(theirs) - must)}</td>"
+            f"<td>{text('; '.join(titles))}{_commands(ordered)}</td></tr>"
+        )
+    if not rows:
+        return ""
+    head = "<thead><tr><th>who</th><th>how much</th><th>so that</th></tr></thead>"
+    return (
+        f'<section><h2>Who has to act</h2><table class="people">{head}<tbody>{"".join(rows)}</tbody></table></section>'
+    )
+
+
+def _number_tag(status: str, count: int) -> str:
+    kind, word = TAGS[status]
+    return f'<span class="tag {kind}">{count} {word}</span>' if count else ""
+
+
+def _commands(findings: list) -> str:
+    """Return the commands of some findings as a text to be copied, each below what it is for."""
+    lines = []
+    for item in findings[:LONGEST]:
+        found = COMMAND.findall(item["remedy"])
+        if found:
+            lines += [f"-- {item['object']}: {item['title']}", *(command.strip() for command in found), ""]
+    if not lines:
+        return ""
+    return (
+        f"<details><summary>Commands to choose from</summary><pre>{text(chr(10).join(lines).strip())}</pre></details>"
+    )
 
 
 def _steps(title: str, findings: list, status: str) -> str:

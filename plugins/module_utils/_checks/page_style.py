@@ -23,6 +23,11 @@ text-align:center;line-height:1.6rem;font-size:.85rem;font-weight:700;color:var(
 .tag{display:inline-block;padding:.05rem .5rem;border-radius:1rem;font-size:.75rem;font-weight:700;vertical-align:middle}
 .tag.good{color:var(--good);background:var(--good-soft)}.tag.bad{color:var(--bad);background:var(--bad-soft)}
 .tag.open{color:var(--open);background:var(--open-soft)}.tag.none{color:var(--quiet);background:var(--paper)}
+.people td{vertical-align:top}.people td:first-child,.people td .tag{white-space:nowrap}
+.people th{white-space:nowrap}.people details{margin:.3rem 0 0}
+.people summary{color:var(--quiet);font-size:.9rem;cursor:pointer}
+.people pre{margin:.4rem 0;padding:.6rem .8rem;border:1px solid var(--line);border-radius:.4rem;background:var(--paper);
+white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;user-select:all;-webkit-user-select:all}
 .told li{margin:.4rem 0}
 @media (max-width:40rem){.steps dl{grid-template-columns:1fr}.steps dt{margin-top:.3rem}}
 """

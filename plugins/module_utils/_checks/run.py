@@ -54,6 +54,7 @@ class Run:
         for database in self.context.request.databases:
             for rule in of_databases:
                 self.record(rule, database, self.observe(rule, (database,)))
+            self.context.forget(database)
         for rule in late:
             self.record(rule, "", self.observe(rule, ()))
         order = {rule.id: position for position, rule in enumerate(self.rules)}

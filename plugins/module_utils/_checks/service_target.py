@@ -5,29 +5,25 @@
 
 from __future__ import annotations
 
-from .._core.units import human_seconds
 from .._postgres.quoting import quote_identifier
 from .catalogue import EXTENSIONS
 from .context import SOURCE, TARGET, Context
-from .kinds import source_kind
 from .rule import AZURE, ONLINE, Rule, count_of, fine, listed, violated
 
 ADMINISTRATORS = "azure_pg_admin"
 SEEING = ("pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables")
-# Settings that end a session of the service, or a statement of hours.
-TIMEOUTS = ("idle_in_transaction_session_timeout", "statement_timeout", "idle_session_timeout", "transaction_timeout")
-TIMEOUT_VALUES = (
-    "SELECT s.name, s.reset_val::bigint AS milliseconds FROM pg_catalog.pg_settings s WHERE s.name = ANY (%s)"
-)
-
-# What Microsoft advises while the data is loaded; all can be changed without a restart.
-LOAD_SETTINGS = {
-    "maintenance_work_mem": "2097151",
-    "max_wal_size": "65536",
-    "checkpoint_timeout": "3600",
-    "checkpoint_completion_target": "0.9",
-    "wal_compression": "on",
-}
+# The target user's own memberships; from 16 on, who makes a role becomes a member that gains nothing by it.
+MEMBERSHIPS = """
+SELECT r.rolname::text AS name FROM pg_catalog.pg_auth_members m
+JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
+WHERE u.rolname = current_user {only} ORDER BY 1
+"""
+PUBLIC_SCHEMA = """
+SELECT pg_catalog.pg_get_userbyid(n.nspowner)::text AS owner, pg_catalog.pg_has_role(n.nspowner, 'USAGE') AS owned
+FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public'
+"""
+# Who owns a database has this role there.
+OWNER_OF_DATABASE = "pg_database_owner"
 SET_PARAMETER = "az postgres flexible-server parameter set --resource-group GROUP --server-name SERVER --name {name} --value {value}"
 
 
@@ -74,6 +70,45 @@ def seeing(context: Context):
             f"user {context.user(TARGET)} is no member of {listed(lacking)}",
             remedy=f"On the target: GRANT {', '.join(lacking)} TO {quote_identifier(context.user(TARGET))};",
         )
+
+
+def memberships(context: Context):
+    """The target's user has no memberships that the service would trip over when it tidies up."""
+    only = "AND (m.inherit_option OR m.set_option)" if context.major(TARGET) >= 16 else ""
+    names = [row["name"] for row in context.server(TARGET).rows(MEMBERSHIPS.format(only=only))]
+    # Owners of what is moved or replaced, and what Azure or PostgreSQL itself brings.
+    owners = {row["owner"] for row in context.databases(TARGET).values()}
+    known = owners.union(context.roles(SOURCE), dict(context.request.role_map).values())
+    more = [name for name in names if name not in known and not name.startswith(("pg_", "azure"))]
+    if more:
+        user = quote_identifier(context.user(TARGET))
+        yield violated(
+            context.address(TARGET),
+            f"user {context.user(TARGET)} is a member of {listed(more)}, which the source does not know",
+            remedy=f"On the target, for the time of the migration: REVOKE {', '.join(map(quote_identifier, more))} FROM {user};",
+        )
+
+
+def public_schema(context: Context, database: str):
+    """The service can hand the schema public to the administrators, as flexible server wants it."""
+    there = context.on_target(database) and database not in context.overwrite
+    # A database that is yet to be made will be like the one where sessions begin.
+    session = context.session(TARGET, database) if there else context.server(TARGET)
+    rows = session.rows(PUBLIC_SCHEMA)
+    if not rows:
+        yield fine(database, "no schema public")
+        return
+    (row,) = rows
+    where = f"in database {session.database} of the target, schema public belongs to {row['owner']}"
+    if row["owner"] in (ADMINISTRATORS, *(() if there else (OWNER_OF_DATABASE,))) or row["owned"]:
+        yield fine(database, where)
+        return
+    yield violated(
+        database,
+        f"{where}, and user {context.user(TARGET)} is no member of that role",
+        remedy=f"On the target, in database {session.database}{'' if there else ' and in template1'}, as its owner: "
+        f"ALTER SCHEMA public OWNER TO {ADMINISTRATORS};",
+    )
 
 
 def overwritten(context: Context, database: str) -> dict | None:
@@ -176,63 +211,9 @@ def temporary_tablespaces(context: Context):
         yield violated(context.address(TARGET), "azure.enable_temp_tablespaces_on_local_ssd = on")
 
 
-def timeouts(side: str):
-    """Return the look of the rule that nothing on I(side) ends the service's sessions."""
-
-    def look(context: Context, database: str):
-        if database not in context.databases(side):
-            yield fine(database, f"does not exist on the {side} yet")
-            return
-        rows = context.rows(side, database, TIMEOUT_VALUES, (list(TIMEOUTS),))
-        short = [row for row in rows if row["milliseconds"]]
-        if not short:
-            yield fine(database, "no timeout is set")
-            return
-        user = quote_identifier(context.user(side))
-        words = " ".join(
-            source_kind(context).change(row["name"], 0, restart=False)
-            if side == SOURCE
-            else f"{parameter(row['name'], 0)};"
-            for row in short
-        )
-        role = " ".join(f"ALTER ROLE {user} SET {row['name']} = 0;" for row in short)
-        yield violated(
-            database,
-            f"on the {side}: "
-            + listed(f"{row['name']} = {human_seconds(row['milliseconds'] / 1000)}" for row in short),
-            remedy=f"For the migration user only, on the {side}: {role} Or for all: {words}",
-        )
-
-    return look
-
-
-def load_settings(context: Context):
-    """Settings that make the load quicker."""
-    other = {name: value for name, value in LOAD_SETTINGS.items() if plain(context, name) not in (value, None)}
-    if not other:
-        yield fine(context.address(TARGET), "the target is set for the load")
-        return
-    found = ", ".join(f"{name} = {setting(context, name)}" for name in other)
-    yield fine(
-        context.address(TARGET),
-        f"{found}; larger values make the load quicker",
-        remedy="For the load only, written down to be taken back: "
-        + "; ".join(parameter(name, value) for name, value in other.items()),
-    )
-
-
-def plain(context: Context, name: str) -> str | None:
-    """Return a setting of the target in its own unit."""
-    return context.cached(
-        ("target value", name),
-        lambda: context.server(TARGET).value(
-            "SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = %s", (name,)
-        ),
-    )
-
-
 SERVICE = "https://learn.microsoft.com/azure/postgresql/migrate/migration-service/"
 PERMISSIONS = f"{SERVICE}concepts-required-user-permissions"
+ERRORS = f"{SERVICE}troubleshoot-error-codes"
 PARAMETERS = f"{SERVICE}concepts-migration-server-parameters"
 
 
@@ -255,21 +236,6 @@ def database_rule(**words) -> Rule:
     )
 
 
-def timeout_rule(side: str) -> Rule:
-    """Return the rule about settings of I(side) that end sessions."""
-    return database_rule(
-        id=f"service-{side}-timeouts",
-        title=f"Nothing on the {side} ends the service's sessions",
-        side=side,
-        look=timeouts(side),
-        expected="no timeout for statements and idle sessions of the migration user",
-        remedy="Set the timeouts to 0 for the migration user.",
-        documentation=f"{SERVICE}best-practices-migration-service-postgresql",
-        severity="warning",
-        needs=(f"{side}-database-reachable",),
-    )
-
-
 RULES = (
     server_rule(
         id="service-target-admin",
@@ -289,6 +255,28 @@ RULES = (
         documentation=PERMISSIONS,
         clean="the user may see settings and sessions",
         severity="warning",
+    ),
+    server_rule(
+        id="service-target-memberships",
+        title="The target's user has no memberships beyond those it needs",
+        look=memberships,
+        expected=f"membership in {ADMINISTRATORS}, in predefined roles, and in owners of what is moved",
+        remedy="REVOKE the others FROM the target's user while the migration lasts.",
+        documentation=ERRORS,
+        clean="no superfluous membership",
+        severity="warning",
+        code="603706",
+        needs=("source-reachable", "target-reachable"),
+    ),
+    database_rule(
+        id="service-public-schema",
+        title="The schema public can be handed to the administrators",
+        look=public_schema,
+        expected=f"a schema public that belongs to {ADMINISTRATORS}, or to a role that the user is a member of",
+        remedy=f"ALTER SCHEMA public OWNER TO {ADMINISTRATORS}; in every database of the target.",
+        documentation=ERRORS,
+        code="603708",
+        needs=("target-database-reachable",),
     ),
     database_rule(
         id="service-overwrite-drop",
@@ -338,16 +326,5 @@ RULES = (
         clean="off",
         severity="warning",
         modes=ONLINE,
-    ),
-    timeout_rule(SOURCE),
-    timeout_rule(TARGET),
-    server_rule(
-        id="service-load-settings",
-        title="Settings for the load",
-        look=load_settings,
-        expected="nothing in particular",
-        remedy="Raise maintenance_work_mem and max_wal_size while the data is loaded.",
-        documentation=f"{SERVICE}best-practices-migration-service-postgresql",
-        severity="warning",
     ),
 )

@@ -34,9 +34,10 @@ def recognised(context: Context):
 
 def flexible_source(context: Context):
     """The service does not move a flexible server to another."""
-    kind = source_kind(context)
+    shown, sign = detected(context)
+    # Whatever the user says of it, and by whatever name or address it is reached.
+    kind = shown if sign else source_kind(context)
     if kind.value == "PostgreSQLFlexibleServer":
-        sign = detected(context)[1]
         yield violated(
             context.address(SOURCE),
             f"the source is {kind.label}{f' ({sign})' if sign else ''}; the service refuses its extensions azure and pgaadauth",

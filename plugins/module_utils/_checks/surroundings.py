@@ -22,16 +22,14 @@ TRACES = "^(pgcopydb|azpg)"
 
 def idle_slots(context: Context):
     """No replication slot keeps the log for nobody."""
-    current = (
-        "pg_catalog.pg_last_wal_receive_lsn()"
-        if context.identity(SOURCE)["in_recovery"]
-        else "pg_catalog.pg_current_wal_lsn()"
-    )
-    kept = (
-        f"pg_catalog.pg_wal_lsn_diff({current}, s.restart_lsn)::bigint"
-        if context.major(SOURCE) >= 10
-        else "NULL::bigint"
-    )
+    if context.major(SOURCE) >= 10:
+        current, received, difference = "pg_current_wal_lsn", "pg_last_wal_receive_lsn", "pg_wal_lsn_diff"
+    else:
+        current, received, difference = (
+            "pg_current_xlog_location", "pg_last_xlog_receive_location", "pg_xlog_location_diff",
+        )  # fmt: skip
+    position = received if context.identity(SOURCE)["in_recovery"] else current
+    kept = f"pg_catalog.{difference}(pg_catalog.{position}(), s.restart_lsn)::bigint"
     rows = context.server(SOURCE).rows(
         f"SELECT s.slot_name::text AS name, s.slot_type::text AS type, s.database::text AS database, {kept} AS bytes"
         " FROM pg_catalog.pg_replication_slots s WHERE NOT s.active ORDER BY 1"

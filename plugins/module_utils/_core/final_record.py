@@ -9,7 +9,8 @@ import os
 
 from .canonical import digest
 from .errors import PreconditionFailed
-from .files import make_private_directory, read_json, write_json
+from .files import make_private_directory, read_json, write_json, write_private
+from .final_page import final_page
 from .layout import Layout
 from .request import Request
 
@@ -49,10 +50,12 @@ def read_final_record(layout: Layout, request: Request) -> dict | None:
 
 
 def write_final_record(layout: Layout, request: Request, content: dict) -> dict:
-    """Write I(content) with identity and digest as the final record and return the whole record."""
+    """Write I(content) with identity and digest as the final record, and its page, and return the whole record."""
     record = {"format": FORMAT, "request_hash": request.hash, "request": request.identity, **content}
     record["sha256"] = digest(record)
     make_private_directory(layout.archive)
+    # The page first: what is there once the record is there is whole.
+    write_private(layout.final_record_page, final_page(record))
     write_json(layout.final_record_file, record)
     return record
 

@@ -98,6 +98,11 @@ class Layout:
         return os.path.join(self.directory, "verification-progress.json")
 
     @property
+    def cutover_file(self) -> str:
+        """What the cutover that is wanted, or going on, is to do; gone when it is done or was refused."""
+        return os.path.join(self.directory, "cutover.json")
+
+    @property
     def verification_result_file(self) -> str:
         """How the verification that ran last has ended."""
         return os.path.join(self.directory, "verification-result.json")
@@ -131,6 +136,11 @@ class Layout:
     def final_record_file(self) -> str:
         """The final record; its existence says that the migration is over and cleaned up."""
         return os.path.join(self.archive, "final-record.json")
+
+    @property
+    def final_record_page(self) -> str:
+        """The same for people."""
+        return os.path.join(self.archive, "final-record.html")
 
 
 class VerificationLayout(Layout):

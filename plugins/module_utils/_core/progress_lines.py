@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from .status import REPLICATING
 from .units import human_bytes, human_seconds
 
 LONGEST_LINE = 160
@@ -40,7 +41,8 @@ def lasting(seconds: int) -> str:
 
 def progress_line(progress: dict) -> str:
     """Return one line from a migration's progress (see the return value C(migration) of the module migration_info)."""
-    if "phase" in progress:
+    in_phases = "phase" in progress and progress.get("bytes_total") is None
+    if in_phases or progress.get("phase") or progress["state"] == REPLICATING:
         return phase_line(progress)
     total = progress.get("bytes_total") or 0
     if progress["state"] not in ("running",):

@@ -155,11 +155,6 @@ class Request:
 
         :raises InvalidRequest: naming the option at fault
         """
-        if self.provider == "host" and self.mode == "online":
-            raise InvalidRequest(
-                "Provider 'host' has no mode 'online' yet.",
-                "Use mode 'offline', or provider 'azure' for a target that is a flexible server.",
-            )
         if self.provider == "azure" and not self.target_server_id:
             raise InvalidRequest(
                 "Provider 'azure' does not know which flexible server the target is.",

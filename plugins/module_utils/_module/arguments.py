@@ -128,6 +128,30 @@ SERVICE = {
     "target_server_fqdn": {"type": "str"},
 }
 
+# How the host provider follows changes and cuts over.
+ONLINE = {
+    "online": {
+        "type": "dict",
+        "options": {
+            "without_identity": {"type": "str", "choices": ["fail", "full", "exclude"], "default": "fail"},
+            "table_identity": {"type": "dict", "default": {}},
+            "apply": {"type": "str", "choices": ["sets", "ordered"], "default": "sets"},
+            "spool_bytes": {"type": "int"},
+            "max_retained_bytes": {"type": "int"},
+            "prove": {"type": "str", "choices": ["resting", "all", "none"], "default": "resting"},
+            "fence": {"type": "bool", "default": True},
+            "fence_methods": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["read_only", "connect", "terminate"],
+                "default": ["read_only", "connect", "terminate"],
+            },
+            "grace_seconds": {"type": "int", "default": 30},
+            "sequence_margin": {"type": "int", "default": 32},
+        },
+    }
+}
+
 # What lets the gate in front of deletion open.
 GATE = {
     "evidence": {"type": "dict"},
@@ -137,6 +161,9 @@ GATE = {
     "signing_key": {"type": "str", "no_log": True},
     "allowed_signers": {"type": "path"},
     "signer": {"type": "str"},
+    "force": {"type": "str"},
+    "signed_off_by": {"type": "str"},
+    "keep": {"type": "list", "elements": "str", "choices": ["reports", "journal"], "default": ["reports", "journal"]},
 }
 
 PROGRAMS = {"bin_directory": {"type": "path"}}

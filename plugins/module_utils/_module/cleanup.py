@@ -10,11 +10,13 @@ import os
 from .._core import status
 from .._core.errors import InvalidRequest
 from .._core.units import human_bytes, human_seconds
+from .._postgres.fence_standing import keep_record, standing
 from .._transfer.journal import utc_now
+from .._verify.forcing import overrule
 from .edge import Task, difference
-from .fence import keep_record, standing
 from .gate import look_at_gate, require_open_gate
 from .keepers import keeper_of
+from .rollback import GIVEN_UP, ROLLED_BACK, carry_out, given_up
 from .verification import digest_of
 
 
@@ -38,37 +40,42 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
         return result(False, {}, [], [], [])
     plan = keeper.planned()
     verification: dict = {}
+    overruled: list = []
     refusals = plan["refusals"]
-    if outcome == "abandoned":
+    if outcome in GIVEN_UP:
         check_abandonment(task, progress, confirm)
         refusals = keeper.refusals()
-        # The target of a migration that is given up is left as it is, and all that it keeps is named.
-        plan = {**plan, "remove": [], "keep": plan["keep"] + plan["remove"]}
+        plan = given_up(task, keeper, outcome, plan)
     else:
         report, against = look_at_gate(task, keeper.circumstances(progress))
         refusals = refusals + [reason for reason in against if reason not in refusals]
+        refusals, overruled = overrule(refusals, report, task.parameters["force"])
     if refusals and task.check_mode:
         return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
     require_open_gate(refusals)
-    if outcome != "abandoned":
+    if outcome not in GIVEN_UP:
         verification = digest_of(report, None)
-    if standing(task.layout):
+    if standing(task.layout) and outcome != ROLLED_BACK:
         plan["keep"].append(
             "source: the fence around its databases; module verification with 'fence: down' takes it down"
         )
     plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed, handed_over = keeper.clean(outcome == "abandoned")
+    removed, handed_over = carry_out(task, keeper, outcome)
     plan["keep"] += handed_over
     plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
     archived = keeper.archive() + keep_record(task.layout)
     if verification:
-        verification["report"] = os.path.join(task.layout.archive, "verification.json")
+        path = os.path.join(task.layout.archive, "verification.json")
+        verification["report"] = path if path in archived else None
     content = {
         "outcome": outcome,
         "finished_at": utc_now(),
         "verification": verification,
+        "forced": overruled,
+        "signed_off_by": task.parameters["signed_off_by"],
+        "signed_by": task.parameters["signer"],
         **keeper.recorded(progress, archived),
         "removed": plan["remove"],
         "kept": [*plan["keep"], *archived],
@@ -112,7 +119,7 @@ def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
     name = task.request.name
     if confirm != name:
         raise InvalidRequest(
-            f"Abandoning migration {name} needs its name: 'confirm' is {confirm!r}.",
+            f"Giving up migration {name} needs its name: 'confirm' is {confirm!r}.",
             f"Set 'confirm: {name}' if it is to be given up; the target keeps what has arrived.",
         )
     if progress["state"] not in (*status.SETTLED, status.QUEUED):
@@ -128,6 +135,8 @@ def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
 def summary(task: Task, content: dict) -> list:
     """Return what a person wants to read at the end: what moved, how fast, what was proven, where the report lies."""
     progress, verification = content["migration"], content["verification"]
+    if content.get("outcome") == ROLLED_BACK:
+        return [f"Migration {task.request.name} was rolled back: {len(content['removed'])} things removed."]
     if not verification:
         return [f"Migration {task.request.name} was abandoned; the target keeps what had arrived."]
     totals = verification["totals"]
@@ -135,11 +144,16 @@ def summary(task: Task, content: dict) -> list:
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
         f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
+        *downtime(progress),
         f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
-        f"Report: {verification['report']}",
     ]
+    lines += [f"Report: {verification['report']}"] if verification["report"] else []
+    if content.get("forced"):
+        lines.append(f"Forced by whoever answers for it: {', '.join(reason['code'] for reason in content['forced'])}.")
+    if content.get("signed_off_by"):
+        lines.append(f"Signed off by {content['signed_off_by']}.")
     spent = content.get("runtime_server") or {}
     if spent.get("hours") is not None:
         cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
@@ -147,6 +161,12 @@ def summary(task: Task, content: dict) -> list:
     if progress.get("warnings"):
         lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
     return lines
+
+
+def downtime(progress: dict) -> list:
+    """Return the sentence that tells what the cutover has cost, nothing when there was none that this host did."""
+    seconds = (progress.get("cutover") or {}).get("write_downtime_seconds")
+    return [] if seconds is None else [f"Cut over: nobody could write for {human_seconds(seconds)}."]
 
 
 def volume(progress: dict) -> str:

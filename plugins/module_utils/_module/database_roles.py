@@ -194,13 +194,17 @@ def open_session(stack, endpoint, side: str, database: str | None = None):
 def enter(stack, task: Task, plan, database: str, administration, lent: Lent):
     """Open a session in a database of the target, as a member of the owners where only they and the application may.
 
+    Returns None in check mode where that would have to come first.
+
     :raises ConnectionFailed: when not even that helps
     """
     try:
         return open_session(stack, task.request.target, "target", database)
     except ConnectionFailed as error:
-        if error.details["cause"] != "connect-privilege" or task.check_mode:
+        if error.details["cause"] != "connect-privilege":
             raise
+    if task.check_mode:
+        return None
     lent.need(set(plan.owners) - {plan.user})
     roles.join(administration, sorted(plan.owners), lent)
     return open_session(stack, task.request.target, "target", database)
@@ -214,6 +218,12 @@ def restore(task: Task, plan, database: str, administration, lent: Lent) -> tupl
     with contextlib.ExitStack() as stack:
         source = open_session(stack, task.request.source, "source", database)
         target = enter(stack, task, plan, database, administration, lent)
+        if target is None:
+            owners = ", ".join(sorted(set(plan.owners) - {plan.user}))
+            return [
+                f"make {plan.user} a member of {owners}, since only they and the application may connect to {database}, and "
+                "compare owners and privileges there"
+            ], []
         found = rights.read_changes(source, target, database, plan)
         left_out = [
             f"{database}: {thing} names {role}, which has no counterpart." for role, thing in sorted(found.left_out)

@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 
 from .._core import status
 from .._core.errors import GateRefused
+from .._postgres.fence_standing import measured
 from .._verify.carried_evidence import doubts
 from .._verify.evidence import collect
 from .._verify.gate import evaluate, refusal
 from .._verify.report import ReportRefused, read_report
 from .._verify.signature import SignatureRefused, check
 from .edge import Task
-from .fence import measured
 
 
 def look_at_gate(task: Task, circumstances: dict) -> tuple:

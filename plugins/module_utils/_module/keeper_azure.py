@@ -8,19 +8,19 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._azure import final_tags, removal, runtime, target
+from .._azure import final_tags, removal, runtime, sharing, target
 from .._azure.deletion import DELETE, KEEP
 from .._azure.errors import StillRunning
 from .._azure.ownership import TIME_FORMAT
 from .._azure.rules import ALL, azure_rules
 from .._azure.runtime_common import endpoint_of
 from .._checks.run import run_checks
-from .._core.errors import PreconditionFailed
+from .._core.errors import InvalidRequest, PreconditionFailed
 from .._core.files import make_private_directory, write_json
 from .._core.final_record import read_final_record, write_final_record
 from .._core.findings import FAILED
 from .._transfer.cleanup import archive as archive_files
-from .._verify.gate import refusal
+from .._verify.gate import in_use
 from .azure_session import scene_of
 from .edge import Task
 from .premigration_check import in_words
@@ -125,14 +125,25 @@ class AzureKeeper:
         """Return what the gate has to know."""
         return {
             "migration_state": progress["state"],
-            "other_users": self.users(),
+            **self.users(),
             "runtime_is_endpoint": endpoint_of(self.scene),
         }
 
-    def users(self) -> list | None:
-        """Return who else goes through the runtime server, when it is to be deleted; None when nobody knows."""
+    def users(self) -> dict:
+        """Return C({other_users, unseen}): who else goes through the runtime server when it is to be deleted.
+
+        C(other_users) is None when nobody knows, since something could not be looked at: C(unseen).
+        """
         verdict = self.removal.verdict
-        return removal.active_users(self.scene) if verdict and verdict.kind == DELETE else []
+        if not verdict or verdict.kind != DELETE:
+            return {"other_users": [], "unseen": []}
+        found = sharing.find_users(self.scene)
+        if found.unsure:
+            self.task.module.warn(
+                f"Whether somebody else uses the runtime server could not be seen everywhere: {', '.join(found.unsure[:5])}"
+                f"{f' and {len(found.unsure) - 5} more' if len(found.unsure) > 5 else ''} may not be read by this identity."
+            )
+        return {"other_users": found.active or (None if found.unseen else []), "unseen": found.unseen}
 
     def planned(self) -> dict:
         """Return what goes and what stays."""
@@ -150,11 +161,28 @@ class AzureKeeper:
         """
         return target.restore(self.scene, self.seconds or PREPARATION_SECONDS), []
 
+    def named(self, databases, roles) -> list:
+        """Refuse what is named to be dropped: Azure's service does not tell what it has made, and what was there.
+
+        :raises InvalidRequest: when anything is named
+        """
+        if databases or roles:
+            raise InvalidRequest(
+                f"'drop_databases' and 'drop_roles' name {', '.join([*databases, *roles])}, and with provider azure nobody "
+                "knows what the migration has made on the target and what was there before.",
+                "Leave them out, look at the target, and drop there yourself what nobody needs.",
+            )
+        return []
+
+    def undo(self, databases, roles) -> tuple:
+        """Take back what was changed on the target's parameters and size; return C((removed, handed_over))."""
+        return self.clean(True)
+
     def archive(self) -> list:
         """Copy reports to where they stay; the report that came with the evidence is written there."""
-        paths = archive_files(self.layout)
+        paths = archive_files(self.layout, self.task.parameters["keep"])
         carried = (self.task.parameters.get("evidence") or {}).get("report")
-        if carried:
+        if carried and "reports" in self.task.parameters["keep"]:
             make_private_directory(self.layout.archive)
             path = os.path.join(self.layout.archive, "verification.json")
             write_json(path, carried)
@@ -197,19 +225,11 @@ class AzureKeeper:
 
         :param asked: somebody asks for this very server to go, so that leaving it is a refusal
         """
-        verdict, users = self.removal.verdict, self.users()
+        verdict = self.removal.verdict
         found = list(self.removal.refusals)
         if asked and verdict and verdict.kind == KEEP:
             found.append(verdict.refusal)
-        if users is None or users:
-            found.append(
-                refusal(
-                    "runtime-in-use",
-                    f"Active migrations use the runtime server: {', '.join(users or []) or 'unknown'}.",
-                    "Wait until they are completed, or cancel them.",
-                )
-            )
-        return found
+        return found + in_use(self.users())
 
     def leftovers(self) -> list:
         """Return what would go."""

@@ -9,7 +9,7 @@ import os
 
 from .._core.files import read_json
 from .._core.final_record import read_final_record, write_final_record
-from .._transfer import cleanup, runtime
+from .._transfer import cleanup, runtime, undoing
 from .._transfer.backend import HostBackend
 from .._transfer.progress import slowest_tables
 from .edge import Task
@@ -28,7 +28,12 @@ class HostKeeper:
     def present(self) -> tuple:
         """Make this host ready."""
         facts, changes = runtime.present(
-            self.request, self.layout, self.task.parameters["bin_directory"], self.task.check_mode
+            self.request,
+            self.layout,
+            self.task.parameters["bin_directory"],
+            self.task.check_mode,
+            self.task.parameters["colocated"],
+            self.task.parameters["max_migrations"],
         )
         return facts, changes, ""
 
@@ -65,15 +70,29 @@ class HostKeeper:
     def planned(self) -> dict:
         """Return what goes and what stays; paths of the runtime server are named last."""
         plan = cleanup.planned(self.layout, self.request)
-        return {**plan, "runtime": [f"runtime server: {path}" for path in self.leftovers()], "refusals": []}
+        runtime_server = [f"runtime server: {path}" for path in self.leftovers()]
+        return {**plan, "runtime": plan.pop("source") + runtime_server, "refusals": []}
 
     def clean(self, abandoned: bool) -> tuple:
-        """Take back what the engine made on the target; return C((removed, handed_over)), see M(cleanup.clean_target)."""
-        return ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
+        """Take back what the engine made on source and target; return C((removed, handed_over)), see M(cleanup)."""
+        gone = cleanup.clean_source(self.layout, self.request)
+        removed, handed_over = ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
+        return gone + removed, handed_over
+
+    def named(self, databases, roles) -> list:
+        """Return what of the target is to be dropped, see M(undoing.named)."""
+        return undoing.named(self.layout, self.request, databases, roles)
+
+    def undo(self, databases, roles) -> tuple:
+        """Take back what the engine made, and what is named of the target; return C((removed, handed_over))."""
+        undoing.end_sessions(self.request)
+        gone = undoing.drop_databases(self.request, databases)
+        removed, handed_over = self.clean(False)
+        return gone + removed + undoing.drop_roles(self.request, roles), handed_over
 
     def archive(self) -> list:
         """Copy reports and journal to where they stay."""
-        return cleanup.archive(self.layout)
+        return cleanup.archive(self.layout, self.task.parameters["keep"])
 
     def recorded(self, progress: dict, archived: list) -> dict:
         """Return this provider's part of the final record."""

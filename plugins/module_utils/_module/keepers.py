@@ -14,6 +14,8 @@ A keeper has these functions:
 - C(circumstances(progress)): what the gate has to know besides the report, see M(_verify.evidence.collect)
 - C(planned()) -> C({remove, keep, refusals}): what cleanup takes away and what stays, the runtime server last
 - C(clean(abandoned)) -> list: take away what is outside the runtime server; nothing of the target when I(abandoned)
+- C(named(databases, roles)) -> list: what of the target is to be dropped, after making sure that the migration made it
+- C(undo(databases, roles)) -> as C(clean), of a migration that is rolled back, together with what is named
 - C(archive()) -> list: what is kept of it, as paths or sentences
 - C(recorded(progress, archived)) -> C({migration, runtime_server}): its part of the final record
 - C(recall()) -> the final record of this request, or None

@@ -125,7 +125,8 @@ def complete(task: Task, backend, before: dict) -> dict:
     if task.check_mode:
         if not is_reached(task, before) and before["state"] in (status.ABSENT, *STOPPED):
             backend.require_ready()
-        steps = [] if is_reached(task, before) else backend.planned(task.parameters["state"])
+        steps = backend.attach(dry=True)
+        steps += [] if is_reached(task, before) else backend.planned(task.parameters["state"])
         return answer(backend, before, steps, estimate=estimate)
     steps = backend.attach()
     steps += advance(task, backend, before)

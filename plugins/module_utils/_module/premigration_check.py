@@ -10,6 +10,7 @@ import os
 import time
 
 from .._azure.errors import AzureError
+from .._checks.catalogue import SETTINGS
 from .._checks.page import render
 from .._checks.registry import RULES
 from .._checks.report import summary, to_json
@@ -33,7 +34,8 @@ def begun(task: Task) -> frozenset:
     known = frozenset(task.parameters.get("begun") or ())
     with contextlib.suppress(Exception):  # what is wrong with a server, or with Azure, is for its own check to say
         if request.provider == "host":
-            return known | own_databases(request.target, list(request.databases), request.name, request.hash)
+            names = list(request.databases)
+            return known | own_databases(request.target, names, request.name, request.hash, SETTINGS)
         if asks_azure(task):
             from .providers import provider_of
 
@@ -90,7 +92,8 @@ def require_ready(task: Task) -> list:
 
     :raises PreconditionFailed: with every failed finding
     """
-    findings = findings_of(task, rules_of(task), begun(task), exclude=NOT_AT_START)
+    put_aside = [*NOT_AT_START, *left_to_the_engine(task), *taken_already(task)]
+    findings = findings_of(task, rules_of(task), begun(task), exclude=put_aside)
     failed = [finding for finding in findings if finding.status == FAILED]
     if failed:
         raise PreconditionFailed(
@@ -99,6 +102,36 @@ def require_ready(task: Task) -> list:
             {"findings": fitting([finding.as_dict() for finding in failed])},
         )
     return findings
+
+
+def left_to_the_engine(task: Task) -> tuple:
+    """Return the rules that do not hold up the start of an online migration of the host provider.
+
+    The engine knows what has been decided about tables without identity, and names those that nobody has decided about.
+    """
+    return ("replica-identity", "always-triggers") if is_followed_from_here(task) else ()
+
+
+def taken_already(task: Task) -> tuple:
+    """Return the rules about what an online migration of the host provider has already when it has begun."""
+    return ("replication-slots", "wal-senders") if is_followed_from_here(task) and has_begun(task) else ()
+
+
+def has_begun(task: Task) -> bool:
+    """Return whether the engine has been at work for the task's migration."""
+    return os.path.exists(task.layout.journal_file)
+
+
+def is_followed_from_here(task: Task) -> bool:
+    """Return whether changes are followed by the host provider."""
+    return (task.request.provider, task.request.mode) == ("host", "online")
+
+
+def severities(task: Task) -> dict:
+    """Return how grave rules are: what I(online) has decided about tables without identity is for people to know only."""
+    decided = (task.parameters.get("online") or {}).get("without_identity", "fail") != "fail"
+    milder = {"replica-identity": WARNING} if is_followed_from_here(task) and decided else {}
+    return {**milder, **task.parameters["severities"]}
 
 
 class Expectation:
@@ -121,6 +154,7 @@ class Expectation:
                     given["jobs"] or default_jobs(),
                     given["max_bytes_per_second"],
                     measured=self.scratch,
+                    settings=SETTINGS,
                 )
             except Exception:  # no check fails for want of an estimate; what is unreachable has findings of its own
                 self.known = {}
@@ -156,8 +190,8 @@ def check(task: Task) -> dict:
         own,
         only=given["only"],
         levels=given["levels"],
-        exclude=given["exclude"],
-        severities=given["severities"],
+        exclude=[*given["exclude"], *taken_already(task)],
+        severities=severities(task),
         accept=[{key: value for key, value in entry.items() if value is not None} for entry in given["accept"]],
         estimator=expectation,
         probes=() if task.check_mode else given["probe"],

@@ -11,7 +11,7 @@ from .._azure.migrations.options import Options
 from .._azure.ownership import runtime_id
 from .._core.errors import InvalidRequest
 from .._transfer.backend import HostBackend
-from .arguments import SERVICE
+from .arguments import ONLINE, SERVICE
 from .azure_session import scene_of
 from .edge import Task
 from .premigration_check import require_ready
@@ -27,6 +27,8 @@ class HostProvider(HostBackend):
     def __init__(self, task: Task, writes: bool):
         refuse_service_options(task.parameters)
         options = {word: task.parameters[word] for word in TUNING if word in task.parameters}
+        if task.request.mode == "online":
+            options.update(online_options(task.parameters))
         super().__init__(task.request, task.layout, options)
         self.task = task
 
@@ -64,6 +66,25 @@ class AzureProvider(AzureBackend):
 
     def require_ready(self) -> None:
         """Leave it to the service, which validates what it begins; the checks run where both servers can be reached."""
+
+
+def online_options(parameters: dict) -> dict:
+    """Return how the engine follows changes and cuts over, flat; suboptions that nobody has set have their defaults.
+
+    :raises InvalidRequest: for a word that I(table_identity) does not know
+    """
+    known = ONLINE["online"]["options"]
+    given = parameters.get("online") or {}
+    found = {word: option.get("default") if given.get(word) is None else given[word] for word, option in known.items()}
+    wrong = sorted(
+        f"{name}: {word}" for name, word in found["table_identity"].items() if word not in ("full", "exclude")
+    )
+    if wrong:
+        raise InvalidRequest(
+            f"'online.table_identity' says {', '.join(wrong)}.", "Each table is to be 'full' or 'exclude'."
+        )
+    asked = {word: parameters[word] for word in ("max_lag", "cutover_databases") if word in parameters}
+    return {**found, **asked}
 
 
 PROVIDERS = {"azure": AzureProvider, "host": HostProvider}

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from .._core.errors import ConnectionFailed, PreconditionFailed, VerificationFailed
 from .._core.files import read_json
+from .._postgres.fence_standing import DOWN, UP, measured, put_up, standing, take_down
 from .._verify.carried_evidence import seal
 from .._verify.evidence import collect
 from .._verify.formats import RECHECK
@@ -18,7 +19,6 @@ from .._verify.report import REPORT, read_report
 from .._verify.verdict import MATCH, OVERRIDDEN
 from . import verifier
 from .edge import Task
-from .fence import DOWN, UP, measured, put_up, standing, take_down
 from .gate import stored_report
 from .verification_run import BASE, compare
 

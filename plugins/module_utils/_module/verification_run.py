@@ -22,13 +22,13 @@ from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
+from .._postgres.fence_standing import measured
 from .._transfer.process import ANOTHER_RUNS, Lock, record_self
 from .._verify.ledger import Ledger
 from .._verify.report import read_report, write_report
 from .._verify.run import verify
 from .._verify.session import end_orphans
 from .._verify.signature import sign
-from .fence import measured
 
 # What the report of an earlier run is needed for; see M(run.verify).
 BASE = "base_report"

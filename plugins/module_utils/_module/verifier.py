@@ -16,7 +16,7 @@ from .._transfer import installation, process
 from . import verification_run
 from .edge import Task
 
-PROGRAM = ("_core", "_postgres", "_verify", "_transfer.process", "_module.fence", "_module.verification_run")
+PROGRAM = ("_core", "_postgres", "_verify", "_transfer.process", "_module.verification_run")
 MAIN = f"""import sys
 
 from {verification_run.__name__} import main

@@ -10,13 +10,15 @@ SYSTEM_PREFIXES = ("pg_", "rds", "azure", "cloudsql", "alloydb")
 
 # The beginning of a query that takes a list of database names. Direct: roles that own something in the databases or are
 # named in a privilege, a policy or a setting there (the server itself keeps the books); up: the groups these belong to;
-# down: the members who come by their rights through them. Continued by a SELECT from "needed".
+# down: the members who come by their rights through them. Continued by a SELECT from "needed". A publication (a row of
+# catalogue 6104) that the current user owns is the online migration's own.
 REFERENCED = """
 WITH RECURSIVE
 wanted AS (SELECT oid, datdba FROM pg_catalog.pg_database WHERE datname = ANY (%s)),
 direct AS (
   SELECT refobjid AS oid, deptype = 'o' AS owns FROM pg_catalog.pg_shdepend
    WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+     AND NOT (classid = 6104 AND refobjid = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))
      AND (dbid IN (SELECT oid FROM wanted)
           OR (classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objid IN (SELECT oid FROM wanted)))
   UNION SELECT datdba, true FROM wanted

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from .._core import status
 from .._core.errors import PreconditionFailed
@@ -14,16 +15,17 @@ from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.request import Request
 from . import process
+from .capacity import LEAST_JOBS, MOST_JOBS, processors
 from .estimate import estimate
+from .online import announcement
 from .progress import read_progress
 
-LEAST_JOBS, MOST_JOBS = 2, 16
 IDENTITY_WORDS = ("provider", "mode", "source", "target", "databases", "role_map")
 
 
 def default_jobs() -> int:
     """Return the number of processors of this host, within bounds: more streams than that only get in each other's way."""
-    return max(LEAST_JOBS, min(MOST_JOBS, len(os.sched_getaffinity(0))))
+    return max(LEAST_JOBS, min(MOST_JOBS, processors()))
 
 
 class HostBackend:
@@ -33,6 +35,7 @@ class HostBackend:
         self.request = request
         self.layout = layout
         self.options = options
+        self.asked_at: float | None = None
 
     def stored(self) -> dict | None:
         """Return what was stored when the migration was started first, or None."""
@@ -67,9 +70,10 @@ class HostBackend:
             return {"state": status.RUNNING if process.living(self.layout) else status.ABSENT}
         living = process.living(self.layout)
         if living:
-            found["state"] = status.RUNNING
             found["engine"] = living
-        elif found["state"] == status.RUNNING:
+            if found["state"] != status.REPLICATING or os.path.exists(self.layout.cutover_file):
+                found["state"] = status.RUNNING
+        elif found["state"] in (status.RUNNING, status.REPLICATING):
             found["state"] = status.INTERRUPTED
             found["current"] = []
         return found
@@ -85,11 +89,16 @@ class HostBackend:
 
     def planned(self, goal: str) -> list:
         """Return what would be done until I(goal) is reached, in sentences."""
-        if self.status()["state"] in (status.RUNNING, status.COMPLETED):
+        state = self.status()["state"]
+        if state in (status.RUNNING, status.COMPLETED):
             return []
-        return [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
+        steps = [f"move {', '.join(self.request.databases)} to {self.request.target.address}"]
+        if self.request.mode == "online":
+            steps = [] if state == status.REPLICATING else [*steps, *announcement.following(self.request)]
+            steps += announcement.cutover(self.request, self.options) if goal == status.COMPLETED else []
+        return steps
 
-    def attach(self) -> list:
+    def attach(self, dry: bool = False) -> list:
         """Return nothing: a transfer that runs on this host is this migration's without being claimed."""
         return []
 
@@ -105,7 +114,7 @@ class HostBackend:
                 f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
                 "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
             )
-        steps = self.planned("completed")
+        steps = self.planned(status.REPLICATING)
         self.store()
         interpreter = runtime.get("python") or sys.executable
         process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
@@ -125,8 +134,25 @@ class HostBackend:
         )
 
     def cut_over(self) -> list:
-        """Return nothing: an offline migration needs no cutover."""
-        return []
+        """Ask the engine for the cutover; return what was asked for, in sentences, nothing when that has been done already.
+
+        The options are C(cutover_databases), C(max_lag), C(prove), C(fence), C(fence_methods), C(grace_seconds) and
+        C(sequence_margin).
+
+        :raises PreconditionFailed: when the cutover that this object has asked for was refused
+        """
+        found = self.status()
+        refused = found.get("cutover_refused") or {}
+        if self.asked_at is not None and refused.get("asked_at") == self.asked_at:
+            raise PreconditionFailed(refused["msg"], refused["hint"], refused["details"])
+        if found["state"] != status.REPLICATING or self.asked_at is not None:
+            return []
+        words = ("max_lag", "prove", "fence", "fence_methods", "grace_seconds", "sequence_margin")
+        databases = self.options.get("cutover_databases") or list(self.request.databases)
+        self.asked_at = time.time()
+        order = {word: self.options[word] for word in words if self.options.get(word) is not None}
+        write_json(self.layout.cutover_file, {**order, "databases": databases, "asked_at": self.asked_at})
+        return [f"cut over {', '.join(databases)} to {self.request.target.address}"]
 
     def cancel(self, dry: bool = False) -> bool:
         """Stop the engine; return False when none was running. What has arrived on the target stays there."""

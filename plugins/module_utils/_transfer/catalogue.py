@@ -18,10 +18,10 @@ NOT_OF_EXTENSION = (
 )
 
 # Binary COPY is safe where the image means the same on both servers: built-in types other than those that carry
-# object numbers (reg*, aclitem), and enums, whose image is the label. Arrays and composites of user types carry the
-# number of the type, which differs on the target.
+# object numbers (reg*, aclitem) or cannot read what they write (an empty tsquery), and enums, whose image is the
+# label. Arrays and composites of user types carry the number of the type, which differs on the target.
 NOT_BINARY = """
-t.typtype <> 'd' AND (t.typname ~ '^_?(reg|aclitem|xml|money)' OR t.typsend = 0 OR t.typreceive = 0
+t.typtype <> 'd' AND (t.typname ~ '^_?(reg|aclitem|xml|money|tsquery)' OR t.typsend = 0 OR t.typreceive = 0
                       OR (t.oid >= 10000 AND t.typtype <> 'e'))
 """
 # Sizes are those of the main forks: asking for more opens more relations, and there may be tens of thousands.

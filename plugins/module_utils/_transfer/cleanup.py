@@ -13,6 +13,7 @@ from .._core.layout import Layout
 from .._core.request import Request
 from .._postgres.connection import connect
 from . import lent, marker, roles
+from .online import release, slot
 from .progress import inventory
 from .target_database import databases_of
 
@@ -20,7 +21,10 @@ MEMBERSHIP = "target: membership of the migration user in"
 
 
 def planned(layout: Layout, request: Request) -> dict:
-    """Return C({remove: [...], keep: [...]}) of the target, from the inventory of created things."""
+    """Return C({remove: [...], keep: [...], source: [...]}), from the inventory of created things.
+
+    The first two are about the target; C(source) goes in any case, also when the migration is given up.
+    """
     created = inventory(layout.journal_file)
     remove = [f"target: schema {marker.SCHEMA} in database {database}" for database in request.databases]
     remove += [f"{MEMBERSHIP} {thing['name']}" for thing in created if thing["kind"] == "membership"]
@@ -29,7 +33,29 @@ def planned(layout: Layout, request: Request) -> dict:
         for thing in reversed(created)
         if thing["kind"] in ("database", "role")
     ]
-    return {"remove": remove, "keep": keep}
+    source = [release.words(thing) for database in request.databases for thing in release.planned(created, database)]
+    return {"remove": remove, "keep": keep, "source": source}
+
+
+def clean_source(layout: Layout, request: Request) -> list:
+    """Remove slots and publications from the source, and restore replica identities; return what went.
+
+    Also when the journal is lost: slot and publication of a database have names that can be told.
+    """
+    if request.mode != "online":
+        return []
+    created, gone = inventory(layout.journal_file), []
+    for database in request.databases:
+        things = release.planned(created, database)
+        known = {thing["kind"] for thing in things}
+        name = slot.name_of(request.name, request.hash, database)
+        session = connect(request.source, "source", database)
+        try:
+            things += release.unrecorded(session, database, name, known)
+            gone += release.take_back(session, things)
+        finally:
+            session.close()
+    return gone
 
 
 def clean_target(layout: Layout, request: Request) -> tuple:
@@ -65,14 +91,14 @@ def clean_target(layout: Layout, request: Request) -> tuple:
     return removed, []
 
 
-def archive(layout: Layout) -> list:
-    """Copy reports, journal and timeline to the archive; return the paths there."""
+def archive(layout: Layout, keep) -> list:
+    """Copy what I(keep) names of C(reports) and C(journal) to the archive; return the paths there."""
     make_private_directory(layout.archive)
     copied = []
-    if os.path.isdir(layout.report_directory):
+    if "reports" in keep and os.path.isdir(layout.report_directory):
         for name in sorted(os.listdir(layout.report_directory)):
             copied.append(shutil.copy2(os.path.join(layout.report_directory, name), layout.archive))
     for path in (layout.journal_file, layout.log_file, layout.timeline_file):
-        if os.path.exists(path):
+        if "journal" in keep and os.path.exists(path):
             copied.append(shutil.copy2(path, layout.archive))
     return copied

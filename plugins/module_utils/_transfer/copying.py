@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from typing import Callable
 
 from .._core.errors import TransferFailed
 from .._postgres.connection import transaction
@@ -88,13 +89,23 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     return rows_in, carried
 
 
-def copy_batch(source, target, task: dict, names: list, migration: str, throttle: Throttle, path: str = "") -> dict:
+def copy_batch(
+    source,
+    target,
+    task: dict,
+    names: list,
+    migration: str,
+    throttle: Throttle,
+    path: str = "",
+    check: Callable = lambda tables: None,
+) -> dict:
     """Carry small tables in one transaction with all markers; return C({unit: (rows, bytes)}) of the tables.
 
     The tables are known to be empty, or are created here. Their rows pass through memory whole, which their size allows.
 
     :param task: C(tables), and the SQL that comes before the rows (C(creates)) and after (C(builds), C(analyzes))
     :param names: the names of all units that the batch stands for
+    :param check: called with the tables before anything is committed; may raise
     :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
     """
     carried = {}
@@ -114,6 +125,7 @@ def copy_batch(source, target, task: dict, names: list, migration: str, throttle
             size = content.getbuffer().nbytes
             throttle.carry(size)
             carried[table.unit] = (target_cursor.rowcount, size)
+        check(task["tables"])
         after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
         if after:
             target_cursor.execute(after)

@@ -51,6 +51,10 @@ FINISHED = "database"
 class DatabaseRun:
     """Carries one database; every step looks at the target's markers first, so it can be run again after any crash."""
 
+    outcome = "done"  # what the journal says of the database afterwards
+    live = False  # whether an application writes to the source meanwhile
+    margin = 0  # steps that sequences are put further than the source's
+
     def __init__(self, context, database: str, number: int):
         self.context = context
         self.request = context.request
@@ -60,6 +64,7 @@ class DatabaseRun:
         self.archive_file = os.path.join(context.layout.directory, f"schema-{number}.dump")
         self.last_sign = time.monotonic()
         self.pool = None
+        self.pre_data = self.post_data = None
         self.source = self.target = None
         self.controls: list = []
         self.done: dict = {}
@@ -83,13 +88,12 @@ class DatabaseRun:
         self.context.watch.database = self.database
         try:
             self.open(stack)
-            self.pre_data = self.post_data = None
             stack.callback(self.close_archive)
             if FINISHED not in self.done:
                 self.carry()
             else:  # a journal that was lost and is new does not know it
                 self.journal.finished(self.database, {unit: (count, None) for unit, count in self.done.items()})
-            self.journal.database(self.database, "done")
+            self.journal.database(self.database, self.outcome)
         finally:
             if self.pool is not None:
                 self.pool.close()
@@ -141,6 +145,13 @@ class DatabaseRun:
 
     def carry(self) -> None:
         """Do everything that has no marker yet."""
+        self.prepare()
+        writer = self.create()
+        last_foreign_keys, late_analyses = self.copy(writer)
+        self.finish(writer, last_foreign_keys, late_analyses)
+
+    def prepare(self) -> None:
+        """Find out what there is to do, and enter it in the journal."""
         self.journal.begin_span(self.database, CONTROL, "catalogue", "step", "definitions from the source", 0, 0)
         with Background(self.context) as background:
             dump = background.start(dump_schema, self.database, self.snapshot, self.archive_file)
@@ -157,9 +168,9 @@ class DatabaseRun:
         privileges = (part.of_kinds("ACL", "DEFAULT ACL") for part in (self.pre_data, self.post_data))
         givers = {*statements.grantors(itertools.chain(*privileges)), *large_object_grantors(self.source)}
         roles.join_grantors(self.target, self.roles, sorted(givers), self.journal)
-        keys, foreign_keys, rest = plan.split_post_data(self.post_data)
-        privileges = [entry for entry in self.pre_data.of_kinds("ACL") if schema.is_table_privilege(entry)]
-        self.journal.plan(self.database, self.planned(keys, foreign_keys), whole=True)
+        self.keys, self.foreign_keys, self.rest = plan.split_post_data(self.post_data)
+        self.privileges = [entry for entry in self.pre_data.of_kinds("ACL") if schema.is_table_privilege(entry)]
+        self.journal.plan(self.database, self.planned(self.keys, self.foreign_keys), whole=True)
         self.journal.expect(self.database, self.efforts.totals)
         self.journal.end_span(CONTROL, "done")
         self.journal.event(
@@ -168,34 +179,64 @@ class DatabaseRun:
             database=self.database,
         )
 
-        about = [entry for entry in self.pre_data.of_kinds(*schema.ABOUT_DATABASE) if schema.is_about_database(entry)]
+    def create(self) -> schema.SchemaWriter:
+        """Create what has to be there before the rows; return who writes the rest."""
         writer = self.create_schema()
-        lost = writer.drop_followers(keys)
+        self.lost = writer.drop_followers(self.keys)
+        return writer
+
+    def copy(self, writer: schema.SchemaWriter) -> tuple:
+        """Bring the rows, keys and foreign keys; return C((foreign keys that come last, statistics that do))."""
         self.begin_work()
-        repeated = [*(unit.name for unit in self.refreshes), *(relation.unit for relation in self.analyzed)]
-        resume.keep_what_is_proven(self, [foreign_keys, privileges, rest], repeated)
-        self.settle(keys, foreign_keys)
-        graph, last_foreign_keys, late_analyses = self.arrange(keys, foreign_keys, lost)
+        self.keep_what_is_there()
+        self.settle(self.keys, self.foreign_keys)
+        graph, last_foreign_keys, late_analyses = self.arrange(self.keys, self.foreign_keys, self.lost)
         answers = self.pool.run(graph, lambda unit, answer: self.relieve(unit, answer, writer, late_analyses))
-        finishing.name_failures(self, answers, graph, "has no statistics, ANALYZE failed")
+        self.look_at(answers, graph)
         self.step("large object properties", lambda: finishing.set_large_object_properties(self))
-        self.step("sequences", lambda: finishing.set_sequences(self))
+        self.step("sequences", lambda: finishing.set_sequences(self, self.margin))
         self.step("extension tables", lambda: finishing.carry_extension_tables(self))
+        return last_foreign_keys, late_analyses
+
+    def look_at(self, answers: dict, graph: list) -> None:
+        """Draw conclusions from what the workers answered."""
+        finishing.name_failures(self, answers, graph, "has no statistics, ANALYZE failed")
+
+    def keep_what_is_there(self) -> None:
+        """Keep what earlier runs brought where it is proven to be what the source has now."""
+        repeated = [*(unit.name for unit in self.refreshes), *(relation.unit for relation in self.analyzed)]
+        resume.keep_what_is_proven(self, [self.foreign_keys, self.privileges, self.rest], repeated)
+
+    def finish(self, writer: schema.SchemaWriter, last_foreign_keys: list, late_analyses: list) -> None:
+        """Bring everything that comes after the rows."""
         self.pool.run(last_foreign_keys)
         self.step("checks", lambda: finishing.restore_checks(self, writer))
-        self.step("other objects", lambda: writer.run(itertools.chain(privileges, rest), keep_going=True))
-        refreshes = self.open_units(self.refreshes)
-        finishing.name_failures(
-            self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
-        )
+        self.step("other objects", lambda: writer.run(itertools.chain(self.privileges, self.rest), keep_going=True))
+        self.refresh()
         self.step("comments", lambda: finishing.comment_on_multiranges(self))
-        self.step("settings", lambda: writer.run([e for e in about if e.type != "DATABASE"], keep_going=True))
-        late = plan.batch_statistics(late_analyses)
-        finishing.name_failures(self, self.pool.run(late), late, "has no statistics, ANALYZE failed")
+        self.step("settings", lambda: self.write_settings(writer))
+        self.analyze(late_analyses)
         schema.revoke_helper_grants(self.source, self.target, self.roles, self.journal, self.database)
         self.keep_inventory()
         finishing.report(self, writer)
         self.mark(FINISHED)
+
+    def refresh(self) -> None:
+        """Fill the materialised views."""
+        refreshes = self.open_units(self.refreshes)
+        finishing.name_failures(
+            self, self.pool.run(refreshes), refreshes, "could not be filled by REFRESH MATERIALIZED VIEW"
+        )
+
+    def write_settings(self, writer: schema.SchemaWriter) -> None:
+        """Write what the source has set for the database as a whole."""
+        about = self.pre_data.of_kinds(*(kind for kind in schema.ABOUT_DATABASE if kind != "DATABASE"))
+        writer.run([entry for entry in about if schema.is_about_database(entry)], keep_going=True)
+
+    def analyze(self, units: list) -> None:
+        """Gather the statistics that are left."""
+        late = plan.batch_statistics(units)
+        finishing.name_failures(self, self.pool.run(late), late, "has no statistics, ANALYZE failed")
 
     def read_catalogue(self) -> None:
         """Read what the source holds, while pg_dump does the same in its own way."""
@@ -249,9 +290,7 @@ class DatabaseRun:
         small = [table for table in tables if batching.is_small(table) and table.unit not in self.again]
         batches = batching.Batches(small, self.pre_data, self.post_data, self.text)
         batches.create(self.creation)
-        large = [plan.table_unit(table) for table in tables if table.oid not in batches.place_of]
-        for unit in large:
-            unit.weight = effort.table_work(unit.bytes_total)
+        large = [self.copying(table) for table in tables if table.oid not in batches.place_of]
         copies = plan.Copies(self.tables, self.pre_data, self.post_data)
         place_of = {table.oid: unit.name for unit in (*large, *batches.units) for table in unit.tables}
 
@@ -278,6 +317,12 @@ class DatabaseRun:
         graph = splitting.split_wide_tables(graph, jobs)
         splitting.empty_half_done(self.target, self.request.name, graph, self.done, self.again)
         return graph, last, late_analyses
+
+    def copying(self, table) -> plan.Unit:
+        """Return the unit that copies a table."""
+        unit = plan.table_unit(table)
+        unit.weight = effort.table_work(unit.bytes_total)
+        return unit
 
     def relieve(self, unit: plan.Unit, answer: dict, writer: schema.SchemaWriter, late_analyses: list) -> str | None:
         """Say whether a unit that has failed is to be tried again; from a batch is taken what can be done in another way.
@@ -352,6 +397,7 @@ class DatabaseRun:
         rate = options.get("max_bytes_per_second")
         settings = load_settings.choose(self.target, options, self.post_data.standard_conforming_strings)
         self.as_replica = load_settings.REPLICA in settings
+        settings.update(self.more_settings())
         self.pool.begin(
             {
                 "request": self.request.as_dict(),
@@ -365,8 +411,13 @@ class DatabaseRun:
                 "source_version": self.source.server_version,
                 "psql": self.context.programs.optional("psql"),
                 "rate": rate / options["jobs"] if rate else None,
+                "live": self.live,
             }
         )
+
+    def more_settings(self) -> dict:
+        """Return further settings of the workers' sessions on the target."""
+        return {}
 
     def settle(self, keys: Selection, foreign_keys: Selection) -> None:
         """Enter in the journal what the target's markers say is done."""

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ from .heartbeat import Watch
 from .journal import Journal, utc_now
 from .leftovers import clear_the_way, end_own_sessions
 from .observation import Observer
+from .online.base import FOLLOWED_STATE, OnlineDatabaseRun
+from .online.following import Following
+from .online.supervision import check, supervise
 from .process import ANOTHER_RUNS, Lock, describe_holder, record_self
 from .sessions import Sessions
 from .subjects import ControlSession
@@ -63,6 +67,7 @@ class Context:
     observer: Observer | None = None
     sessions: Sessions | None = None
     watch: Watch | None = None
+    following: Following | None = None
 
     @contextlib.contextmanager
     def session(self, side: str, database: str | None = None, doing: str = "preparation"):
@@ -84,6 +89,8 @@ class Context:
         """
         if self.stopping:
             raise Cancelled
+        if self.following and threading.current_thread() is threading.main_thread():
+            self.following.look()
 
 
 def say(text: str) -> None:
@@ -155,9 +162,11 @@ def carry_databases(context: Context) -> None:
                 # What a lost connection has left at work on a server must not come in late.
                 for doubt in end_own_sessions(context.sessions, context.sessions.runner):
                     context.journal.event(doubt, "warning", database)
-            DatabaseRun(context, database, number).run()
+            (OnlineDatabaseRun if context.following else DatabaseRun)(context, database, number).run()
 
         persist(context, carry, database)
+        if context.following and context.journal.database_state(database) == FOLLOWED_STATE:
+            context.following.begin(database)
 
 
 def start_watch(context: Context) -> None:
@@ -174,6 +183,8 @@ def start_watch(context: Context) -> None:
 
 def leave(context: Context) -> None:
     """End whatever is still at work for this engine on the servers."""
+    if context.following:
+        context.following.close()
     context.watch.stop()
     for doubt in end_own_sessions(context.sessions, context.sessions.runner):
         context.journal.event(doubt, "warning")
@@ -208,10 +219,20 @@ def run(directory: str) -> int:
     outcome, sentence, level, code = status.COMPLETED, "The transfer is complete.", "info", 0
     failure = None
     try:
+        if request.mode == "online":
+            context.following = Following(context)
         persist(context, lambda: prepare(context))
+        if context.following:
+            persist(context, lambda: check(context))
         carry_databases(context)
+        if context.following:
+            supervise(context, persist)
     except Cancelled:
         outcome, sentence, level, code = status.CANCELLED, "Cancelled on request.", "warning", 4
+        if context.following:
+            sentence += (
+                " The slots on the source keep its log until the migration goes on or is given up (module cleanup)."
+            )
     except Exception as error:
         problem = error if isinstance(error, MigrationError) else unexpected(error)
         failure = problem.as_dict()
@@ -248,7 +269,10 @@ def unexpected(error: Exception) -> TransferFailed:
 
 
 def main(arguments: list | None = None) -> int:
-    """Entry of the installed engine: C(run --directory DIRECTORY). Called as C(worker) it serves another one (see M(worker))."""
+    """Entry of the installed engine: C(run --directory DIRECTORY).
+
+    Called as C(worker) or C(follow) it serves another one (see M(worker) and M(online.child)).
+    """
     parser = argparse.ArgumentParser(prog="azpg-migrate-engine", description="Transfer engine of azpg.migrate.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run or resume a migration").add_argument("--directory", required=True)

@@ -42,14 +42,15 @@ class Volume:
     longest_work: float = 0.0
 
 
-def read_volume(request: Request) -> Volume:
+def read_volume(request: Request, settings: dict | None = None) -> Volume:
     """Read the sizes of everything from the source.
 
+    :param settings: of the sessions, for example how long a question may take
     :raises ConnectionFailed: when a database of the source cannot be reached
     """
     volume = Volume()
     for database in request.databases:
-        session = connect(request.source, "source", database)
+        session = connect(request.source, "source", database, settings=settings)
         try:
             tables = catalogue.read_tables(session)
             efforts = read_efforts(session, tables)
@@ -93,15 +94,16 @@ def rates(source: Speed, target: Speed, jobs: int) -> tuple:
     return min(copying, default=usual), indexing, basis
 
 
-def estimate(request: Request, jobs: int, limit: int | None, measured: bool) -> dict:
+def estimate(request: Request, jobs: int, limit: int | None, measured: bool, settings: dict | None = None) -> dict:
     """Return C({seconds, seconds_low, seconds_high, bytes, target_disk_bytes, runtime_disk_bytes, basis}).
 
     :param jobs: number of workers
     :param limit: bytes per second that the data stream is held at, or None
     :param measured: take a sample of both servers; nothing of it stays
+    :param settings: of the sessions that read the catalogue
     :raises ConnectionFailed: when a database of the source cannot be reached
     """
-    volume = read_volume(request)
+    volume = read_volume(request, settings)
     source, target = measure(request, volume.tables, volume.rows) if measured else (Speed(), Speed())
     copying, indexing, basis = rates(source, target, jobs)
     if limit and limit < copying:

@@ -27,8 +27,8 @@ def set_large_object_properties(run) -> None:
         run.tick()
 
 
-def set_sequences(run) -> None:
-    """Put every sequence where the source's stands."""
+def set_sequences(run, margin: int = 0) -> None:
+    """Put every sequence where the source's stands; one that is in use I(margin) steps further, if it has so many left."""
     names, numbers, called = [], [], []
     for space, name, last_value, is_called in catalogue.read_sequences(run.source):
         names.append(qualified(space, name))
@@ -36,9 +36,12 @@ def set_sequences(run) -> None:
         called.append(is_called)
     with run.target.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, s.number, s.called))"
-            " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)",
-            (names, numbers, called),
+            "SELECT pg_catalog.count(pg_catalog.setval(s.name::pg_catalog.regclass, CASE WHEN s.called"
+            " AND s.number + %s::numeric * q.seqincrement BETWEEN q.seqmin AND q.seqmax"
+            " THEN s.number + %s * q.seqincrement ELSE s.number END, s.called))"
+            " FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS s(name, number, called)"
+            " JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.name::pg_catalog.regclass",
+            (margin, margin, names, numbers, called),
         )
 
 

@@ -26,6 +26,8 @@ from .sessions import Sessions
 STILL_SECONDS = 20  # without a movement before somebody looks
 LOOK_SECONDS = 10  # between two looks; two alike condemn
 ANSWER_SECONDS = 10
+PROCESSES = ("w", "f")  # what the names of sessions of workers, and of those who follow, begin with
+ASIDE = "-look"  # what the name of a session ends with that moves whatever the others of its process do
 HELD_BACK_BYTES = 8 << 20  # what a throttled worker may take at once and then sleep over: a slice of a large object
 
 ACTIVITY = """
@@ -195,12 +197,12 @@ class Watch(threading.Thread):
                     self.end(side, [row["pid"] for row in look.of(side, label)])
 
     def end_orphans(self, look: Look) -> None:
-        """End sessions of workers that are no more: they may hold locks that their successors need."""
+        """End sessions of workers and followers that are no more: they may hold locks that their successors need."""
         for side in SIDES:
-            begins = self.sessions.label(side, "w")
+            begins = tuple(self.sessions.label(side, letter) for letter in PROCESSES)
             living = {one.labels().get(side) for one in self.subjects}
-            self.end(side, [row["pid"] for row in look.rows.get(side) or ()
-                            if row["client"] and row["label"].startswith(begins) and row["label"] not in living])  # fmt: skip
+            self.end(side, [row["pid"] for row in look.rows.get(side) or () if row["client"]
+                            and row["label"].startswith(begins) and row["label"].partition(ASIDE[0])[0] not in living])  # fmt: skip
 
     def end(self, side: str, pids: list) -> None:
         """End sessions as far as the server can be reached."""

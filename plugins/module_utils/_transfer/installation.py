@@ -18,6 +18,7 @@ from .._core.files import make_private_directory, write_private
 from .._core.layout import Layout
 from .._core.version import VERSION
 from . import engine, worker
+from .online import child
 
 PACKAGE = __name__.rpartition("._transfer.")[0]
 ROOMS = ("_core", "_postgres", "_transfer")
@@ -26,6 +27,8 @@ MAIN = f"""import sys
 # A worker starts in half the time without the engine's part.
 if sys.argv[1:] == ["worker"]:
     from {worker.__name__} import main
+elif sys.argv[1:] == ["follow"]:
+    from {child.__name__} import main
 else:
     from {engine.__name__} import main
 sys.exit(main())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second copy, on the target itself, of what the migration has created there or lent there.
+"""A second copy, on the target itself, of what the migration has created or lent on either side.
 
 The journal may be lost with its host. What has to be taken back at the end, a lent privilege or a membership, must not
 be forgotten with it; so it stands among the markers of the database that is being worked in.
@@ -24,7 +24,7 @@ def unit_of(thing: dict) -> str:
 
 def restore(done: dict, journal) -> None:
     """Enter in the journal what the markers I(done) know as created and a lost journal does not."""
-    known = {unit_of(thing) for thing in journal.creations("target")}
+    known = {unit_of(thing) for thing in journal.creations()}
     for unit in done:
         if unit.startswith(PREFIX) and unit not in known:
             thing = json.loads(unit[len(PREFIX) :])
@@ -33,8 +33,8 @@ def restore(done: dict, journal) -> None:
 
 
 def keep(cursor, migration: str, done: dict, journal) -> None:
-    """Bring the markers in line with what the journal knows as created on the target and not taken back."""
-    things = journal.creations("target")
+    """Bring the markers in line with what the journal knows as created and not taken back."""
+    things = journal.creations()
     there = {unit_of(thing): None for thing in things if thing["state"] != "removed"}
     new = {unit: None for unit in there if unit not in done}
     gone = [unit_of(thing) for thing in things if unit_of(thing) in done and unit_of(thing) not in there]

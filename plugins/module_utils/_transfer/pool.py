@@ -217,7 +217,7 @@ class Pool:
                         counter += 1
                         heapq.heappush(ready, (-urgency[follower.name], counter, follower))
                 self.dispatch(ready, attempts)  # nobody waits for the journal
-                if unit.kind != "prove":
+                if unit.kind != "prove" and not answer.get("later"):
                     self.record(unit, order, answer)
                 answer.pop("members", None)
                 results[unit.name] = answer

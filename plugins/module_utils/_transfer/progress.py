@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timezone
 
 from .journal import creations, open_reader
+from .online import ledger
 from .time_left import GROUP, seconds_left
 
 EVENTS_SHOWN = 20
@@ -144,6 +145,10 @@ def summarize(connection) -> dict:
         "recent_bytes_per_second": None if finished else recent_rate(connection, now),
         "seconds_left": None if left is None else int(left + 0.5),
         "jobs": meta.get("jobs"),
+        "phase": meta.get("phase"),
+        "cutover": meta.get("cutover"),
+        "cutover_refused": meta.get("cutover_refused"),
+        **ledger.summary(connection, databases, now),
         "databases": databases,
         "current": [] if finished else current_work(connection, now),
         "events": query(

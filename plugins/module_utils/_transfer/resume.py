@@ -54,17 +54,19 @@ SELECT c.oid, n.nspname AS schema, c.relname AS relation, pg_catalog.pg_get_user
 )
 
 
-def keep_what_is_proven(run, late: list, repeated: list) -> None:
+def keep_what_is_proven(run, late: list, repeated: list, tables: list | None = None) -> None:
     """Compare what earlier runs brought with the source; make ready for a second copy what differs.
 
     :param run: the M(DatabaseRun), with its workers at hand
     :param late: selections of the archive's entries that come after the data: foreign keys, triggers, privileges, the rest
     :param repeated: names of units to be done again when anything was copied again
+    :param tables: those that are compared, if not all
     """
     if not run.done:
         return
     lost = vanished_portions(run)
-    brought = [plan.table_unit(table) for table in run.tables if table.unit in run.done]
+    looked_at = run.tables if tables is None else tables
+    brought = [plan.table_unit(table) for table in looked_at if table.unit in run.done]
     brought += [unit for unit in run.portions if unit.name in run.done]
     if not brought and not lost:
         return

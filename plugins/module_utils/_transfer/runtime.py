@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from .._core.errors import DependencyMissing
+from .._core.errors import DependencyMissing, PreconditionFailed
 from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.request import Request
@@ -21,6 +21,7 @@ from .._postgres.connection import connect, value
 from .._postgres.driver import driver_version, require_driver
 from .._postgres.programs import choose_programs
 from . import installation
+from .capacity import capacity, is_here
 
 MINIMUM_PYTHON = (3, 9)
 PROBES = 5
@@ -50,7 +51,7 @@ def file_system(path: str) -> str:
 
 
 def probe(endpoint, side: str) -> dict:
-    """Return C({server_version, round_trip_milliseconds}) of a server as seen from here.
+    """Return C({server_version, round_trip_milliseconds, on_this_host}) of a server as seen from here.
 
     :raises ConnectionFailed: when it cannot be reached
     """
@@ -61,7 +62,11 @@ def probe(endpoint, side: str) -> dict:
             begun = time.perf_counter()
             value(session, "SELECT 1")
             times.append((time.perf_counter() - begun) * 1000)
-        return {"server_version": session.server_version, "round_trip_milliseconds": round(statistics.median(times), 2)}
+        return {
+            "server_version": session.server_version,
+            "round_trip_milliseconds": round(statistics.median(times), 2),
+            "on_this_host": is_here(session),
+        }
     finally:
         session.close()
 
@@ -89,7 +94,7 @@ def inspect(request: Request, layout: Layout, bin_directory: str | None) -> dict
         "psycopg2_version": driver_version(),
         "bin_directory": programs.directory,
         "client_version": programs.version,
-        "cores": len(os.sched_getaffinity(0)),
+        **capacity(request),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "state_directory": layout.directory,
         "state_free_bytes": shutil.disk_usage(place).free,
@@ -99,9 +104,56 @@ def inspect(request: Request, layout: Layout, bin_directory: str | None) -> dict
     }
 
 
-def present(request: Request, layout: Layout, bin_directory: str | None, check_mode: bool) -> tuple:
-    """Make this host ready; return C((facts, changes)) where changes is a list of what was, or would be, made."""
+def require_apart(facts: dict) -> None:
+    """Refuse a host that is the source or the target itself.
+
+    :raises PreconditionFailed: naming which
+    """
+    here = [side for side in ("source", "target") if facts[side]["on_this_host"]]
+    if here:
+        raise PreconditionFailed(
+            f"The runtime host {facts['host']} is the {' and the '.join(here)} of the migration, or reaches it through a "
+            "tunnel that ends here.",
+            "Choose another host, which takes neither processors nor disk from a server. If this one is meant, set "
+            "'colocated: true'.",
+            {"sides": here},
+        )
+
+
+def require_room(layout: Layout, most: int) -> None:
+    """Refuse one migration more than a host shall serve.
+
+    :raises PreconditionFailed: naming those that live there
+    """
+    others = other_migrations(layout)
+    if len(others) >= most and not os.path.isdir(layout.directory):
+        raise PreconditionFailed(
+            f"The runtime host serves {len(others)} migrations already, and 'max_migrations' is {most}: "
+            f"{', '.join(others[:20])}.",
+            "Clean up those that are over, choose another host, or raise 'max_migrations'.",
+            {"migrations": others},
+        )
+
+
+def present(
+    request: Request,
+    layout: Layout,
+    bin_directory: str | None,
+    check_mode: bool,
+    colocated: bool = True,
+    most: int | None = None,
+) -> tuple:
+    """Make this host ready; return C((facts, changes)) where changes is a list of what was, or would be, made.
+
+    :param colocated: also on a host that is the source or the target
+    :param most: how many migrations the host shall serve at the most; None for any number
+    :raises PreconditionFailed: when the host is not to be taken
+    """
+    if most is not None:
+        require_room(layout, most)
     facts = inspect(request, layout, bin_directory)
+    if not colocated:
+        require_apart(facts)
     changes = []
     if not os.path.isdir(layout.directory):
         changes.append(f"directory {layout.directory}")

@@ -90,8 +90,16 @@ class Sessions:
         """Return the server of a side."""
         return self.request.source if side == "source" else self.request.target
 
-    def open(self, side: str, database: str | None = None, *, role: str = "control", settings: dict | None = None):
-        """Open a session in which no time limit of an administrator holds.
+    def open(
+        self,
+        side: str,
+        database: str | None = None,
+        *,
+        role: str = "control",
+        settings: dict | None = None,
+        replication: bool = False,
+    ):
+        """Open a session in which no time limit of an administrator holds; I(replication) makes it one for those commands.
 
         libpq limits the time of connecting, but nothing limits the first questions after it, and nobody looks after a
         session that is not open yet. So a thread does it, and is left to itself when it takes too long.
@@ -104,7 +112,7 @@ class Sessions:
 
         def connecting() -> None:
             try:
-                session = self.connect(side, database, self.label(side, role), settings)
+                session = self.connect(side, database, self.label(side, role), settings, replication)
                 if late.is_set():
                     session.close()
                 outcome.append(session)
@@ -125,9 +133,11 @@ class Sessions:
             raise outcome[0]
         return outcome[0]
 
-    def connect(self, side: str, database: str | None, label: str, settings: dict):
+    def connect(self, side: str, database: str | None, label: str, settings: dict, replication: bool = False):
         """Open a session and let the server look after its client."""
-        session = connect(self.endpoint(side), side, database, settings=settings, application_name=label)
+        session = connect(
+            self.endpoint(side), side, database, settings=settings, application_name=label, replication=replication
+        )
         if session.server_version >= 140000:
             # Some systems cannot tell, and then the server refuses the setting.
             with contextlib.suppress(psycopg2.DataError), session.cursor() as cursor:

@@ -93,13 +93,15 @@ def empty_half_done(target, migration: str, units: list, done: dict, again: set)
             done.pop(name)
 
 
-def join_parts(target, migration: str, unit: str, parts: list) -> int:
-    """Put the table's marker in the place of those of its parts; return the number of rows.
+def join_parts(target, migration: str, unit: str, parts: list) -> int | None:
+    """Put the table's marker in the place of those of its parts; return the number of rows, None when a part is missing.
 
     Runs a second time without harm: a table that is marked already keeps its number of rows.
     """
     with transaction(target) as cursor:
         known = marker.markers(cursor, migration)
+        if unit not in known and not known.keys() >= set(parts):
+            return None
         if unit not in known:
             known[unit] = sum(known[part] for part in parts)
             marker.set_markers(cursor, migration, {unit: known[unit]})

@@ -57,16 +57,19 @@ def ensure_database(administration, properties: dict, plan: RolePlan, journal) -
     return True
 
 
-def own_databases(endpoint, names: list, migration: str, request_hash: str) -> set:
-    """Return those of the target's databases I(names) in which this very migration has been working."""
+def own_databases(endpoint, names: list, migration: str, request_hash: str, settings: dict | None = None) -> set:
+    """Return those of the target's databases I(names) in which this very migration has been working.
+
+    :param settings: of the sessions, for example how long a question may take
+    """
     with_marker = set()
-    administration = connect(endpoint, "target")
+    administration = connect(endpoint, "target", settings=settings)
     try:
         present = databases_of(administration).intersection(names)
     finally:
         administration.close()
     for name in present:
-        session = connect(endpoint, "target", name)
+        session = connect(endpoint, "target", name, settings=settings)
         try:
             with session.cursor() as cursor:
                 if marker.owner_of(cursor) == (migration, request_hash):

@@ -10,6 +10,7 @@ does the worker, at once: a transaction that is open then is rolled back by the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -23,10 +24,13 @@ from .._core.request import Request
 from .._postgres.connection import transaction
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import choose_forms, read_columns, row_hash, table_fingerprint
+from .._postgres.quoting import qualified
 from . import marker, pulse
 from .catalogue import Table
 from .copying import copy_batch, copy_part, copy_table
 from .copying_large_objects import copy_large_objects, images
+from .online import position
+from .online.pgoutput import lsn_number
 from .relay import Throttle, relay
 from .searching import UNRESOLVED, lend_path, with_schema
 from .sessions import Runner, Sessions
@@ -36,6 +40,24 @@ from .transient import is_transient
 
 PROGRESS_SECONDS = 0.5
 LEAST_BYTES_FOR_PROGRAM = 16 << 20  # a program and a connection of its own cost as much as these
+
+# The row is the snapshot's, the function looks at what is there now.
+REWRITTEN = """
+SELECT c.oid FROM pg_catalog.pg_class c
+ WHERE c.oid = ANY (%s::oid[]) AND c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+"""
+LOCKED = "locked table"  # the kind of a task that copies a table under a snapshot of its own
+
+
+class Rewritten(Exception):
+    """Tables have been emptied or rewritten since the snapshot was taken, so the snapshot does not show their rows any more.
+
+    I(units) are the names of the units that copy them.
+    """
+
+    def __init__(self, units: list):
+        super().__init__(", ".join(units))
+        self.units = units
 
 
 class Worker:
@@ -52,6 +74,7 @@ class Worker:
         self.opener = Sessions(self.request, Runner.parse(order["runner"]))
         self.role = order["role"]
         self.search_path = order.get("search_path") or ""
+        self.live = order.get("live", False)
         self.helped = False
         self.sessions: dict = {}
         self.reader: SourceProgram | None = None
@@ -107,6 +130,34 @@ class Worker:
         process = self.reader.process if self.reader else None
         return [process.pid] if process and process.returncode is None else []
 
+    @contextlib.contextmanager
+    def reading(self):
+        """Let go of the locks on the source's tables afterwards, and give what makes sure that their rows were to be seen.
+
+        The transaction goes on for as long as the worker, and an application may want to empty a table meanwhile.
+        """
+        with self.source().cursor() as cursor:
+            cursor.execute("SAVEPOINT azpg_reading")
+            try:
+                yield self.check_rows_are_there
+            finally:
+                if not self.source().closed:
+                    cursor.execute("ROLLBACK TO SAVEPOINT azpg_reading; RELEASE SAVEPOINT azpg_reading")
+
+    def check_rows_are_there(self, tables: list) -> None:
+        """Make sure that no table's rows have vanished from the snapshot: TRUNCATE and rewriting ask no snapshot.
+
+        :raises Rewritten: when a table lies in another file than the snapshot says; while nobody writes it never does
+        """
+        if not self.live:
+            return
+        oids = [oid for table in tables for oid in (table.oid, *table.leaves)]
+        with self.source().cursor() as cursor:
+            cursor.execute(REWRITTEN, (oids,))
+            found = {oid for (oid,) in cursor.fetchall()}
+        if found:
+            raise Rewritten([table.unit for table in tables if found.intersection((table.oid, *table.leaves))])
+
     def progress(self, unit: str, carried: int) -> None:
         """Report bytes carried, at most twice a second."""
         if time.monotonic() - self.reported >= PROGRESS_SECONDS:
@@ -117,6 +168,8 @@ class Worker:
         """Do one unit, unless an attempt whose answer was lost has done it; return what there is to say of it."""
         try:
             return self.work(unit, names, task)
+        except Rewritten as rewritten:
+            return {"later": rewritten.units}
         except marker.Happened:
             with self.target().cursor() as cursor:
                 if attempt > 1 and marker.are_set(cursor, self.request.name, names):
@@ -133,7 +186,8 @@ class Worker:
         if task["kind"] == "batch":
             task = {**task, "tables": [Table(*words) for words in task["tables"]]}
             throttle = Throttle(self.rate)
-            return {"members": copy_batch(self.source(), self.target(), task, names, name, throttle, path)}
+            with self.reading() as check:
+                return {"members": copy_batch(self.source(), self.target(), task, names, name, throttle, path, check)}
         if task["kind"] in ("table", "part"):
             table = Table(*task["table"])
             throttle = Throttle(self.rate)
@@ -141,17 +195,25 @@ class Worker:
             def stream(copy_out: str, cursor, copy_in: str) -> tuple:
                 report = (throttle, lambda size: self.progress(unit, size))
                 if self.psql and task["kind"] == "table" and table.bytes >= LEAST_BYTES_FOR_PROGRAM:
-                    return relay_program(self.program(), copy_out, cursor, copy_in, *report)
-                with self.source().cursor() as source_cursor:
-                    return relay(source_cursor, copy_out, cursor, copy_in, *report)
+                    found = relay_program(self.program(), copy_out, cursor, copy_in, *report)
+                    self.check_rows_are_there([table])
+                    return found
+                with self.reading() as check, self.source().cursor() as source_cursor:
+                    found = relay(source_cursor, copy_out, cursor, copy_in, *report)
+                    check([table])
+                    return found
 
             if task["kind"] == "part":
                 count, carried = copy_part(stream, self.target(), table, task["pages"], name, unit, path)
             else:
                 count, carried = copy_table(stream, self.target(), table, name, unit, path)
             return {"rows": count, "bytes": carried}
+        if task["kind"] == LOCKED:
+            count, carried = self.copy_locked(Table(*task["table"]), unit, path)
+            return {"rows": count, "bytes": carried}
         if task["kind"] == "join":
-            return {"rows": join_parts(self.target(), name, unit, task["parts"])}
+            count = join_parts(self.target(), name, unit, task["parts"])
+            return {"later": [unit]} if count is None else {"rows": count}
         if task["kind"] == "large_objects":
             count, carried = copy_large_objects(
                 self.source(), self.target(), task["numbers"], name, unit, Throttle(self.rate),
@@ -171,6 +233,36 @@ class Worker:
                 text = lend_path(text, task.get("functions", ()), path)
             cursor.execute(text)
         return {}
+
+    def copy_locked(self, table: Table, unit: str, path: str) -> tuple:
+        """Copy a table that an application empties now and then; return C((rows, bytes)).
+
+        It is locked before the snapshot is taken, so nothing can be missing from that; the marker names this snapshot.
+        """
+        source = self.opener.open("source", self.database, role=self.role)
+        try:
+            with source.cursor() as cursor:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                only = "" if table.tree else "ONLY "
+                cursor.execute(f"LOCK TABLE {only}{qualified(table.schema, table.name)} IN ACCESS SHARE MODE")
+                cursor.execute(
+                    "SELECT pg_catalog.txid_current_snapshot()::text, pg_catalog.pg_current_wal_insert_lsn()::text"
+                )
+                content, after = cursor.fetchone()
+                number = position.enter_snapshot(self.target(), self.request.name, content, lsn_number(after))
+
+                def stream(copy_out: str, target_cursor, copy_in: str) -> tuple:
+                    # That of an attempt whose answer was lost names an older snapshot.
+                    marker.remove_markers(target_cursor, self.request.name, [unit])
+                    target_cursor.execute(
+                        "SELECT pg_catalog.set_config(%s, %s, true)", (position.NUMBER_SETTING, str(number))
+                    )
+                    report = (Throttle(self.rate), lambda size: self.progress(unit, size))
+                    return relay(cursor, copy_out, target_cursor, copy_in, *report)
+
+                return copy_table(stream, self.target(), table, self.request.name, unit, path)
+        finally:
+            source.close()
 
     def table_is_equal(self, table: Table) -> bool:
         """Return whether source (under the snapshot) and target hold the same rows."""

@@ -41,7 +41,8 @@ class Options:
     """What the databases of one run have in common.
 
     I(asked_method) is what the user wants, I(method) what it comes to: server or client. I(base) is the earlier report
-    of a recheck, I(proofs) C({side: write position}) as this run began, I(own) C({side: process numbers}) of its sessions;
+    of a recheck, I(proofs) C({side: write position}) as this run began, I(active) C({side: {database: moment}}) of the
+    sessions of others, see M(arrival.await_counters);
     I(pace) says how hard these work; I(overrides) are those of M(overrides.checked); I(run)
     is the name of the run by which its sessions are known, I(ledger) remembers what was read.
     """
@@ -59,7 +60,7 @@ class Options:
     method: str = SERVER
     base: dict | None = None
     proofs: dict = field(default_factory=dict)
-    own: dict = field(default_factory=dict)
+    active: dict = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     overrides: tuple = ()
     run: str = ""
@@ -104,11 +105,12 @@ def verify_database(request: Request, name: str, options: Options) -> dict:
     def before(side: str):
         def look(connection) -> dict:
             now = counters(connection)
+            last = options.active.get(side, {}).get(name)
             if options.base:
-                base, own = entry_of(options.base, name), options.own[side]
-                written[side] = moved(connection, side, options.base, base, options.proofs[side], now, own)
+                base = entry_of(options.base, name)
+                written[side] = moved(side, options.base, base, options.proofs[side], now, last)
             if ledger:
-                ledger.look(connection, side, options.proofs[side], now, options.own[side])
+                ledger.look(connection, side, options.proofs[side], now, last)
             return now
 
         return look

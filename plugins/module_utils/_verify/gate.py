@@ -27,7 +27,7 @@ CODES = frozenset(
     "migration-not-completed runtime-in-use runtime-is-endpoint runtime-not-owned runtime-holds-databases "
     "runtime-has-replicas fence-open fence-unmeasured "
     "source-being-written source-moved recheck-impossible sequences-behind sequences-unreadable "
-    "evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
+    "force-digest evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
 )
 
 VERIFY_AGAIN = "Run the module verification with mode 'full' again."
@@ -105,6 +105,34 @@ def _whole(report: dict) -> list:
     return []
 
 
+def in_use(evidence: dict) -> list:
+    """Refuse when somebody else uses the runtime server, or nobody knows.
+
+    :param evidence: C(other_users), None when it is not known, and C(unseen), what could not be looked at for that
+    """
+    others = evidence.get("other_users")
+    if others:
+        return [
+            refusal(
+                "runtime-in-use",
+                f"Other active migrations use the runtime server: {', '.join(others)}.",
+                "Wait until they are completed, or cancel them.",
+            )
+        ]
+    if others is None:
+        unseen = "; ".join((evidence.get("unseen") or [])[:5])
+        return [
+            refusal(
+                "runtime-in-use",
+                "Whether other active migrations use the runtime server is unknown"
+                + (f": {unseen} may not be read by this identity." if unseen else "."),
+                "Let the identity read them (action Microsoft.DBforPostgreSQL/flexibleServers/migrations/read, which the role Reader "
+                "has), and run the task again.",
+            )
+        ]
+    return []
+
+
 def _circumstances(evidence: dict) -> list:
     """Refuse by what the evidence says without any report."""
     reasons = []
@@ -117,16 +145,7 @@ def _circumstances(evidence: dict) -> list:
                 "Bring the migration to its end, or give it up with 'outcome: abandoned'.",
             )
         )
-    others = evidence.get("other_users")
-    if others is None or others:
-        names = ", ".join(others or []) or "unknown"
-        reasons.append(
-            refusal(
-                "runtime-in-use",
-                f"Other active migrations use the runtime server: {names}.",
-                "Wait until they are completed, or cancel them.",
-            )
-        )
+    reasons += in_use(evidence)
     endpoint = evidence.get("runtime_is_endpoint", "unknown")
     if endpoint is not None:
         reasons.append(

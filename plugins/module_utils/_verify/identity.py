@@ -121,3 +121,14 @@ def counters(connection) -> dict:
         "tuples": [str(database[key]) for key in ("tup_inserted", "tup_updated", "tup_deleted")],
         "tables": {row["name"]: [str(row[key]) for key in ("ins", "upd", "del", "node")] for row in tables},
     }
+
+
+def counter_names(connection, keys: list) -> dict:
+    """Return C({(schema, table): name}) with the names under which counters keep tables."""
+    found = rows(
+        connection,
+        "SELECT s, t, pg_catalog.format('%%I.%%I', s, t) AS name FROM ROWS FROM "
+        "(pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) x(s, t)",
+        ([schema for schema, _name in keys], [name for _schema, name in keys]),
+    )
+    return {(row["s"], row["t"]): row["name"] for row in found}

@@ -17,7 +17,8 @@ from typing import Callable
 
 from .._core.canonical import digest
 from .._core.request import Request
-from .recheck_mode import counter_names, moved
+from .identity import counter_names
+from .recheck_mode import moved
 
 FORMAT = "azpg.migrate/ledger/1"
 SIDES = ("source", "target")
@@ -113,10 +114,10 @@ class DatabaseLedger:
         self.ledger, self.name = ledger, name
         self._known: dict = {side: {} for side in SIDES}
 
-    def look(self, connection, side: str, proof: dict, counters: dict, own) -> None:
+    def look(self, connection, side: str, proof: dict, counters: dict, last) -> None:
         """Find out, before the new snapshot is taken, which tables of one end were not written to since they were read.
 
-        :param proof: the server's write position now; I(counters) of the database now; I(own) as of M(recheck_mode.moved)
+        :param proof: the server's write position now; I(counters) of the database now; I(last) as of M(recheck_mode.moved)
         """
         for segment in self.ledger.segments:
             stored = segment["databases"].get(self.name)
@@ -126,7 +127,7 @@ class DatabaseLedger:
             if not stored or not pieces:
                 continue
             base = {side: {"static_proof": segment["proofs"][side]}}
-            written = moved(connection, side, base, stored, proof, counters, own)
+            written = moved(side, base, stored, proof, counters, last)
             if written is None:
                 continue
             names = counter_names(connection, sorted({(item["schema"], item["table"]) for item in pieces}))

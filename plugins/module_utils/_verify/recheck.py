@@ -10,17 +10,19 @@ counters cannot tell, are read again and compared with the sums that the report 
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
+from datetime import datetime
 
 from .._core.canonical import digest
 from .._core.errors import MigrationError
 from .._core.request import Request
-from .._postgres.connection import value
+from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
-from .._postgres.fingerprint import RowTooLarge, read_columns, row_hash, table_fingerprint, with_expressions
+from .._postgres.fingerprint import RowTooLarge, read_all_columns, row_hash, table_fingerprint, with_expressions
+from .arrival import await_counters, counters_tell, moment
 from .client_hash import client_fingerprint, table_query
 from .formats import CLIENT, HELPER_SCHEMAS, rests_on_full
-from .identity import counters
+from .identity import counter_names, counters
 from .large_objects import read_alike
 from .session import open_session, settings, settle
 from .tables import Table, read_tables, skip_reason
@@ -29,37 +31,12 @@ PASSED, DIFFERS, IMPOSSIBLE = "passed", "differs", "impossible"
 
 LARGE_OBJECTS = "pg_catalog.pg_largeobject"
 
-# What a session reports when it ends arrives within a moment.
-COUNTERS_ARRIVE = 1.0  # seconds
-
-# Sessions may keep counters to themselves while they live (up to a minute, before 15 until their next statement), so
-# only those that have provably done nothing since are harmless. Server processes without a user are no writers.
-BUSY_SESSIONS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND pid <> ALL (%s::int[]) "
-    "AND usesysid IS NOT NULL AND (state IS DISTINCT FROM 'idle' OR state_change IS NULL "
-    "OR state_change > %s::timestamptz)"
-)
-
 
 def proof_holds(stored: dict | None, live: dict | None) -> bool:
     """Return whether two write positions prove that no row on the whole server was written between them."""
     if not stored or not live or not stored.get("xmax"):
         return False
     return stored["xmax"] == live.get("xmax") and stored.get("xip") == [] == live.get("xip")
-
-
-def counters_tell(connection, entry: dict, stored: dict, live: dict, now: dict, own=()) -> bool:
-    """Return whether counters that did not move prove that nothing was written to the current database.
-
-    I(own) are process numbers of sessions that are known to write nothing.
-    """
-    return (
-        stored.get("track_counts") == live.get("track_counts") == "on"
-        and stored.get("postmaster_start") == live.get("postmaster_start")
-        and entry["counters"].get("stats_reset") == now["stats_reset"]
-        and value(connection, BUSY_SESSIONS, (list(own), stored["taken_at"])) == 0
-    )
 
 
 def recheck(request: Request, report: dict, live: dict, progress=None) -> dict:
@@ -74,31 +51,55 @@ def recheck(request: Request, report: dict, live: dict, progress=None) -> dict:
     if not rests_on_full(report):
         reason = f"a report of mode {report.get('mode')!r} does not hold the sums of all rows"
         return {**result, "outcome": IMPOSSIBLE, "reason": reason}
-    time.sleep(COUNTERS_ARRIVE)
-    oldest = min(report["source"]["version"], report["target"]["version"])
-    for entry in report["databases"]:
-        try:
-            connection = open_session(request.source, "source", entry["name"], settings(oldest))
+    name = request.databases[0]
+    try:
+        oldest = min(report["source"]["version"], report["target"]["version"])
+        active = _activity(request, report)
+        for entry in report["databases"]:
+            name = entry["name"]
+            connection = open_session(request.source, "source", name, settings(oldest))
             try:
-                _database(connection, entry, report, live, result, progress or (lambda line: None))
+                told = _Counters(counters(connection), live, active.get(name))
+                _database(connection, entry, report, told, result, progress or (lambda line: None))
             finally:
                 connection.close()
-        except (MigrationError, psycopg2.Error, KeyError, TypeError, ValueError) as error:
-            text = " ".join(str(error).split())
-            outcome = DIFFERS if result["differences"] else IMPOSSIBLE
-            return {**result, "outcome": outcome, "reason": f"database {entry.get('name')}: {text}"}
+    except (MigrationError, psycopg2.Error, KeyError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        outcome = DIFFERS if result["differences"] else IMPOSSIBLE
+        return {**result, "outcome": outcome, "reason": f"database {name}: {text}"}
     if result["differences"]:
         result["outcome"] = DIFFERS
     return result
 
 
-def _database(connection, entry: dict, report: dict, live: dict, result: dict, progress) -> None:
-    before = entry["counters"]["tables"]
-    now = counters(connection)
-    told = counters_tell(connection, entry, report["source"]["static_proof"], live, now)
+def _activity(request: Request, report: dict) -> dict:
+    """Return when sessions on the source did something last, having waited for counters; see M(await_counters)."""
+    since = moment(report["source"]["static_proof"].get("taken_at"))
+    dbname = request.source.dbname or request.databases[0]
+    connection = connect(request.source, "source", dbname, settings=quiet_settings())
+    try:
+        return await_counters(connection, request.databases, since)
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class _Counters:
+    """The counters of one database now, with what tells their worth: see M(counters_tell)."""
+
+    now: dict
+    live: dict
+    last: datetime | None
+
+
+def _database(connection, entry: dict, report: dict, found: _Counters, result: dict, progress) -> None:
+    before, now = entry["counters"]["tables"], found.now
+    told = counters_tell(entry, report["source"]["static_proof"], found.live, now, found.last)
     connection.rollback()
     settle(connection, settings(min(report["source"]["version"], report["target"]["version"])))
     tables = read_tables(connection, None, left_out(report))
+    columns = read_all_columns(connection)
+    names = counter_names(connection, list(tables))
     known = {(table["schema"], table["table"]): table for table in entry["tables"]}
     skipped = {item["name"] for item in entry["skipped"]}
 
@@ -110,16 +111,21 @@ def _database(connection, entry: dict, report: dict, live: dict, result: dict, p
         # A materialised view holds nothing that the tables do not hold, a partitioned root nothing but its leaves.
         if table.source["kind"] in "mp" or (stored is None and (skip_reason(table) or table.full_name in skipped)):
             continue
-        counter = quoted(connection, key)
-        if stored is not None and told and counter in before and before[counter] == now["tables"].get(counter):
-            continue
+        if stored is not None:
+            sentence, expression = _definition(table, stored, columns.get(key, []))
+            if sentence:  # of a column that was added or dropped counters say nothing
+                differs(table.full_name, sentence)
+                continue
+            counter = names[key]
+            if told and counter in before and before[counter] == now["tables"].get(counter):
+                continue
         result["read"] += 1
         progress(f"{entry['name']}: reading {table.full_name} again")
         if stored is None:
             if table_fingerprint(connection, *key, None)[0]:
                 differs(table.full_name, "The table was made after the verification and holds rows.")
             continue
-        sentence = _table(connection, table, stored)
+        sentence = _rows(connection, table, stored, expression)
         if sentence:
             differs(table.full_name, sentence)
     for key, stored in known.items():
@@ -135,29 +141,28 @@ def left_out(report: dict | None) -> set:
     return {*HELPER_SCHEMAS, *(what.partition(" ")[2] for what in found if what.startswith("schema "))}
 
 
-def quoted(connection, key: tuple) -> str:
-    """Return the name under which counters keep a table."""
-    return value(connection, "SELECT format('%%I.%%I', %s::text, %s::text)", key)
-
-
-def _table(connection, table: Table, stored: dict) -> str:
-    """Return a sentence when the rows are no longer those of the report, else an empty text."""
-    key = (table.schema, table.name)
-    columns = with_expressions(read_columns(connection, *key), stored["overrides"])
+def _definition(table: Table, stored: dict, columns: list) -> tuple:
+    """Return C((sentence, expression)): what of the columns is no longer as in the report, or how to read the rows."""
+    columns = with_expressions(columns, stored["overrides"])
     forms = [tuple(item) for item in stored["forms"]]
     if {name for name, _form in forms} != {column.name for column in columns}:
-        return "The table's columns have changed."
+        return "The table's columns have changed.", None
     table.forms, table.columns, table.source["condition"] = forms, {"source": columns}, stored["condition"]
-    in_client = stored["method"] == CLIENT
     expression = row_hash(forms, columns, stored["prehash"])
-    used = table_query(table, "source") if in_client and forms else expression
+    used = table_query(table, "source") if stored["method"] == CLIENT and forms else expression
     if digest(used or "") != stored["expression"][0]:
-        return "The types of the table's columns have changed."
+        return "The types of the table's columns have changed.", None
+    return "", expression
+
+
+def _rows(connection, table: Table, stored: dict, expression: str | None) -> str:
+    """Return a sentence when the rows are no longer those of the report, else an empty text."""
     try:
-        if in_client:
+        if stored["method"] == CLIENT:
             found = client_fingerprint(connection, table, "source", stored["raw"])
             count, total = found["count"], found["sum"]
         else:
+            key = (table.schema, table.name)
             count, total = table_fingerprint(connection, *key, expression, condition=stored["condition"])
     except RowTooLarge:
         return "A row has grown beyond 1 GB."

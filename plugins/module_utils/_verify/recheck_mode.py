@@ -13,12 +13,12 @@ from __future__ import annotations
 from .._core.canonical import digest
 from .._core.errors import PreconditionFailed
 from .._core.request import Request
-from .._postgres.connection import rows
 from .._postgres.fingerprint import row_hash
+from .arrival import counters_tell
 from .client_hash import table_query
 from .formats import ALGORITHMS, CLIENT, FORMAT, SERVER, rests_on_full
-from .identity import same_server
-from .recheck import counters_tell, proof_holds
+from .identity import counter_names, same_server
+from .recheck import proof_holds
 from .signature import content
 from .tables import Table
 
@@ -67,13 +67,13 @@ def entry_of(base: dict | None, database: str) -> dict | None:
     return next((entry for entry in (base or {}).get("databases", []) if entry["name"] == database), None)
 
 
-def moved(connection, side: str, base: dict, entry: dict | None, live: dict, now: dict, own) -> set | None:
+def moved(side: str, base: dict, entry: dict | None, live: dict, now: dict, last) -> set | None:
     """Return the names of the tables to which rows were written since I(base), or None when that cannot be told.
 
     :param entry: of the database, in the base
     :param live: the server's write position now
     :param now: the counters now, read before the new snapshot
-    :param own: process numbers of other sessions of this verification, which write nothing
+    :param last: when a session that is there did something last, of M(arrival.await_counters)
     """
     before = (entry or {}).get(COUNTERS[side]) or {}
     stored = base[side].get("static_proof") or {}
@@ -81,7 +81,7 @@ def moved(connection, side: str, base: dict, entry: dict | None, live: dict, now
         return None
     if proof_holds(stored, live):
         return set()
-    if not stored.get("taken_at") or not counters_tell(connection, {"counters": before}, stored, live, now, own):
+    if not counters_tell({"counters": before}, stored, live, now, last):
         return None
     return {
         name for name in {*before["tables"], *now["tables"]} if before["tables"].get(name) != now["tables"].get(name)
@@ -135,14 +135,3 @@ def expression_digest(table: Table, side: str, stored: dict) -> str:
     if stored["method"] == SERVER:
         return digest(row_hash(table.forms, table.columns[side], stored["prehash"]))
     return digest(table_query(table, side))
-
-
-def counter_names(connection, keys: list) -> dict:
-    """Return C({(schema, table): name}) with the names under which counters keep tables."""
-    found = rows(
-        connection,
-        "SELECT s, t, pg_catalog.format('%%I.%%I', s, t) AS name FROM ROWS FROM "
-        "(pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) x(s, t)",
-        ([schema for schema, _name in keys], [name for _schema, name in keys]),
-    )
-    return {(row["s"], row["t"]): row["name"] for row in found}

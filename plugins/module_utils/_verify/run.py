@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import platform
-import time
 import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Callable
@@ -18,6 +17,7 @@ from .._core.version import VERSION
 from .._postgres.connection import connect, quiet_settings, rows, value
 from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import SEED, check_canaries
+from .arrival import await_counters, moment
 from .database import Options, verify_database
 from .drill import HASH, HIDE, SHOW, DrillOptions
 from .findings import is_ignored, sort_out
@@ -41,7 +41,6 @@ from .overrides import checked
 from .parity import AZURE_ADMINISTRATOR, Rules
 from .pool import Pace
 from .progress import Progress
-from .recheck import COUNTERS_ARRIVE
 from .recheck_mode import check_base, origin
 from .roles import compare_roles, read_roles
 from .sample import sample_bits, summary
@@ -148,7 +147,14 @@ def verify(
             ends[side]["static_proof"] = static_proof(session)
         if mode == RECHECK:
             check_base(base, request, ends)
-            time.sleep(COUNTERS_ARRIVE)
+        if ledger:
+            ledger.begin(request, ends, run_id)
+        earlier = {side: _earlier(side, base if mode == RECHECK else None, ledger) for side in ends}
+        active = {
+            side: await_counters(session, request.databases, min(earlier[side]), [session.info.backend_pid])
+            for side, session in (("source", source), ("target", target))
+            if earlier[side]
+        }
         canaries = {side: _canary(session) for side, session in (("source", source), ("target", target))}
         used = _method(method, canaries)
         following = Progress(_sizes(source, request.databases), progress, watch)
@@ -170,14 +176,12 @@ def verify(
             used,
             base if mode == RECHECK else None,
             {side: ends[side]["static_proof"] for side in ends},
-            {"source": [source.info.backend_pid], "target": [target.info.backend_pid]},
+            active,
             Pace(busy_percent, following),
             overrides,
             run_id[:8],
             ledger,
         )
-        if ledger:
-            ledger.begin(request, ends, run_id)
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
         if mode != COUNTS:
@@ -236,6 +240,13 @@ def verify(
 def _is_azure(target) -> bool:
     """Return whether a server is a flexible server of Azure, told by its administrators' role."""
     return bool(value(target, "SELECT count(*) FROM pg_roles WHERE rolname = %s", (AZURE_ADMINISTRATOR,)))
+
+
+def _earlier(side: str, base: dict | None, ledger: Ledger | None) -> list:
+    """Return the moments at which that was looked at which this run may rest on; nothing is waited for without one."""
+    positions = [base[side].get("static_proof")] if base else []
+    positions += [segment["proofs"][side] for segment in ledger.segments] if ledger else []
+    return [moment((position or {}).get("taken_at")) for position in positions]
 
 
 def _canary(session) -> str:

@@ -102,8 +102,6 @@ class Migration:
             if lag is not None and one.state == WAITING:
                 one.latency = int(lag.words.get("seconds", 600))
                 one.incoming = one.applied + one.latency
-            elif one.state == WAITING:
-                one.latency = 0
         return found
 
     # -- moving on ---------------------------------------------------------------------------------------------------

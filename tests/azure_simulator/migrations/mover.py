@@ -137,7 +137,7 @@ class Paper(Mover):
         for one in self._progress.values():
             if one.state == WAITING:
                 one.incoming = one.applied = int(max(0.0, moment - self._began) * 10)
-                one.inserts = one.applied
+                one.inserts, one.latency = one.applied, 0
         return self._progress
 
     def cut_over(self, databases: list[str], moment: float) -> None:

@@ -181,7 +181,7 @@ def by_group(cloud: Cloud, request: Request, group: str) -> Answer:
 
 @ROUTES.on("GET", "/subscriptions/{subscription}/providers/" + KIND)
 def by_subscription(cloud: Cloud, request: Request) -> Answer:
-    found = [one for one in cloud.of_type(KIND) if not hidden(cloud, one)]
+    found = [one for one in cloud.of_type(KIND, own=True) if not hidden(cloud, one)]
     return Answer(200, {"value": [shown(cloud, one, request.api_version) for one in found]})
 
 

@@ -30,12 +30,13 @@ def make(cloud: Cloud, name: str, location: str, tags: dict | None) -> str:
     return found["id"]
 
 
-def _subscription(cloud: Cloud) -> dict:
+def _subscription(cloud: Cloud, identifier: str | None = None) -> dict:
+    identifier = identifier or cloud.subscription_id
     return {
-        "id": f"/subscriptions/{cloud.subscription_id}",
+        "id": f"/subscriptions/{identifier}",
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
-        "subscriptionId": cloud.subscription_id,
+        "subscriptionId": identifier,
         "tenantId": cloud.tenant_id,
         "displayName": "Rehearsal",
         "state": "Enabled",
@@ -49,7 +50,8 @@ def _subscription(cloud: Cloud) -> dict:
 
 @ROUTES.on("GET", "/subscriptions")
 def subscriptions(cloud: Cloud, request: Request) -> Answer:
-    return Answer(200, {"value": [_subscription(cloud)], "count": {"type": "Total", "value": 1}})
+    found = [_subscription(cloud, identifier) for identifier in cloud.subscriptions]
+    return Answer(200, {"value": found, "count": {"type": "Total", "value": len(found)}})
 
 
 @ROUTES.on("GET", SUBSCRIPTION)
@@ -109,7 +111,8 @@ def patch(cloud: Cloud, request: Request, group: str) -> Answer:
 @ROUTES.on("DELETE", GROUP)
 def delete(cloud: Cloud, request: Request, group: str) -> Answer:
     cloud.group(group)
-    for resource in [one for one in cloud.resources.values() if one.group.lower() == group.lower()]:
+    within = [one for one in cloud.resources.values() if one.group.lower() == group.lower() and cloud.owns(one)]
+    for resource in within:
         cloud.resources.pop(resource.id.lower(), None)
     del cloud.groups[group.lower()]
     return Answer(200)
@@ -121,7 +124,7 @@ def resources(cloud: Cloud, request: Request, group: str) -> Answer:
     value = [
         {"id": one.id, "name": one.name, "type": one.type, "location": places.short(one.body.get("location", ""))}
         for one in cloud.resources.values()
-        if one.group.lower() == group.lower() and one.type.count("/") == 1
+        if one.group.lower() == group.lower() and cloud.owns(one) and one.type.count("/") == 1
     ]
     return Answer(200, {"value": value})
 

@@ -30,6 +30,7 @@ from ansible_collections.azpg.migrate.plugins.modules import (
 )
 
 from support.azure_migrations import Rehearsal, defaults
+from support.azure_pace import PACE, quicken
 from support.migrations import Play, environment
 from tests.azure_simulator import Simulator
 
@@ -102,7 +103,10 @@ class Stage(Rehearsal):
             given["azure_server"] = {**known, **given["azure_server"]}
         parameters = {**defaults(specification), **given}
         parameters = {word: value for word, value in parameters.items() if word in specification}
-        return Task(SimpleNamespace(params=parameters, check_mode=check_mode, warn=self.warnings.append))
+        module = SimpleNamespace(
+            params=parameters, check_mode=check_mode, warn=self.warnings.append, no_log_values=set()
+        )
+        return Task(module)
 
     def present(self, check_mode: bool = False, server: dict | None = None, **options) -> dict:
         """Do what the module runtime_server does."""
@@ -247,9 +251,8 @@ def changing(azure) -> list:
 @pytest.fixture
 def azure(tmp_path, monkeypatch):
     """A simulator that moves nothing and is quick, and looks that follow each other quickly."""
-    for module in ("long_running", "servers"):
-        monkeypatch.setattr(f"ansible_collections.azpg.migrate.plugins.module_utils._azure.{module}.FIRST_PAUSE", 0.02)
-    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
+    quicken(monkeypatch)
+    with Simulator(tmp_path / "azure", time_scale=PACE, control_plane_only=True) as simulator:
         yield simulator
         assert simulator.violations == []
 

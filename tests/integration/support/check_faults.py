@@ -42,8 +42,8 @@ class Fault:
     until: int = 99
 
 
-# An extension of the package that takes another one's name and version.
-POSE = "CREATE EXTENSION pg_trgm; UPDATE pg_extension SET extname = '{}', extversion = '{}' WHERE extname = 'pg_trgm'"
+# An extension without objects that takes another one's name and version.
+POSE = "CREATE EXTENSION pose; UPDATE pg_extension SET extname = '{}', extversion = '{}' WHERE extname = 'pose'"
 
 
 def pose(name: str, version: str) -> str:
@@ -72,12 +72,12 @@ FAULTS = {
         ),
     ),
     "table": Fault(
-        "REVOKE SELECT ON shop.customer FROM mig, app",
+        "SET ROLE app; CREATE TABLE shop.shut (id int PRIMARY KEY); REVOKE SELECT ON shop.shut FROM mig, app",
         (
             Expect(
                 "source-readable",
-                found='table "shop"."customer" of app',
-                remedy='GRANT SELECT ON TABLE "shop"."customer" TO "mig";',
+                found='table "shop"."shut" of app',
+                remedy='GRANT SELECT ON TABLE "shop"."shut" TO "mig";',
                 code="603110",
             ),
         ),
@@ -157,7 +157,7 @@ FAULTS = {
     "event trigger": Fault(
         "CREATE FUNCTION shop.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
         "ALTER FUNCTION shop.noted() OWNER TO app;"
-        "CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION shop.noted()",
+        "CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE PROCEDURE shop.noted()",
         (Expect("event-triggers", found="noted", remedy='DROP EVENT TRIGGER "noted";', providers=HOST),),
     ),
     "function in internal": Fault(
@@ -370,8 +370,8 @@ FAULTS = {
         ),
     ),
     "type that 12 dropped": Fault(
-        "SET ROLE app; CREATE TABLE shop.old (id int PRIMARY KEY, since abstime)",
-        (Expect("removed-in-target-version", found="column shop.old.since of type abstime", remedy="timestamptz"),),
+        "SET ROLE app; CREATE TABLE shop.ancient (id int PRIMARY KEY, since abstime)",
+        (Expect("removed-in-target-version", found="column shop.ancient.since of type abstime", remedy="timestamptz"),),
         until=12,
     ),
     "operator that 14 dropped": Fault(
@@ -529,10 +529,10 @@ FAULTS = {
         ),
     ),
     "trigger that always fires": Fault(
-        "SET ROLE app; CREATE FUNCTION shop.noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-        "CREATE TRIGGER noted BEFORE INSERT ON shop.customer FOR EACH ROW EXECUTE FUNCTION shop.noted();"
-        "ALTER TABLE shop.customer ENABLE ALWAYS TRIGGER noted",
-        (Expect("always-triggers", "warning", found="trigger noted of shop.customer", modes=ONLINE),),
+        "SET ROLE app; CREATE FUNCTION shop.heard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER heard BEFORE INSERT ON shop.customer FOR EACH ROW EXECUTE PROCEDURE shop.heard();"
+        "ALTER TABLE shop.customer ENABLE ALWAYS TRIGGER heard",
+        (Expect("always-triggers", "warning", found="trigger heard of shop.customer", modes=ONLINE),),
     ),
     "materialized view": Fault(
         "SET ROLE app; CREATE MATERIALIZED VIEW shop.numbers AS SELECT count(*) FROM shop.customer",
@@ -566,18 +566,6 @@ FAULTS = {
             ),
         ),
     ),
-    "read-only database": Fault(
-        "ALTER DATABASE {name} SET default_transaction_read_only = on",
-        (
-            Expect(
-                "source-read-only",
-                found="default_transaction_read_only is on for user mig",
-                remedy="ALTER DATABASE ... RESET default_transaction_read_only",
-                code="603112",
-                providers=AZURE,
-            ),
-        ),
-    ),
     "timeout": Fault(
         "ALTER DATABASE {name} SET statement_timeout = '5min'",
         (
@@ -599,6 +587,18 @@ FAULTS = {
                 "warning",
                 found='"shop"."texts" (',
                 remedy='ALTER TABLE "shop"."texts" ADD COLUMN azpg_split bigserial;',
+                providers=AZURE,
+            ),
+        ),
+    ),
+    "read-only database": Fault(
+        "ALTER DATABASE {name} SET default_transaction_read_only = on",
+        (
+            Expect(
+                "source-read-only",
+                found="default_transaction_read_only is on for user mig",
+                remedy="ALTER DATABASE ... RESET default_transaction_read_only",
+                code="603112",
                 providers=AZURE,
             ),
         ),

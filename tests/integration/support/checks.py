@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -32,10 +33,10 @@ replication.GROWTH_SECONDS = 0.2
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
-SOURCE_MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "14"))
-TARGET_MAJOR = int(os.environ.get("AZPG_TARGET_MAJOR", "17"))
-# A second pair, so that an old and a new source are looked at whatever the first pair is.
-OLD_MAJORS = (11, 18) if SOURCE_MAJOR != 11 else (18, 18)
+SOURCE_MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "17"))
+TARGET_MAJOR = int(os.environ.get("AZPG_TARGET_MAJOR", "18"))
+# A second source, so that an old and a new one are looked at whatever the first is.
+OTHER_SOURCE = 11 if SOURCE_MAJOR != 11 else TARGET_MAJOR
 COMBINATIONS = [(provider, mode) for provider in ("host", "azure") for mode in ("offline", "online")]
 
 # What a server offers beyond its package: name, version. All are empty, and every user may create them.
@@ -51,19 +52,18 @@ OFFERED = {
     "pgaudit": "17.0",
     "pg_diskann": "0.5",
 }
+# On the source: one that is newer there, one that is the target's too, and one to put on another's name.
+OFFERED_BY_SOURCE = {"strange": "1.10", "keeper": "1.0", "pose": "1.0"}
 KEEPER = "CREATE TABLE @extschema@.kept (id int); INSERT INTO @extschema@.kept VALUES (1);\n"
 # Libraries that the target loads at its start; copies of one that does nothing.
 LOADED = ("timescaledb", "pg_cron")
 ALLOWED = "citext,pg_trgm,keeper,strange,timescaledb,postgis,postgis_topology,pg_partman,pg_cron,pg_repack,pgaudit"
 
-HEALTHY = """
-CREATE SCHEMA shop AUTHORIZATION app;
-SET ROLE app;
-CREATE TABLE shop.customer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text COLLATE "C" NOT NULL);
-CREATE TABLE shop.invoice (id serial, customer bigint NOT NULL REFERENCES shop.customer, due date)
-  PARTITION BY RANGE (id);
-CREATE TABLE shop.invoice_1 PARTITION OF shop.invoice FOR VALUES FROM (1) TO (1000);
-ALTER TABLE shop.invoice ADD PRIMARY KEY (id);
+CUSTOMER = 'CREATE TABLE shop.customer (id {number} PRIMARY KEY, name text COLLATE "C" NOT NULL);'
+INVOICE = "CREATE TABLE shop.invoice (id serial, customer bigint NOT NULL, due date)"
+PARTS = "PARTITION BY RANGE (id); CREATE TABLE shop.invoice_1 PARTITION OF shop.invoice FOR VALUES FROM (1) TO (1000);"
+KEYS = "ADD PRIMARY KEY (id), ADD FOREIGN KEY (customer) REFERENCES shop.customer;"
+REST = """
 CREATE VIEW shop.names AS SELECT name FROM shop.customer;
 CREATE TYPE shop.span AS RANGE (subtype = float8);
 CREATE DOMAIN shop.word AS text CHECK (VALUE <> '');
@@ -78,6 +78,15 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON SEQUENCES TO mig;
 RESET ROLE;
 CREATE EXTENSION citext;
 """
+
+
+def healthy(major: int) -> str:
+    """Return the SQL of a database with nothing wrong in it, of all that the version has."""
+    tables = CUSTOMER.format(number="bigint GENERATED ALWAYS AS IDENTITY" if major >= 10 else "bigserial")
+    tables += f"{INVOICE}{PARTS if major >= 10 else ';'} "
+    # Keys of partitioned tables came with 11.
+    tables += f"ALTER TABLE shop.invoice{'_1' if major == 10 else ''} {KEYS}"
+    return f"CREATE SCHEMA shop AUTHORIZATION app; SET ROLE app; {tables}{REST}"
 
 
 def shows(*rules: str):
@@ -101,13 +110,11 @@ def own_copy(prefix: Path, directory: Path, side: str) -> Path:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(prefix, copy, symlinks=True)
     extensions = next(copy.rglob("extension/citext.control")).parent
-    for name, version in OFFERED.items():
-        if side == "target" or name in ("strange", "keeper"):
-            newer = "1.10" if (side, name) == ("source", "strange") else version
-            (extensions / f"{name}.control").write_text(
-                f"default_version = '{newer}'\nsuperuser = false\nrelocatable = false\n", encoding="ascii"
-            )
-            (extensions / f"{name}--{newer}.sql").write_text(KEEPER if name == "keeper" else "", encoding="ascii")
+    for name, version in (OFFERED if side == "target" else OFFERED_BY_SOURCE).items():
+        (extensions / f"{name}.control").write_text(
+            f"default_version = '{version}'\nsuperuser = false\nrelocatable = false\n", encoding="ascii"
+        )
+        (extensions / f"{name}--{version}.sql").write_text(KEEPER if name == "keeper" else "", encoding="ascii")
     library = next(copy.rglob("citext.so"))
     for name in LOADED:
         shutil.copy(library, library.parent / f"{name}.so")
@@ -115,10 +122,22 @@ def own_copy(prefix: Path, directory: Path, side: str) -> Path:
 
 
 class Servers:
-    """A source and a target that stand ready for every rule."""
+    """A source and a target that stand ready for every rule.
 
-    def __init__(self, directory: Path, source_major: int = SOURCE_MAJOR, target_major: int = TARGET_MAJOR):
+    :param target: one that runs already, and is left running
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        source_major: int = SOURCE_MAJOR,
+        target_major: int = TARGET_MAJOR,
+        target: Cluster | None = None,
+    ):
         self.majors = (source_major, target_major)
+        # Whether a test may have changed the database that most of them look at.
+        self.touched = True
+        self._superuser: dict = {}
         clients = obtain(max(source_major, 14), CACHE)
         self.source = Cluster(
             own_copy(obtain(source_major, CACHE), directory, "source"),
@@ -133,7 +152,8 @@ class Servers:
                 "max_connections": "120",
             },
         )
-        self.target = Cluster(
+        self._lent = target is not None
+        self.target = target or Cluster(
             own_copy(obtain(target_major, CACHE), directory, "target"),
             directory / "target",
             settings={
@@ -148,46 +168,70 @@ class Servers:
 
     def __enter__(self) -> Servers:
         self.source.__enter__()
-        self.target.__enter__()
         self.source.psql(
             "CREATE ROLE mig LOGIN PASSWORD 'source'; CREATE ROLE app; CREATE ROLE other;"
             "CREATE DATABASE healthy OWNER app; GRANT CREATE ON DATABASE healthy TO mig"
         )
-        self.source.psql(HEALTHY, dbname="healthy")
-        self.target.psql(
-            "CREATE ROLE mig LOGIN PASSWORD 'target' CREATEDB CREATEROLE; CREATE ROLE app; CREATE ROLE other;"
-            "GRANT app, other TO mig; CREATE ROLE azure_pg_admin;"
-        )
+        self.source.psql(healthy(self.majors[0]), dbname="healthy")
+        if not self._lent:
+            self.target.__enter__()
+            self.target.psql(
+                "CREATE ROLE mig LOGIN PASSWORD 'target' CREATEDB CREATEROLE; CREATE ROLE app; CREATE ROLE other;"
+                "GRANT app, other TO mig; CREATE ROLE azure_pg_admin;"
+            )
         return self
 
     def __exit__(self, *unused) -> None:
-        self.target.__exit__(*unused)
+        for connection in self._superuser.values():
+            connection.close()
+        if not self._lent:
+            self.target.__exit__(*unused)
         self.source.__exit__(*unused)
+
+    def connected(self, side: str, dbname: str):
+        """Return a superuser's session; the one in C(postgres) is kept as long as the server runs."""
+        kept = self._superuser.get(side)
+        if dbname == "postgres" and kept is not None and not kept.closed:
+            with contextlib.suppress(psycopg2.Error), kept.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                return kept
+        # Whatever a test has set for the database.
+        words = {**getattr(self, side).connection(dbname=dbname), "options": "-c default_transaction_read_only=off"}
+        connection = psycopg2.connect(**words)
+        connection.autocommit = True
+        if dbname == "postgres":
+            self._superuser[side] = connection
+        return connection
 
     def run(self, side: str, sql: str, dbname: str = "postgres") -> list:
         """Run SQL as superuser and return the rows of the last statement, if it has any."""
-        connection = psycopg2.connect(**getattr(self, side).connection(dbname=dbname))
+        connection = self.connected(side, dbname)
         try:
-            connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(sql)
                 return cursor.fetchall() if cursor.description else []
         finally:
-            connection.close()
+            if dbname != "postgres":
+                connection.close()
 
     def create(self, name: str) -> None:
         """Make a database of the source that is as healthy as can be."""
-        owner = "OWNER app"
-        self.run("source", f"CREATE DATABASE {name} TEMPLATE healthy {owner}")
+        self.run("source", f"CREATE DATABASE {name} TEMPLATE healthy OWNER app")
         self.run("source", f"GRANT CREATE ON DATABASE {name} TO mig")
 
-    def clean(self) -> None:
-        """Drop every database that a test may have made."""
+    def fresh(self) -> None:
+        """Make the database C(one) of the source, where it is not there as it was made."""
+        self.clean(kept=() if self.touched else ("one",))
+        if self.touched:
+            self.create("one")
+            self.touched = False
+
+    def clean(self, kept: tuple = ()) -> None:
+        """Drop every database that a test may have made, but those of the source that are I(kept)."""
+        self.touched = self.touched or "one" not in kept
         for side in ("source", "target"):
-            rows = self.run(
-                side,
-                "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'healthy')",
-            )
+            names = ("postgres", "template0", "template1", "healthy", *(kept if side == "source" else ()))
+            rows = self.run(side, f"SELECT datname FROM pg_database WHERE datname NOT IN {names}")
             for (name,) in rows:
                 self.run(
                     side,
@@ -260,6 +304,8 @@ class Pair:
 
     def run(self, side: str, sql: str, dbname: str = "postgres") -> list:
         """Run SQL as superuser."""
+        if side == "source" and re.search(r"\bone\b", f"{dbname} {sql}"):
+            self.servers.touched = True
         return self.servers.run(side, sql, dbname)
 
     @contextlib.contextmanager
@@ -303,8 +349,7 @@ def check_servers(tmp_path_factory):
 @pytest.fixture
 def checked_pair(check_servers, tmp_path, request):
     """A healthy pair; after a marked test, what it was to show must have been found."""
-    check_servers.clean()
-    check_servers.create("one")
+    check_servers.fresh()
     made = Pair(check_servers, tmp_path / "state")
     yield made
     violated = {finding.rule for finding in made.found if finding.status in ("failed", "warning")}

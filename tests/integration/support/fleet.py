@@ -54,6 +54,7 @@ class Fleet:
                         f"azpg_{side}": {**words, "password": f"{{{{ vault_{side} }}}}"} for side, words in ends.items()
                     },
                     "azpg_bin_directory": str(self.lab.target.prefix / "bin"),
+                    "azpg_colocated": True,
                     "azpg_report_directory": str(self.reports),
                     "azpg_jobs": 1,
                     "azpg_poll_interval": 1,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.migrations import Migration
-from support.servers import SEEDS, USER, Lab, ask
+from support.servers import SEEDS, USER, Lab, ask, drop_database
 from tools.lab import dataset
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
@@ -41,9 +41,11 @@ def lab(tmp_path_factory):
         yield Lab(source, target, passwords)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def application(lab):
     """The sample application's two databases on the source, small."""
+    for name in dataset.DATABASES:  # examples use these names, too
+        drop_database(lab.source, name)
     dataset.load(lab.source, 0.02)
     return list(dataset.DATABASES)
 

@@ -125,6 +125,8 @@ class Migration:
         }
         if module in ("runtime_server", "runtime_server_info", "premigration_check", "migration"):
             given["bin_directory"] = self.bin_directory
+        if module == "runtime_server":
+            given["colocated"] = True
         if module == "migration":
             given.update(jobs=2, poll_interval=1)
         given.update(options)
@@ -186,6 +188,7 @@ class Migration:
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
             "ansible_pipelining": True,
             "azpg_bin_directory": self.bin_directory,
+            "azpg_colocated": True,
             "azpg_state_directory": str(self.state),
             "azpg_archive_directory": str(self.directory / "archive"),
             "azpg_report_directory": str(self.reports),

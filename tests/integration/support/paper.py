@@ -8,13 +8,15 @@ from __future__ import annotations
 import pytest
 
 from support.azure_migrations import Rehearsal
+from support.azure_pace import PACE, quicken
 from tests.azure_simulator import Simulator
 
 
 @pytest.fixture
-def paper(tmp_path):
-    """An Azure of its own that moves nothing, a hundred times as fast as the real one."""
-    with Simulator(tmp_path / "azure", time_scale=0.002, control_plane_only=True) as simulator:
+def paper(tmp_path, monkeypatch):
+    """An Azure of its own that moves nothing, two thousand times as fast as the real one."""
+    quicken(monkeypatch)
+    with Simulator(tmp_path / "azure", time_scale=PACE, control_plane_only=True) as simulator:
         simulator.add_resource_group("rg")
         yield simulator
         assert simulator.violations == []

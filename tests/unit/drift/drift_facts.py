@@ -91,11 +91,21 @@ def role_options(role: str, entry: str = "main") -> dict:
 
 def role_tasks(role: str, entry: str = "main") -> list:
     """Return the tasks of a role's entry point, those of other files in the place where they are imported or included."""
+    return expanded(role, load("roles", role, "tasks", f"{entry}.yml"))
+
+
+def expanded(role: str, tasks: list) -> list:
+    """Return tasks with those of other files in the place where they are imported or included, inside blocks too."""
     found = []
-    for task in load("roles", role, "tasks", f"{entry}.yml"):
+    for task in tasks:
         imported = task.pop("ansible.builtin.import_tasks", None) or task.pop("ansible.builtin.include_tasks", None)
+        if isinstance(imported, dict):
+            imported = imported["file"]
+        if "block" in task:
+            task["block"] = expanded(role, task["block"])
         # What the import says holds for each task of the file.
-        found += [{**task, **inner} for inner in load("roles", role, "tasks", imported)] if imported else [task]
+        inside = expanded(role, load("roles", role, "tasks", imported)) if imported else []
+        found += [{**task, **inner} for inner in inside] if imported else [task]
     return found
 
 

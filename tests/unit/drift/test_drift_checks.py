@@ -59,3 +59,20 @@ def test_exceptions_are_rules():
     known = {rule.id for rule in RULES}
     assert set(checks_page.WITHOUT_FAULT) <= known
     assert set(checks_page.STAND_INS) <= known - set(checks_page.WITHOUT_FAULT)
+
+
+# The error codes that Microsoft documents for the migration service.
+DOCUMENTED = {
+    *range(603000, 603002),
+    *range(603100, 603118),
+    *range(603400, 603411),
+    603413,
+    *range(603700, 603710),
+}
+
+
+def test_every_error_code_of_the_service_is_foreseen_or_has_a_reason_why_not():
+    foreseen = {int(code) for code in checks_page.rules_by_code()}
+    never = {int(code) for code in checks_page.UNFORESEEN}
+    assert not foreseen & never
+    assert foreseen | never == DOCUMENTED

@@ -22,7 +22,7 @@ AZURE_VARIABLE = "azpg_azure"
 DECIDED = {
     # Making ready asks no gate.
     # Azure is waited for; the action plugin hands on what a run without waiting returns.
-    "provision": {"runtime_server": {"state", "wait", "operation", *GATE}},
+    "provision": {"runtime_server_info": {"azure_server"}, "runtime_server": {"state", "wait", "operation", *GATE}},
     "premigration": {
         # The role fetches the report from a place that it makes and takes away again.
         # What asks Azure runs where the login is, and nowhere else.
@@ -39,6 +39,7 @@ DECIDED = {
             "max_bytes_per_second",
             "max_lag",
             "cutover_databases",
+            "online",
             "azure_migration_name",
             "migration_window_start",
             "unsafe_skip_validation",
@@ -57,7 +58,19 @@ DECIDED = {
     # The decommissioned runtime server needs no client programs.
     # Nor does what is taken away have to be made ready before.
     "decommission": {
-        "runtime_server": {"state", "bin_directory", "azure_target", "wait", "operation", "poll_interval", "evidence"},
+        "runtime_server": {
+            "state",
+            "bin_directory",
+            "azure_target",
+            "wait",
+            "operation",
+            "poll_interval",
+            "evidence",
+            "colocated",
+            "max_migrations",
+        },
+        # What stops a transfer needs nothing of what moves one.
+        "migration": set(facts.options("migration")),
         # Evidence comes from the data host where nobody hands it over.
         "cleanup": {"evidence"},
         "verification_info": {"evidence", "report_directory"},
@@ -65,7 +78,17 @@ DECIDED = {
     },
 }
 # What a role uses without handing it on as it is.
-OWN_USE = {"azpg_report_directory", AZURE_VARIABLE, "azpg_data_host", "azpg_gate_evidence"}
+OWN_USE = {
+    # Packages are Ansible's own modules' business.
+    "azpg_client_programs",
+    "azpg_client_packages",
+    "azpg_client_repository",
+    "azpg_client_repository_key",
+    "azpg_report_directory",
+    AZURE_VARIABLE,
+    "azpg_data_host",
+    "azpg_gate_evidence",
+}
 
 
 def block_of(role: str, entry: str = "main") -> dict:
@@ -84,7 +107,7 @@ def handed_on(role: str, entry: str):
 
 def test_there_are_roles_and_playbooks():
     assert set(DECIDED) == set(facts.ROLES)
-    assert set(facts.ROLES) | {"cutover", "site"} == set(facts.PLAYBOOKS)
+    assert set(facts.ROLES) | {"cutover", "rollback", "site"} == set(facts.PLAYBOOKS)
     assert sorted(path.name for path in (facts.ROOT / "roles").iterdir() if path.is_dir()) == facts.ROLES
 
 

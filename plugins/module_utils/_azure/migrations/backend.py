@@ -14,6 +14,7 @@ from ..._core.goals import COMPLETED, REPLICATING, in_step
 from ..._core.layout import Layout
 from ..._core.request import Request
 from ..._core.waiting import clock
+from ..errors import NotFound, no_target
 from . import bodies, creating, identity, story
 from .listing import SharedFiles
 from .occupancy import FRESH, Occupancy, left_behind
@@ -86,10 +87,20 @@ class AzureBackend:
         """
         found = None
         if not fresh and self.options.on_busy != FAIL:
-            found = self.sorted(self.occupancy.records(self.target, self.patience))
+            found = self.sorted(self.records(self.patience))
         if found is None or found.active or not found.others:
-            found = self.sorted(self.occupancy.records(self.target, allowed_age))
+            found = self.sorted(self.records(allowed_age))
         return found
+
+    def records(self, allowed_age: float = FRESH) -> list:
+        """Return all records of the target, not older than I(allowed_age) seconds.
+
+        :raises NotFound: when there is no such server
+        """
+        try:
+            return self.occupancy.records(self.target, allowed_age)
+        except NotFound as error:
+            raise no_target(self.target, error) from error
 
     def sorted(self, records: list) -> story.Story:
         """Return the story that records tell, with the newest of ours as its own address tells it."""
@@ -124,7 +135,7 @@ class AzureBackend:
         :raises PreconditionFailed: naming what differs
         """
         self.options.check(self.request)
-        records = self.occupancy.records(self.target)
+        records = self.records()
         other = story.namesake(self.request, records)
         if other:
             raise PreconditionFailed(
@@ -187,7 +198,7 @@ class AzureBackend:
         :raises PreconditionFailed: when only the user can answer, or something stands in the way and is not to be waited for
         """
         found = self.read()
-        steps = [f"take over migration {record.name} of {self.target.name}" for record in self.untagged(found)]
+        steps: list = []
         if found.active and found.active.state == status.WAITING:
             steps += self.answer(found.active, dry=True)
         if found.remaining and self.options.on_busy == FAIL and not found.active:
@@ -213,14 +224,15 @@ class AzureBackend:
         """Return the record that the user names, when it does not carry this migration's tags yet."""
         return [record for record in found.moves if identity.MIGRATION not in record.tags]
 
-    def attach(self) -> list:
+    def attach(self, dry: bool = False) -> list:
         """Write this migration's tags on the record that the user names; return what was done, in sentences."""
         if not self.options.azure_migration_name:
             return []
         steps = []
         for record in self.untagged(self.read()):
             mine = identity.tags(self.request.name, self.request.hash, identity.Place(identity.MIGRATE, 1, 1))
-            self.patch(record, bodies.retag({**record.tags, **mine}))
+            if not dry:
+                self.patch(record, bodies.retag({**record.tags, **mine}))
             steps.append(f"take over migration {record.name} of {self.target.name}")
         return steps
 
@@ -240,9 +252,6 @@ class AzureBackend:
 
     def begin(self, kind: str, databases: tuple) -> list:
         """Begin the next batch of I(databases) unless something stands in the way; return what was done, in sentences."""
-        batch = self.options.batches(databases)[0]
-        whole = self.options.batches(self.request.databases)
-        number = next(one.number for one in whole if batch.databases[0] in one.databases)
         with self.files.lock(f"start:{self.runtime or self.target}"), self.files.lock(f"target:{self.target}"):
             found = self.read(fresh=False, allowed_age=0.0)
             self.obstacle = self.what_stands_in_the_way(found)
@@ -250,6 +259,14 @@ class AzureBackend:
                 if not found.active:
                     self.refuse_obstacle()
                 return []
+            if kind == identity.MIGRATE:
+                # Another process may have carried some of them while this one waited for the lock.
+                databases = tuple(name for name in databases if name in found.remaining)
+                if not databases:
+                    return []
+            batch = self.options.batches(databases)[0]
+            whole = self.options.batches(self.request.databases)
+            number = next(one.number for one in whole if batch.databases[0] in one.databases)
             record = self.create(kind, number, found.next_run(kind), batch)
             self.created[record.name] = record
         return [f"{self.words(batch, 'validate' if kind == identity.VALIDATE else 'move')} ({record.name})"]
@@ -272,9 +289,7 @@ class AzureBackend:
         """
         server = self.azure.get(self.target)
         if server is None:
-            raise PreconditionFailed(
-                f"There is no flexible server {self.target}.", "Correct 'target_server_id', or let the identity see it."
-            )
+            raise no_target(self.target)
         if self.runtime and self.azure.get(self.runtime) is None:
             raise PreconditionFailed(
                 f"There is no runtime server {self.runtime}.",
@@ -302,7 +317,9 @@ class AzureBackend:
         limit = self.options.runtime_concurrency
         if limit and self.runtime:
             subscriptions = [self.target.subscription_id, self.runtime.subscription_id]
-            using = self.occupancy.using(self.runtime, subscriptions, self.patience)
+            # One that was made for this migration alone is nobody else's in another subscription.
+            everywhere = self.request.runtime_server_id is not None
+            using = self.occupancy.using(self.runtime, subscriptions, self.patience, everywhere)
             if len(using) >= limit:
                 names = ", ".join(str(record.id).rsplit("/flexibleServers/", maxsplit=1)[-1] for record in using[:3])
                 return f"waits for the runtime server {self.runtime.name}, which carries {names}"

@@ -17,6 +17,10 @@ from .words import flag, squeezed
 VALIDATE, MIGRATE, BOTH = "Validate", "Migrate", "ValidateAndMigrate"
 MODES = {"offline": "Offline", "online": "Online"}
 SINGLE_SERVER = "PostgreSQLSingleServer"
+# What the own names of flexible servers end in, in Microsoft's clouds.
+SUFFIXES = (
+    "postgres.database.azure.com", "postgres.database.chinacloudapi.cn", "postgres.database.usgovcloudapi.net",
+)  # fmt: skip
 # The service cannot be given certificates: of a source that is no Single Server it asks for encryption only.
 SSL_MODES = {
     None: "Prefer", "disable": "Prefer", "allow": "Prefer", "prefer": "Prefer", "require": "Require",
@@ -61,6 +65,15 @@ def remarks(request: Request) -> list:
     return []
 
 
+def another_server(host: str | None, name: str, suffixes=SUFFIXES) -> bool:
+    """Tell whether a host is the own name of a flexible server, and of another than the one of that name.
+
+    Names of one's own, those of a private link and of virtual endpoints say nothing.
+    """
+    first, _dot, rest = (host or "").lower().rstrip(".").partition(".")
+    return rest in suffixes and first != name.lower()
+
+
 def check_request(request: Request, wishes: Wishes) -> None:
     """Make sure that the service can be asked for what the request wants.
 
@@ -77,6 +90,11 @@ def check_request(request: Request, wishes: Wishes) -> None:
     if not request.source_server_id and not request.source.host:
         raise InvalidRequest(
             "The service needs the address of the source, and 'source.host' is not set.", "It reads no service file."
+        )
+    if another_server(request.target.host, request.target_server_id.name):
+        raise InvalidRequest(
+            f"'target.host' is {request.target.host}, and 'target_server_id' names the server {request.target_server_id.name}.",
+            "Correct one of the two: data would be moved to one server and verified on another.",
         )
     if wishes.migrate_roles and not request.source_server_id:
         raise InvalidRequest(

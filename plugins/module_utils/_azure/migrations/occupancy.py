@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core.resource_id import FLEXIBLE_SERVER, ResourceId
+from .. import subscriptions
 from ..errors import AzureError, Forbidden, NotFound
 from .listing import SharedFiles
 from .record import Record
@@ -48,13 +49,15 @@ class Occupancy:
         """Note that a target's migrations have been changed from here."""
         self.files.forget(self.key(target))
 
-    def using(self, runtime: ResourceId, subscriptions: list, allowed_age: float) -> list:
+    def using(self, runtime: ResourceId, own: list, allowed_age: float, everywhere: bool = False) -> list:
         """Return the active records of all targets that refer to a runtime server.
 
-        Targets are the flexible servers of I(subscriptions), as far as they may be seen.
+        Targets are the flexible servers of the subscriptions I(own), as far as they may be seen.
+
+        :param everywhere: look in all other subscriptions that can be seen as well
         """
         found = []
-        for target in self.targets(subscriptions):
+        for target in self.targets([*own, *(self.other_subscriptions(own) if everywhere else ())]):
             if target == runtime:
                 continue
             try:
@@ -69,17 +72,24 @@ class Occupancy:
         kept = self.files.kept(self.key(target))
         return self.records(target, SERVERS_AGE if kept is not None and not kept["answer"] else allowed_age)
 
-    def targets(self, subscriptions: list) -> list:
-        """Return the ids of the flexible servers of subscriptions."""
+    def other_subscriptions(self, own: list) -> list:
+        """Return the ids of subscriptions that can be seen, without I(own)."""
+        entries = self.files.fetch(
+            f"{self.place}{subscriptions.PATH}", lambda: subscriptions.visible(self.azure.list), SERVERS_AGE
+        )
+        return subscriptions.beside(own, entries)
+
+    def targets(self, among: list) -> list:
+        """Return the ids of the flexible servers of the subscriptions I(among)."""
         found: dict = {}
-        for subscription in dict.fromkeys(word.lower() for word in subscriptions):
+        for subscription in dict.fromkeys(word.lower() for word in among):
             path = f"/subscriptions/{subscription}/providers/{FLEXIBLE_SERVER}"
             key = f"{self.place}{path}"
             try:
                 names = self.files.fetch(
                     key, lambda path=path: [entry["id"] for entry in self.azure.list(path)], SERVERS_AGE
                 )
-            except Forbidden:
+            except subscriptions.CLOSED:
                 continue
             for name in names:
                 target = ResourceId.parse(name)

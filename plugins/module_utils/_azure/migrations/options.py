@@ -73,6 +73,10 @@ class Options:
                 f"'without_runtime_server' is set, and 'runtime_server_id' is {request.runtime_server_id}.",
                 "Leave one of them out.",
             )
+        if self.max_lag < 0:
+            raise InvalidRequest(
+                f"'max_lag' is {self.max_lag}.", "Say how many seconds behind is close enough, 0 or more."
+            )
         if self.runtime_concurrency < 0:
             raise InvalidRequest(
                 f"'runtime_concurrency' is {self.runtime_concurrency}.", "Use 0 for no limit, or 1 and more."

@@ -12,6 +12,8 @@ from ansible_collections.azpg.migrate.plugins.module_utils._azure import deletio
 from ansible_collections.azpg.migrate.plugins.module_utils._azure.servers import Server
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._core.resource_id import ResourceId
+from hypothesis import given
+from hypothesis import strategies as st
 
 SUFFIX = "postgres.database.azure.com"
 SUBSCRIPTION = (
@@ -86,6 +88,28 @@ def test_source_target_and_what_is_not_owned_are_never_deleted(which, tags, data
         assert verdict.code in deletion.CODES and verdict.msg and verdict.hint
     if is_endpoint:
         assert (verdict.kind, verdict.code) == (deletion.REFUSE, "runtime-is-endpoint")
+
+
+@given(
+    st.sampled_from(("target", "legacy")),
+    st.lists(st.booleans(), min_size=40, max_size=40),
+    st.sampled_from(("rg", "RG", "elsewhere", "rg-2")),
+    st.sampled_from(("", ".")),
+    st.sampled_from(sorted(TAGS)),
+    st.lists(st.sampled_from(("postgres", "crm", "shop")), unique=True),
+    st.sampled_from((None, RUNTIME)),
+)
+def test_however_source_and_target_are_spelled_they_are_never_deleted(
+    name, capitals, group, dot, tags, databases, named
+):
+    def spelled(text: str) -> str:
+        return "".join(letter.upper() if big else letter for letter, big in zip(text, capitals + [False] * len(text)))
+
+    asked = request(spelled(f"legacy.{SUFFIX}") + dot, spelled(f"target.{SUFFIX}") + dot, named)
+    identifier = f"{SUBSCRIPTION.replace('/rg/', f'/{group}/')}/flexibleServers/{spelled(name)}"
+    own = {word: asked.hash if word == ownership.REQUEST else value for word, value in TAGS[tags].items()}
+    found = server(identifier, own, spelled(f"{name}.{SUFFIX}"))
+    assert deletion.judge_server(asked, found, SUFFIX, databases).kind == deletion.REFUSE
 
 
 def test_there_are_combinations_of_each_kind():

@@ -73,10 +73,22 @@ def test_lists_are_added_to_and_never_replaced():
     assert changes(extensions=["PGCRYPTO"]) == []
 
 
+def test_what_is_not_offered_is_said_with_what_may_be_meant():
+    offered = {"azure.extensions": {"value": "", "allowedValues": "hstore,pgcrypto,vector"}}
+    with pytest.raises(
+        InvalidRequest, match=r"'azure_target.extensions' names vectr.*not offer.*The closest is vector"
+    ):
+        preparation.wanted_parameters({"extensions": ["hstore", "vectr"]}, offered, {})
+    with pytest.raises(InvalidRequest, match="It offers hstore, pgcrypto, vector"):
+        preparation.wanted_parameters({"extensions": ["xyz"]}, offered, {})
+    assert preparation.wanted_parameters({"extensions": ["Vector"]}, offered, {}) == {"azure.extensions": "Vector"}
+
+
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
         ({"no_such": 1}, "which the target does not have"),
+        ({"max_wal_siz": 1}, "which the target does not have.*The closest is max_wal_size"),
         ({"fsync": "off"}, "does not let anybody set"),
         ({"max_wal_size": 99999}, "allowed is 32-65536"),
         ({"max_wal_size": "many"}, "allowed is 32-65536"),

@@ -129,6 +129,7 @@ def test_a_certificate_that_nobody_checks_is_told():
         ({}, {"overwrite_databases": ["x"]}, "'overwrite_databases' names x"),
         ({}, {"batch_size": 51}, "'batch_size' is 51"),
         ({}, {"runtime_concurrency": -1}, "'runtime_concurrency' is -1"),
+        ({"mode": "online"}, {"max_lag": -1}, "'max_lag' is -1"),
         ({"mode": "online"}, {"batch_size": 2}, "3 databases are to be migrated online"),
         ({"mode": "online"}, {"overwrite_databases": ["a"]}, "a may be overwritten on the target and b, c may not"),
         ({}, {"groups": [["a", "b"]]}, "'groups' does not name c"),
@@ -140,6 +141,24 @@ def test_a_certificate_that_nobody_checks_is_told():
 def test_what_cannot_be_asked_for_is_refused_by_name(words, options, message):
     with pytest.raises(InvalidRequest, match=message):
         Options(**options).check(request(**words))
+
+
+@pytest.mark.parametrize(
+    ("host", "other"),
+    [
+        ("shop.postgres.database.azure.com", False),
+        ("SHOP.Postgres.Database.Azure.com.", False),
+        ("shop2.postgres.database.azure.com", True),
+        ("shop2.postgres.database.usgovcloudapi.net", True),
+        ("pair.writer.postgres.database.azure.com", False),
+        ("shop.privatelink.postgres.database.azure.com", False),
+        ("10.0.0.5", False),
+        ("db.example.org", False),
+        (None, False),
+    ],
+)
+def test_a_target_that_is_two_servers_is_noticed_by_its_name(host, other):
+    assert bodies.another_server(host, "shop") is other
 
 
 def test_batches_keep_order_size_and_leave_to_overwrite_apart():

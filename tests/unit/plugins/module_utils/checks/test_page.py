@@ -80,3 +80,22 @@ def test_commands_are_told_apart_from_words(remedy, commands):
 def test_many_objects_of_one_rule_are_cut():
     text = page(*[("source-readable", violated(f"db{number}", "no")) for number in range(150)])
     assert "50 more in the JSON file." in text and text.count("<dt>where</dt>") == 100
+
+
+def test_each_person_has_the_number_of_things_to_do_and_all_commands_together():
+    text = page(
+        ("source-port", violated("old:5432", "closed")),
+        ("source-readable", violated("one", "no right", remedy='In one: GRANT SELECT ON TABLE t TO "mig"; Or call.')),
+        ("source-row-security", violated("two", "hidden", remedy='On the source: ALTER ROLE "mig" BYPASSRLS;')),
+        ("tablespaces", violated("one", "some", remedy="Nothing to type.")),
+    )
+    (table,) = re.findall(r'<table class="people">(.*?)</table>', text, re.DOTALL)
+    network, administrator = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    assert "1 must" in network and "should" not in network and "<pre>" not in network
+    assert "2 must" in administrator and "1 should" in administrator
+    (commands,) = re.findall(r"<pre>(.*?)</pre>", administrator, re.DOTALL)
+    assert [line for line in commands.splitlines() if line and not line.startswith("--")] == [
+        "GRANT SELECT ON TABLE t TO &quot;mig&quot;;",
+        "ALTER ROLE &quot;mig&quot; BYPASSRLS;",
+    ]
+    assert "Who has to act" not in page(("source-name", fine("old:5432", "10.0.0.1")))

@@ -76,7 +76,6 @@ def test_resource_ids_survive_storing():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mode": "online"}, ["'host'", "'online'", "azure"]),
         ({"provider": "azure"}, ["target_server_id", "az postgres flexible-server show"]),
         ({"target_server_id": "shop"}, ["'target_server_id'", "'shop'", "/subscriptions/"]),
         ({"source_server_id": SERVER_ID}, ["'source_server_id'", "DBforPostgreSQL/servers"]),
@@ -85,7 +84,7 @@ def test_resource_ids_survive_storing():
             ["'target_server_id'", "of its own"],
         ),
     ],
-    ids=["online-host", "no-target", "no-id", "other-kind", "runtime-is-target"],
+    ids=["no-target", "no-id", "other-kind", "runtime-is-target"],
 )
 def test_refusals_about_azure_name_the_option(changes, words):
     with pytest.raises(InvalidRequest) as caught:

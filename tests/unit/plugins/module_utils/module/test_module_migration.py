@@ -54,7 +54,7 @@ class Backend:
     def planned(self, goal):
         return [] if self.states[0] in (status.RUNNING, status.COMPLETED) else ["move shop"]
 
-    def attach(self):
+    def attach(self, dry=False):
         return []
 
     def start(self):

@@ -15,9 +15,9 @@ from .._core.errors import MigrationError
 from .._core.files import make_private_directory, read_json, write_json
 from .._core.layout import Layout
 from .._core.request import Request
-from .._postgres.fence import apply, unfence
-from .._postgres.fence_measure import FENCED, UNKNOWN, measure
-from .._postgres.fence_record import plan
+from .fence import apply, unfence
+from .fence_measure import FENCED, UNKNOWN, measure
+from .fence_record import plan
 
 KEEP, UP, DOWN = CHOICES = ("keep", "up", "down")
 BACK = "What it could change is changed; 'fence: down' takes it back."

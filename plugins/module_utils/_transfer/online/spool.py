@@ -1,0 +1,108 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Transactions that the source sends while they are in progress wait on this host's disk for their commit.
+
+Nothing here has to outlive the process: what has not been applied is sent again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+
+from .pgoutput import owner, without_owner
+
+BUFFER_BYTES = 1 << 18
+_HEAD = struct.Struct(">I")
+
+
+class SpoolFull(Exception):
+    """The transactions in progress take more room than they may."""
+
+
+class Spooled:
+    """A transaction in progress: its file, its size, and which parts of it have been taken back."""
+
+    def __init__(self, path: str):
+        self.path = path
+        # It is closed by its owner, the spool.
+        self.file = open(path, "wb", BUFFER_BYTES)  # noqa: SIM115
+        self.size = 0
+        self.aborted: set = set()
+
+
+class Spool:
+    """All transactions in progress, by their numbers."""
+
+    def __init__(self, directory: str, limit: int):
+        """Begin with an empty directory.
+
+        :param directory: a private one, which is emptied
+        :param limit: bytes that all transactions together may take
+        """
+        self.directory = directory
+        self.limit = limit
+        self.found: dict = {}
+        self.size = 0
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory, 0o700)
+
+    def add(self, xid: int, data: bytes) -> None:
+        """Keep a message of a transaction as it came.
+
+        :raises SpoolFull: when there is no room for it
+        """
+        kept = self.found.get(xid)
+        if kept is None:
+            kept = self.found[xid] = Spooled(os.path.join(self.directory, str(xid)))
+        size = len(data) + _HEAD.size
+        if self.size + size > self.limit:
+            raise SpoolFull
+        kept.file.write(_HEAD.pack(len(data)))
+        kept.file.write(data)
+        kept.size += size
+        self.size += size
+
+    @property
+    def largest(self) -> int:
+        """The size of the largest transaction in progress, in bytes."""
+        return max((kept.size for kept in list(self.found.values())), default=0)
+
+    def abort(self, xid: int, part: int) -> None:
+        """Take back a transaction, or a part of it."""
+        if part == xid:
+            self.forget(xid)
+        elif xid in self.found:
+            self.found[xid].aborted.add(part)
+
+    def messages(self, xid: int) -> Iterator[bytes]:
+        """Yield what is left of a transaction's messages, as if it had been sent whole."""
+        kept = self.found.get(xid)
+        if kept is None:
+            return
+        kept.file.flush()
+        with open(kept.path, "rb", BUFFER_BYTES) as stream:
+            while True:
+                head = stream.read(_HEAD.size)
+                if not head:
+                    return
+                data = stream.read(_HEAD.unpack(head)[0])
+                if owner(data) not in kept.aborted:
+                    yield without_owner(data)
+
+    def forget(self, xid: int) -> None:
+        """Remove a transaction."""
+        kept = self.found.pop(xid, None)
+        if kept:
+            kept.file.close()
+            os.unlink(kept.path)
+            self.size -= kept.size
+
+    def close(self) -> None:
+        """Remove all."""
+        for xid in list(self.found):
+            self.forget(xid)
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stream of a slot's changes, read over a replication connection.
+
+The source is told often that this end lives, however long the target takes for what it has, and of a position only when
+everything before it is safe on the target; which positions may be told, M(confirmation) knows.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+
+from ..._core.errors import TransferFailed
+from ..._postgres.quoting import quote_identifier
+from .pgoutput import lsn_text
+
+FEEDBACK_SECONDS = 5.0
+SILENT_SECONDS = 90.0  # the source answers each feedback; one that is silent for so long is gone
+STREAMING, BINARY_FROM = 140000, 140000
+PROTOCOLS = ((160000, 4), (150000, 3), (140000, 2), (0, 1))
+
+
+def protocol(server_version: int) -> int:
+    """Return the newest protocol version that a server knows, of those that this end knows."""
+    return next(version for least, version in PROTOCOLS if server_version >= least)
+
+
+def options_of(server_version: int, publication: str, binary: bool, streaming: bool) -> dict:
+    """Return the plugin's options.
+
+    :param streaming: send large transactions while they are in progress, where the source can
+    """
+    options = {"proto_version": str(protocol(server_version)), "publication_names": quote_identifier(publication)}
+    if server_version >= BINARY_FROM:
+        options["messages"] = "true"
+        if binary:
+            options["binary"] = "true"
+        if streaming:
+            options["streaming"] = "on"
+    return options
+
+
+def start_command(slot: str, position: int, options: dict) -> str:
+    """Return START_REPLICATION; its grammar is not that of SQL: literals know no escapes but doubled quotes."""
+    words = ", ".join(f"{name} '{text.replace(chr(39), chr(39) * 2)}'" for name, text in options.items())
+    return f"START_REPLICATION SLOT {quote_identifier(slot)} LOGICAL {lsn_text(position)} ({words})"
+
+
+class ChangeStream:
+    """What comes out of a slot from a position on."""
+
+    def __init__(self, connection, slot: str, position: int, options: dict):
+        """Start it.
+
+        :param connection: a replication connection, which the stream closes
+        :param position: where to begin: transactions that commit before it are not sent again
+        """
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.confirmed = 0
+        self.told = 0.0
+        self.heard = time.monotonic()
+        command = start_command(slot, position, options)
+        # psycopg2 does not begin to send feedback on its own: the interval is longer than ours.
+        self.cursor.start_replication_expert(command, decode=False, status_interval=3600)
+        self.read_one = self.cursor.read_message
+        self.feedback()
+
+    def read(self) -> bytes | None:
+        """Return the next message of the plugin, None when there is none yet."""
+        found = self.read_one()
+        return None if found is None else found.payload
+
+    @property
+    def walked(self) -> int:
+        """How far the source has got: everything that was committed before has been sent, as far as there was something."""
+        return self.cursor.wal_end
+
+    def wait(self, seconds: float, *others) -> None:
+        """Wait until something comes, here or on I(others), but not longer than so many seconds.
+
+        :raises TransferFailed: when the source has been silent for too long
+        """
+        readable = select.select([self.cursor, *others], [], [], seconds)[0]
+        now = time.monotonic()
+        if self.cursor in readable:
+            self.heard = now
+        elif now - self.heard > SILENT_SECONDS:
+            raise TransferFailed(
+                f"The source has sent nothing for {SILENT_SECONDS:.0f} s, not even an answer.",
+                "",
+                {"transient": True},
+            )
+
+    def feedback(self, confirmed: int = 0, force: bool = True) -> None:
+        """Tell the source that this end lives and what it need not keep, and ask for an answer.
+
+        :param confirmed: a position that M(confirmation) gave; 0 says nothing new
+        :param force: now, and not only when it is time again
+        """
+        now = time.monotonic()
+        self.confirmed = max(self.confirmed, confirmed)
+        if force or now - self.told >= FEEDBACK_SECONDS:
+            self.told = now
+            words = {"flush_lsn": self.confirmed, "apply_lsn": self.confirmed} if self.confirmed else {}
+            self.cursor.send_feedback(write_lsn=self.walked, reply=True, force=True, **words)
+
+    def close(self) -> None:
+        """End it."""
+        self.connection.close()
