@@ -27,9 +27,15 @@ KEYS = """
 SELECT k.oid, n.nspname AS schema, c.relname AS relation, k.conname AS name, k.contype::text AS kind,
        pg_catalog.pg_get_indexdef(k.conindid) AS definition, k.condeferrable AS deferrable, k.condeferred AS deferred
   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE k.contype IN ('p', 'u') AND c.relkind = 'r' AND c.oid = ANY (%(tables)s::oid[]) AND {plain}
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid
+ WHERE k.contype IN ('p', 'u') AND c.relkind = 'r' AND c.oid = ANY (%(tables)s::oid[]) AND {plain} AND x.indisvalid
    AND EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indexrelid <> k.conindid)
+   -- Old servers let a key take over an index that sorts otherwise than its columns; today's do not.
+   AND NOT EXISTS (
+     SELECT 1 FROM ROWS FROM (pg_catalog.unnest(x.indkey::int2[]), pg_catalog.unnest(x.indcollation::oid[]),
+                              pg_catalog.unnest(x.indoption::int2[])) u(number, sorting, flags)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+      WHERE u.sorting <> a.attcollation OR u.flags <> 0)
 """
 # A key over periods has an index that no statement of its own can build.
 PLAIN = "NOT k.conperiod"
