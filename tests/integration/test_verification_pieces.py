@@ -204,6 +204,10 @@ def test_a_pace_leaves_time_to_others(pair, small_pieces, monkeypatch):
     report = run.verify(request(pair), jobs=1, busy_percent=25)
     assert report["verdict"] == "MATCH" and report["busy_percent"] == 25
     assert len(worked) > 10 and sorted(rested) == pytest.approx(sorted(seconds * 3 for seconds in worked))
+    # Whoever waited for a lock, or was stopped, need not rest from that.
+    rested.clear()
+    pool.Pace(25).worked("source", pool.Piece((), "", 0), 100.0)
+    assert rested == [3.0]
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": 0}, {"busy_percent": 0}, {"busy_percent": 101}])

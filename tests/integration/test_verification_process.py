@@ -102,7 +102,7 @@ def half_way(one: Migration) -> None:
 def test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found(one):
     with differing(one):
         begun = time.monotonic()
-        begun_play = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=180)
+        begun_play = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=600)
         # It rests, not yet at its end, until what it has found is told and a line after it.
         wait_for(lambda: any("public.t7: The same" in text for text in found_so_far(one)), "a table that differs", 120)
         os.kill(process(one), signal.SIGSTOP)
@@ -202,7 +202,7 @@ def test_a_lost_controller_costs_nothing(one):
     assert found["state"] == "running" and found["progress"]["state"] == "running" and found["verification"] == {}
     assert 0 < found["progress"]["share"] < 1 and found["progress"]["tables_total"] == 14
     # The same play attaches to it.
-    attached = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=180)
+    attached = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=600)
     read_until(attached, LINE)
     os.kill(first, signal.SIGCONT)
     assert "MATCH: 15 tables" in one.end_play(attached).good().output

@@ -14,6 +14,9 @@ from .._postgres.driver import psycopg2
 from .._postgres.fingerprint import RowTooLarge
 from .pieces import Piece, whole
 
+# Bytes per second. What reads more slowly waits, for a lock say; nobody need rest from that.
+SLOWEST = 10_000_000
+
 
 class Pace:
     """How hard sessions work, and who is told what they have done.
@@ -34,7 +37,8 @@ class Pace:
         if self.progress:
             self.progress.worked(side, piece.bytes)
         if self.busy_percent < 100:
-            time.sleep(seconds * (100 / self.busy_percent - 1))
+            worked = min(seconds, 1 + piece.bytes / SLOWEST)
+            time.sleep(worked * (100 / self.busy_percent - 1))
 
 
 class _Gathered:
