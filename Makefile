@@ -92,7 +92,7 @@ molecule: setup ## the site playbook as a molecule scenario, with its idempotenc
 	@$(PARTS) molecule
 
 .PHONY: test-matrix
-test-matrix: setup ## long: verification from 10 to 18, checks from 11 to 18; writes docs/matrix.md
+test-matrix: setup ## long: verification and checks from 10 to 18; writes docs/matrix.md
 	@$(PARTS) test-matrix
 
 .PHONY: fleet-azure

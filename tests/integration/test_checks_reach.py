@@ -84,7 +84,7 @@ def test_a_server_without_tls_that_is_asked_for_it(checked_pair, side):
         findings = checked_pair.check(only=["*-tls"])
     finding = the_only(findings, f"{side}-tls", item=checked_pair.address(side))
     assert finding.found == f"the server offers no TLS, and '{side}.sslmode' is verify-full"
-    assert finding.code == "603001" and "set ssl = on" in finding.remedy
+    assert finding.code == "603001" and "ALTER SYSTEM SET ssl = on;" in finding.remedy
 
 
 @contextlib.contextmanager

@@ -10,13 +10,16 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg2
 import psycopg2.extras
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._checks import reach, sizes, versions
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import catalogue, reach, sizes, versions
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import DependencyMissing
-from support.checks import SOURCE_MAJOR, TARGET_MAJOR, both_sides, of_rule, shows, the_only, troubles
+from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
+from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import Expectation
+from support.checks import SOURCE_MAJOR, TARGET_MAJOR, both_sides, of_rule, session, shows, the_only, troubles
 
 # -- versions and programs --------------------------------------------------------------------------------------------
 
@@ -205,17 +208,31 @@ def test_more_than_the_service_carries_in_a_week(checked_pair, monkeypatch):
     assert "the service gives up after 30 s" in finding.found
 
 
+ESTIMATE = {
+    "seconds": 600,
+    "seconds_low": 300,
+    "seconds_high": 1200,
+    "runtime_disk_bytes": 5_000_000,
+    "basis": ["a sample"],
+}
+
+
 def test_an_estimate_is_told(checked_pair):
-    words = {
-        "seconds": 600,
-        "seconds_low": 300,
-        "seconds_high": 1200,
-        "runtime_disk_bytes": 5_000_000,
-        "basis": ["a sample"],
-    }
-    findings = checked_pair.check(estimator=lambda: words)
+    findings = checked_pair.check(estimator=lambda: ESTIMATE)
     assert of_rule(findings, "estimated-duration").found == "about 10 min 0 s (5 min 0 s to 20 min 0 s), from a sample"
     assert "5.0 MB on the runtime server" in of_rule(findings, "disk-needed").found
+
+
+def test_an_estimate_that_was_not_to_be_had_is_skipped(checked_pair, monkeypatch):
+    monkeypatch.setitem(catalogue.SETTINGS, "lock_timeout", "200ms")
+    ends = (checked_pair.source.connection("mig", "source"), checked_pair.target.connection("mig", "target"))
+    parameters = {"jobs": 4, "max_bytes_per_second": None}
+    task = SimpleNamespace(request=Request.create("shop", *ends, ["one"]), parameters=parameters)
+    with session(checked_pair.source, "LOCK TABLE shop.customer IN ACCESS EXCLUSIVE MODE"):
+        findings = checked_pair.check(estimator=Expectation(task, scratch=False), only=["estimated-duration"])
+    (finding,) = findings
+    assert finding.status == "skipped" and "lock timeout" in finding.found
+    assert Expectation(task, scratch=False)()["seconds"] > 0
 
 
 def test_the_largest_tables_are_named(checked_pair):
@@ -224,3 +241,7 @@ def test_the_largest_tables_are_named(checked_pair):
     )
     found = of_rule(checked_pair.check(), "largest-tables").found
     assert found.startswith('"shop"."customer" 2.') and " %)" in found
+    # Whoever has seen them already is believed.
+    known = {"largest": {"one": [{"oid": 1, "schema": "shop", "name": "other", "bytes": 5_000_000}]}}
+    findings = checked_pair.check(estimator=lambda: {**ESTIMATE, **known}, only=["largest-tables"])
+    assert of_rule(findings, "largest-tables").found.startswith('"shop"."other" 5.0 MB')

@@ -333,6 +333,7 @@ def test_another_encoding_on_the_target(checked_pair):
     checked_pair.run("target", "CREATE DATABASE one OWNER mig TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     finding = the_only(checked_pair.check(), "database-encoding")
     assert finding.found == "LATIN1, C, C (libc) on the target, UTF8, C.UTF-8, C.UTF-8 (libc) on the source"
+    assert 'DROP DATABASE "one";' in finding.remedy
 
 
 def test_another_locale_on_the_target(checked_pair):
@@ -367,6 +368,7 @@ def test_a_target_without_icu(checked_pair, monkeypatch):
     monkeypatch.setattr(Context, "databases", databases)
     finding = the_only(checked_pair.check(), "locale-provider")
     assert "the target was built without ICU" in finding.found
+    assert "ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C.UTF-8';" in finding.remedy
 
 
 # -- trying it out ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import sys
@@ -17,9 +18,13 @@ from ansible_collections.azpg.migrate.plugins.modules.premigration_check import 
 
 if __name__ == "__main__":
     given = {**{word: option.get("default") for word, option in SPECIFICATION.items()}, **json.load(sys.stdin)}
+    mode = given.pop("mode")
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    module = SimpleNamespace(params=given, check_mode=False, warn=print, no_log_values=set())
-    result = premigration_check.check(Task(module))
+    module = SimpleNamespace(params={**given, "mode": "offline"}, check_mode=False, warn=print, no_log_values=set())
+    task = Task(module)
+    # Rules exist for combinations that a request may not have yet.
+    task.request = dataclasses.replace(task.request, mode=mode)
+    result = premigration_check.check(task)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(
@@ -28,7 +33,7 @@ if __name__ == "__main__":
                 "cpu": usage.ru_utime + usage.ru_stime,
                 "peak_bytes": usage.ru_maxrss * 1024,
                 "start_bytes": before * 1024,
-                "findings": len(result["findings"]),
+                "findings": sum(result["summary"]["counts"].values()),
                 "estimate": result["estimate"].get("seconds"),
                 "failed": [
                     f"{finding['rule']} {finding['object']}: {finding['found']}"

@@ -278,8 +278,14 @@ class Leftovers(Pytest):
     """Migrations that end in every way at moments that seeds decide, and ends asked for with any options."""
 
     budget = 900
-    folder = "tests/integration"
-    arguments = ("-k", "test_leftovers or test_never_the_ends", "--numprocesses=2", "--dist=loadfile", "--durations=5")
+    folder = "tests/leftovers"
+    arguments = (
+        "tests/integration/test_leftovers.py",
+        "tests/integration/test_never_the_ends.py",
+        "--numprocesses=2",
+        "--dist=loadfile",
+        "--durations=5",
+    )
 
     def work(self) -> None:
         """Try more than `make test` does."""
@@ -357,7 +363,7 @@ class Az(Pytest):
 class Page(Pytest):
     """The pages of verification and timeline in a real browser."""
 
-    budget = 120
+    budget = 180
     folder = "tests/page"
 
 

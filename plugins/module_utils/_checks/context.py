@@ -109,6 +109,11 @@ class Context:
         self._sessions[key] = session
         return session
 
+    def give_up(self, side: str, why: str) -> None:
+        """Have no session of I(side) tried from now on: nobody waits twice for what does not answer."""
+        words = {"side": side, "cause": "other", "server": self.address(side), "database": "", "user": None}
+        self._failures.setdefault(side, ConnectionFailed(f"The {side} was not asked: {why}", "", words))
+
     def make_room(self, side: str) -> None:
         """Close the sessions of I(side) that have not been used for longest, so that one more may be opened."""
         mine = [key for key in self._sessions if key[0] == side]

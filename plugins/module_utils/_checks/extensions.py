@@ -213,6 +213,8 @@ def extension_data(context: Context, database: str):
         yield violated(
             database,
             f"{count_of(len(rows), 'table')} of extensions hold rows that are not carried: {names}",
+            remedy="Let the extension make them anew on the target, or carry them afterwards, on the source and then on the target: "
+            + " ".join(f"COPY {row['name']} TO STDOUT; COPY {row['name']} FROM STDIN;" for row in rows[:20]),
         )
 
 

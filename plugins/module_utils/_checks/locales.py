@@ -85,12 +85,13 @@ def database_encoding(context: Context, database: str):
         return
     source, target = context.databases(SOURCE)[database], context.databases(TARGET)[database]
     found = f"{describe(target)} on the target, {describe(source)} on the source"
+    drop = f"On the target, when it is empty: DROP DATABASE {quote_identifier(database)}; the migration makes it anew"
     if source["encoding"] != target["encoding"]:
-        yield violated(database, found, severity="failed")
+        yield violated(database, found, severity="failed", remedy=f"{drop}.")
     elif any(plain(source[key]) != plain(target[key]) for key in ("collate", "ctype")) or any(
         (source[key] or "") != (target[key] or "") for key in ("provider", "locale")
     ):
-        yield violated(database, found)
+        yield violated(database, found, remedy=f"{drop}; or accept that text sorts and compares differently there.")
     else:
         yield fine(database, found)
 
@@ -102,6 +103,9 @@ def locale_provider(context: Context, database: str):
         yield violated(
             database,
             f"the database's locale {source['locale']} is of ICU, and the target was built without ICU",
+            remedy="Use a target built with ICU, or make the database on the target beforehand, with another order of text: "
+            f"CREATE DATABASE {quote_identifier(database)} TEMPLATE template0 ENCODING '{source['encoding']}' LOCALE_PROVIDER libc "
+            f"LOCALE '{source['collate']}';",
         )
 
 
@@ -120,6 +124,9 @@ def sql_ascii(context: Context, database: str):
         yield violated(
             database,
             "the database is in SQL_ASCII: nobody has ever checked that its text is of one encoding, and clients in UTF8 may fail on it",
+            remedy="Find out the encoding of the text. Then, on the target, for example: CREATE DATABASE "
+            f"{quote_identifier(database)} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'; and load into it what 'pg_dump "
+            "--encoding=LATIN1' writes.",
         )
 
 

@@ -11,7 +11,7 @@ from .context import SOURCE, Context
 from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, fine, listed, violated
 
 FOREIGN = f"""
-SELECT 'server ' || pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s
+SELECT pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s
 WHERE {not_of_extension("pg_foreign_server", "s.oid")} ORDER BY 1
 """
 
@@ -59,9 +59,18 @@ def foreign_tables(context: Context, database: str):
         for relation in context.relations(database)
         if relation["kind"] == "f"
     ]
-    names = [row["name"] for row in context.rows(SOURCE, database, FOREIGN)] + tables
-    if names:
-        yield violated(database, f"definitions without data: {listed(names)}")
+    servers = [row["name"] for row in context.rows(SOURCE, database, FOREIGN)]
+    if servers or tables:
+        mappings = " ".join(
+            f"CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (user '...', password '...');"
+            for name in servers[:20]
+        )
+        yield violated(
+            database,
+            f"definitions without data: {listed([*(f'server {name}' for name in servers), *tables])}",
+            remedy="Make sure that the target reaches these servers, and move the data behind them separately. On the target, for "
+            f"everybody who reads them: {mappings}",
+        )
 
 
 def tablespaces(context: Context, database: str):

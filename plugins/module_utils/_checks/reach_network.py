@@ -140,8 +140,8 @@ def judge_protocol(context: Context, side: str, found, address: str, mode: str):
             return violated(
                 address,
                 f"the server offers no TLS, and '{side}.sslmode' is {mode}",
-                remedy=f"On the server set ssl = on with ssl_cert_file and ssl_key_file and reload; or, in a private network, "
-                f"'{side}.sslmode: prefer'.",
+                remedy="On the server, with ssl_cert_file and ssl_key_file in place: ALTER SYSTEM SET ssl = on; SELECT "
+                f"pg_reload_conf(); or, in a private network, '{side}.sslmode: prefer'.",
                 code="603001",
             )
         return fine(address, f"the server offers no TLS, and sslmode={mode} does not ask for it")
@@ -343,7 +343,7 @@ def rules(side: str) -> tuple:
             f"PostgreSQL answers on the {side}, with TLS as asked",
             tls(side),
             expected="an answer to PostgreSQL's request for TLS, and TLS 1.2 or newer where sslmode asks for it",
-            remedy="On the server set ssl = on with a certificate.",
+            remedy="On the server, with a certificate in place: ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf();",
             documentation=f"{PAGES}ssl-tcp.html",
             code="603001",
             needs=(f"{side}-port",),

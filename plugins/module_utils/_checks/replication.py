@@ -151,8 +151,9 @@ def log_growth(context: Context):
     time.sleep(max(0.0, begun + GROWTH_SECONDS - time.monotonic()))
     seconds = time.monotonic() - begun
     rate = max(0, log_position(context) - before) / seconds
-    known = context.by_service or context.estimate()
-    copying = (service_seconds(source_bytes(context)) if context.by_service else known["seconds_high"]) if known else 0
+    copying = (
+        service_seconds(source_bytes(context)) if context.by_service else context.estimate().get("seconds_high", 0)
+    )
     kept = f"; a slot keeps {human_bytes(rate * copying)} of it while the base copy runs" if copying else ""
     found = f"{human_bytes(rate)}/s of log, {human_bytes(rate * 3600)} per hour (measured over {human_seconds(seconds)}){kept}"
     if rate > FAST_BYTES:

@@ -20,6 +20,8 @@ from .selection import Selection
 INSUFFICIENT_PRIVILEGE = "42501"
 # Somebody holds a lock that keeps the catalogue's functions out, or the question took longer than it may.
 NOT_NOW = {"55P03": "a lock that somebody else holds was in the way", "57014": "the answer took too long"}
+# Rules whose violation means that no session can be had, by side.
+REACHING = {f"{side}-{what}": side for side in ("source", "target") for what in ("name", "port", "tls", "reachable")}
 DATABASE_CAUSES = ("database", "connect-privilege", "hba")
 
 
@@ -126,6 +128,8 @@ class Run:
             breaks = observation.kind == VIOLATED and (observation.severity or rule.severity) == "failed"
             if breaks or (observation.kind == BLIND and observation.because):
                 self.broken.setdefault(rule.id, {}).setdefault(database, observation.because or rule.id)
+                if rule.id in REACHING:
+                    self.context.give_up(REACHING[rule.id], observation.found)
             # What stands in the way of a selected rule is said, even when it was not selected itself.
             if shown or breaks:
                 finding = rule.finding(observation, self.selection.severity(rule.id))

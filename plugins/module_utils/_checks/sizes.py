@@ -9,7 +9,7 @@ from .._core.units import human_bytes, human_seconds
 from .._postgres.quoting import qualified
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import AZURE, Rule, count_of, fine, listed, violated
+from .rule import AZURE, Rule, blind, count_of, fine, listed, violated
 
 TARGET_DISK_FACTOR = 1.25
 LARGEST = 5
@@ -70,8 +70,9 @@ def disk_needed(context: Context):
 
 
 def largest(context: Context, database: str) -> list:
-    """Return the largest tables of a source database, see M(TABLE_SIZES)."""
-    return context.cached_rows(SOURCE, database, TABLE_SIZES)
+    """Return the largest tables of a source database, see M(TABLE_SIZES): whoever estimates has seen them all already."""
+    known = context.estimate().get("largest", {})
+    return known[database] if database in known else context.cached_rows(SOURCE, database, TABLE_SIZES)
 
 
 def largest_tables(context: Context, database: str):
@@ -148,6 +149,13 @@ def duration(context: Context):
             yield fine(address, found)
         return
     estimate = context.estimate()
+    if "failure" in estimate:
+        yield blind(
+            address,
+            f"{human_bytes(total)} to copy; how long it takes was not to be seen: {estimate['failure']}",
+            remedy="Put right what the message names, or run again when the server is quieter.",
+        )
+        return
     if not estimate:
         yield fine(address, f"{human_bytes(total)} to copy; no estimate was asked for")
         return

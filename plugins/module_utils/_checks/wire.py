@@ -88,9 +88,12 @@ def dial(address: str, port: int, seconds: float) -> socket.socket:
     :raises Silence: when nothing answers; OSError for every other failure
     """
     try:
-        return socket.create_connection((address, port), timeout=seconds)
+        connection = socket.create_connection((address, port), timeout=seconds)
     except socket.timeout:
         raise Silence(f"no answer within {seconds:.0f} s") from None
+    # Questions and answers are short: each would wait for the other side's acknowledgement.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def receive(connection, size: int) -> bytes:

@@ -19,11 +19,13 @@ from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json, write_private
 from .._core.findings import FAILED, SUCCEEDED, WARNING, fitting
 from .._transfer.backend import default_jobs
-from .._transfer.estimate import estimate
+from .._transfer.estimate import estimate, read_volume
 from .._transfer.target_database import own_databases
 from .edge import Task
 
 REASONS_SHOWN = 5
+# So many of the largest tables of a database are looked at.
+LARGEST = 200
 # What a start does not wait for, since it tells nothing that could stop it: measurements, and what is tried out.
 NOT_AT_START = ("*-latency", "*-throughput", "log-growth", "target-create-database", "source-create-slot")
 
@@ -141,24 +143,29 @@ class Expectation:
         self.task = task
         self.scratch = scratch
         self.known: dict = {}
+        self.largest: dict = {}
+        self.failure = ""
         self.tried = False
 
     def __call__(self) -> dict:
-        """Return C(_transfer.estimate)'s answer, or an empty dictionary when there is none to be had."""
+        """Return C(_transfer.estimate)'s answer and the largest tables by database; else C({failure}), or nothing."""
         if not self.tried and self.task.request.provider == "host":
             self.tried = True
-            given = self.task.parameters
             try:
-                self.known = estimate(
-                    self.task.request,
-                    given["jobs"] or default_jobs(),
-                    given["max_bytes_per_second"],
-                    measured=self.scratch,
-                    settings=SETTINGS,
-                )
-            except Exception:  # no check fails for want of an estimate; what is unreachable has findings of its own
-                self.known = {}
-        return self.known
+                volume = read_volume(self.task.request, SETTINGS)
+                self.largest = volume.largest(LARGEST)
+                self.known = self.estimated(volume)
+            except Exception as error:  # no check fails for want of it; what is unreachable has findings of its own
+                self.failure = " ".join(str(error).split())
+        if self.known:
+            return {**self.known, "largest": self.largest}
+        return {"failure": self.failure} if self.failure else {}
+
+    def estimated(self, volume) -> dict:
+        """Return what comes of so much."""
+        given = self.task.parameters
+        jobs, limit = given["jobs"] or default_jobs(), given["max_bytes_per_second"]
+        return estimate(self.task.request, jobs, limit, measured=self.scratch, volume=volume)
 
 
 def check(task: Task) -> dict:

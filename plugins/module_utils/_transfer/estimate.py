@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
 
 from .._core.request import Request
@@ -40,6 +41,19 @@ class Volume:
     index_work: float = 0.0
     check_work: float = 0.0
     longest_work: float = 0.0
+
+    def largest(self, number: int) -> dict:
+        """Return C({database: rows}) of the I(number) largest tables of each database: oid, schema, name, bytes."""
+        found: dict = {}
+        for database, table in self.tables:
+            found.setdefault(database, []).append(table)
+        return {
+            database: [
+                {"oid": table.oid, "schema": table.schema, "name": table.name, "bytes": table.bytes}
+                for table in heapq.nlargest(number, tables, key=lambda table: table.bytes)
+            ]
+            for database, tables in found.items()
+        }
 
 
 def read_volume(request: Request, settings: dict | None = None) -> Volume:
@@ -94,16 +108,16 @@ def rates(source: Speed, target: Speed, jobs: int) -> tuple:
     return min(copying, default=usual), indexing, basis
 
 
-def estimate(request: Request, jobs: int, limit: int | None, measured: bool, settings: dict | None = None) -> dict:
+def estimate(request: Request, jobs: int, limit: int | None, measured: bool, volume: Volume | None = None) -> dict:
     """Return C({seconds, seconds_low, seconds_high, bytes, target_disk_bytes, runtime_disk_bytes, basis}).
 
     :param jobs: number of workers
     :param limit: bytes per second that the data stream is held at, or None
     :param measured: take a sample of both servers; nothing of it stays
-    :param settings: of the sessions that read the catalogue
+    :param volume: what was read before; None reads it
     :raises ConnectionFailed: when a database of the source cannot be reached
     """
-    volume = read_volume(request, settings)
+    volume = volume or read_volume(request)
     source, target = measure(request, volume.tables, volume.rows) if measured else (Speed(), Speed())
     copying, indexing, basis = rates(source, target, jobs)
     if limit and limit < copying:

@@ -355,6 +355,7 @@ FAULTS = {
                 "extension-data",
                 "warning",
                 found="1 table of extensions hold rows that are not carried: shop.kept of keeper",
+                remedy="COPY shop.kept TO STDOUT; COPY shop.kept FROM STDIN;",
             ),
         ),
     ),
@@ -487,7 +488,12 @@ FAULTS = {
         "CREATE FOREIGN TABLE shop.distant (id int) SERVER far; ALTER FOREIGN TABLE shop.distant OWNER TO app;"
         "ALTER SERVER far OWNER TO mig",
         (
-            Expect("foreign-tables", "warning", found='server far, foreign table "shop"."distant"'),
+            Expect(
+                "foreign-tables",
+                "warning",
+                found='server far, foreign table "shop"."distant"',
+                remedy="SERVER far OPTIONS (user '...'",
+            ),
             # Whoever has foreign tables has the extension that they need.
             Expect("extensions-installable", found="postgres_fdw", providers=HOST),
             Expect(
@@ -605,7 +611,7 @@ FAULTS = {
     ),
     "encoding that is none": Fault(
         "SELECT 1",
-        (Expect("encoding-unknown", "warning", found="SQL_ASCII", remedy="--encoding"),),
+        (Expect("encoding-unknown", "warning", found="SQL_ASCII", remedy="ENCODING 'UTF8' LOCALE 'C';"),),
         options="TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'",
     ),
 }

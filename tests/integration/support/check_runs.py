@@ -87,6 +87,7 @@ class Found:
     """
 
     def __init__(self, servers: Servers, directory: Path, names: list, alone: bool = False):
+        self.servers = servers
         self.databases = sorted_into_databases(names, alone)
         with contextlib.ExitStack() as stack:
             for database, faults in self.databases.items():

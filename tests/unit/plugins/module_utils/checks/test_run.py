@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._checks import report
+from ansible_collections.azpg.migrate.plugins.module_utils._checks import context, report
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.context import Context
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.registry import RULES
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.rule import Rule, blind, fine, listed, violated
@@ -334,3 +334,28 @@ def test_findings_come_in_the_order_of_the_registry(check):
         ("second", "two"),
         ("server", "a:5432"),
     ]
+
+
+class Opened:
+    """What stands for a connection here."""
+
+    closed = False
+
+    def __init__(self, tried, side):
+        tried.append(side)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("broken", ["source-name", "source-port", "source-tls", "source-reachable"])
+def test_nobody_waits_twice_for_a_server_that_does_not_answer(check, monkeypatch, broken):
+    tried = []
+    monkeypatch.setattr(context.postgres, "connect", lambda _endpoint, side, *_more, **_words: Opened(tried, side))
+    findings = check(
+        rule(broken, say_no),
+        rule("of-the-source", lambda found: [fine("it", str(found.server("source")))]),
+        rule("of-the-target", lambda found: [fine("it", str(found.server("target")))]),
+    )
+    assert [finding.status for finding in findings] == ["failed", "skipped", "succeeded"]
+    assert findings[1].because and tried == ["target"]
