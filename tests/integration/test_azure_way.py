@@ -184,9 +184,9 @@ def test_the_cutover_waits_for_a_target_that_really_lags_and_loses_nothing(way):
                 time.sleep(0.02)
 
     with session(way.clusters["target"], "way_shop") as holder, ThreadPoolExecutor(2) as pool:
+        run(holder, "BEGIN; LOCK TABLE app.child IN EXCLUSIVE MODE")  # nothing is applied to it meanwhile
+        writing = pool.submit(write)
         try:
-            run(holder, "BEGIN; LOCK TABLE app.child IN EXCLUSIVE MODE")  # nothing is applied to it meanwhile
-            writing = pool.submit(write)
             wait_for(lambda: latency() > 1, "a target that lags")
             cutover = pool.submit(way.ensure, "completed", max_lag=1, **words)
             looks = len(way.azure.calls("GET", "/migrations"))
@@ -195,8 +195,8 @@ def test_the_cutover_waits_for_a_target_that_really_lags_and_loses_nothing(way):
             assert not cutover.done() and latency() > 1
         finally:
             stopped.set()
+            writing.result()
             run(holder, "ROLLBACK")
-        writing.result()
         assert cutover.result()["state"] == "completed"
     assert len(written) > 20
     assert contents(way.clusters["source"], "way_shop") == contents(way.clusters["target"], "way_shop")

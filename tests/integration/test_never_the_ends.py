@@ -14,19 +14,27 @@ import shutil
 import types
 
 import pytest
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import InvalidRequest, MigrationError
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._module import cleanup, runtime_server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.servers import USER, ask, catalogue, contents
-from support.waiting import wait_for
 
-EXAMPLES = int(os.environ.get("AZPG_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("AZPG_EXAMPLES", "12"))
 NAME, SAVED = "endless", "endless_saved"
 DATABASES = ("bystander", "postgres", "template1", "seed_small", 'en"dless', "")
 ROLES = ("app_owner", "app_read", "postgres", "bystander", USER, "nobody")
+# An index that the target, and only the target, cannot build.
+UNBUILDABLE = """
+CREATE FUNCTION app.fail(given integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $body$
+BEGIN
+  IF pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN RAISE 'not here'; END IF;
+  RETURN given;
+END $body$;
+CREATE INDEX unbuildable ON app.quiet (app.fail(id));
+"""
 COMMON = {
     "evidence": None,
     "signing_key": None,
@@ -40,16 +48,15 @@ COMMON = {
 
 @pytest.fixture(scope="module")
 def world(lab, tmp_path_factory):
-    """A migration that was cancelled half of the way, kept so that it can be put back, and bystanders on both servers."""
+    """A migration that has failed, kept so that it can be put back, and bystanders on both servers."""
     from support.migrations import Migration
 
     lab.clean_target()
-    lab.new_database(NAME, "seed_bulk")
+    lab.new_database(NAME)
+    ask(lab.source, UNBUILDABLE, NAME)
     one = Migration(lab, tmp_path_factory.mktemp("ends"), NAME, [NAME])
     one.provision()
-    one.module("migration", wait=False, max_bytes_per_second=600000).good()
-    wait_for(lambda: one.journal("SELECT 1 FROM unit WHERE kind = 'table' AND state = 'done'"), "the first table")
-    one.module("migration", state="cancelled").good()
+    assert "not here" in one.module("migration")["msg"]
     ask(lab.target, "CREATE ROLE bystander")
     ask(lab.target, "CREATE DATABASE bystander OWNER bystander")
     ask(lab.target, "CREATE TABLE precious AS SELECT 1 AS one", "bystander")
@@ -107,7 +114,10 @@ def test_no_combination_of_options_touches_what_is_not_the_migrations(
         "source twice": ("source", "source"),
         "target twice": ("target", "target"),
     }[ends]
-    request = Request.create(NAME, *(lab.endpoint(side) for side in endpoints), [NAME])
+    try:
+        request = Request.create(NAME, *(lab.endpoint(side) for side in endpoints), [NAME])
+    except InvalidRequest:
+        return  # one server cannot be both
     parameters = {
         **COMMON,
         "outcome": outcome,
@@ -148,4 +158,5 @@ def test_no_combination_of_options_touches_what_is_not_the_migrations(
         if check_mode or done.get("state") == "refused":
             assert after == target
     finally:
-        put_back(world, target)
+        if done["changed"] and not check_mode or catalogue(lab.target) != target:
+            put_back(world, target)

@@ -5,50 +5,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from support.servers import USER, ask, catalogue, contents, session
-from support.waiting import wait_for
-
-
-def begin(one) -> None:
-    """Bring a migration of the bulky seed half of the way, and stop it."""
-    one.provision()
-    one.module("migration", wait=False, max_bytes_per_second=600000).good()
-    wait_for(lambda: one.journal("SELECT 1 FROM unit WHERE kind = 'table' AND state = 'done'"), "the first table")
-
-
-def made(one, kind: str) -> list:
-    """Return what the journal says that the migration made of a kind."""
-    return [name for (name,) in one.journal("SELECT name FROM created WHERE kind = ? AND state = 'created'", kind)]
-
-
-def test_playbook_undoes_a_running_migration_and_nothing_is_left_of_it(migration):
-    one = migration("undone", "seed_bulk")
-    lab, database = one.lab, one.databases[0]
-    before = catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)
-    one.module("runtime_server").good()
-    one.module("verification", fence="up", fail_on="never", databases=[database])
-    begin(one)
-    roles = made(one, "role")
-    assert made(one, "database") == [database] and roles
-    words = {"azpg_confirm": "undone", "azpg_drop_databases": [database], "azpg_drop_roles": roles}
-    unconfirmed = one.play("rollback", **{**words, "azpg_confirm": "other"})
-    assert unconfirmed.code and "needs its name" in unconfirmed.output
-    looked = one.play("rollback", "--check", "--diff", **words).good()
-    assert looked.changes == [1] and f"target: database {database}" in looked.output
-    assert one.play("rollback", "rollback", **words).good().changes == [1, 0]
-    assert (catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)) == before
-    assert not one.state.exists()
-    record = json.loads((one.archive / "final-record.json").read_text(encoding="utf-8"))
-    assert record["outcome"] == "rolled_back"
-    assert set(record["removed"]) >= {f"target: database {database}", *(f"target: role {name}" for name in roles)}
+from support.servers import USER, ask, session
 
 
 def test_what_nobody_names_stays_on_the_target(migration):
     one = migration("kept-there", "seed_bulk")
-    begin(one)
+    one.half_way()
     one.module("migration", state="cancelled").good()
     database = one.databases[0]
     done = one.module("cleanup", outcome="rolled_back", confirm="kept-there").good()
@@ -64,7 +27,7 @@ def test_what_nobody_names_stays_on_the_target(migration):
 def stopped(migration):
     """A migration that was cancelled half of the way."""
     one = migration("stopped", "seed_bulk")
-    begin(one)
+    one.half_way()
     one.module("migration", state="cancelled").good()
     return one
 

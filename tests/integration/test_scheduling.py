@@ -14,7 +14,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._postgres.quoting imp
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import load_settings
 from support.migrations import Migration, alive, children
 from support.processes import Watch
-from support.servers import USER, ask, contents, drop_database, session
+from support.servers import HOLD, USER, ask, contents, drop_database, run, session
 from support.waiting import wait_for
 
 REPLICA = "PARAMETER session_replication_role"
@@ -319,6 +319,35 @@ def test_builds_share_as_much_memory_as_the_target_shares_among_all(lab, jobs, m
     """The target has 128 MB of shared buffers, and its own maintenance_work_mem is 64 MB."""
     with session(lab.target) as target:
         assert load_settings.build_memory(target, jobs) == memory
+
+
+LARGE = """
+CREATE TABLE app.large (id integer PRIMARY KEY, note text);
+INSERT INTO app.large SELECT g, repeat(md5(g::text), 55) FROM generate_series(1, 11000) g;
+"""
+
+
+def test_engine_killed_between_the_index_of_a_key_and_the_key(make):
+    one = make("between", LARGE, HOLD, "CREATE INDEX held_index ON app.large (app.hold(id));")
+    lab, name = one.lab, one.databases[0]
+    lab.empty_on_target(name)
+    one.provision()
+    key = "SELECT contype FROM pg_constraint WHERE conname = 'large_pkey'"
+    with session(lab.target, name) as gate:
+        run(gate, "SELECT pg_advisory_lock(1)")
+        one.module("migration", wait=False).good()
+        waits = f"SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = '{name}'"
+        wait_for(lambda: ask(lab.target, waits), "the other index to wait")
+        wait_for(lambda: markers(one, "CONSTRAINT:app:large %:index"), "the index of the key")
+        assert not on_target(one, key), "the key wants the table for itself"
+        one.kill_engine()
+        before = on_target(one, "SELECT 'app.large_pkey'::regclass::oid")
+        run(gate, "SELECT pg_advisory_unlock(1)")
+    assert one.module("migration").good()["state"] == "completed"
+    assert on_target(one, key) == [("p",)]
+    assert on_target(one, "SELECT 'app.large_pkey'::regclass::oid") == before, "built a second time"
+    assert one.attempts() == {"app.large": 1}
+    proven(one)
 
 
 TWO_STREAMS = """

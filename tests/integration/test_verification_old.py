@@ -262,6 +262,16 @@ def test_faults_are_found(pair, name):
             assert table["name"] == "app.items" and table["diff"]["columns"] == {column: 1}, table["diff"]
 
 
+@pytest.mark.parametrize("pair", [100000], ids=["10"], indirect=True)
+def test_identifiers_of_rows_that_dumps_leave_out_are_told(pair):
+    old, _refused = pair
+    with old.fault("ALTER TABLE app.no_key SET WITH OIDS", "ALTER TABLE app.no_key SET WITHOUT OIDS", side="source"):
+        report = old.verify(mode="schema")
+    assert report["verdict"] == "MATCH", said(report)
+    (found,) = report["databases"][0]["schema"]["warnings"]
+    assert (found["rule"], found["object"]) == ("table-row-identifiers", "app.no_key")
+
+
 def test_the_gate_opens_and_a_write_shuts_it(pair):
     old, _refused = pair
     report = old.verify()

@@ -128,6 +128,38 @@ def test_a_right_to_set_a_parameter_is_compared(tmp_path):
     assert found[1]["remedy"] == "GRANT SET ON PARAMETER zero.x TO PUBLIC."
 
 
+def test_grants_on_what_nobody_made_are_compared(pair, fault):
+    """A dump carries them: what differs from the rights that the server or an extension came with."""
+    carried = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO app_read;"
+    pair.run(
+        "source",
+        carried + "GRANT SELECT ON pg_catalog.pg_authid TO app_read; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; "
+        "REVOKE EXECUTE ON FUNCTION extensions.crypt(text, text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION "
+        "extensions.crypt(text, text) TO app_write; "
+        "CREATE FUNCTION pg_catalog.text(integer) RETURNS text LANGUAGE sql AS 'SELECT textin(int4out($1))'",
+    )
+    try:
+        # What a service has granted on its own server is its own affair.
+        fault(carried + "GRANT SELECT ON pg_catalog.pg_statistic TO app_read")
+        report = pair.verify(mode="schema")
+        assert report["verdict"] == "MATCH", said(report)
+        found = {item["object"]: item["source"] for item in findings(report, "warnings")}
+        assert found == {
+            "relation pg_catalog.pg_authid": "only here: app_read SELECT",
+            "language plpgsql": "only here: PUBLIC USAGE taken away",
+            "pg_catalog.text(integer)": "present",
+            "function extensions.crypt(text, text)": "only here: PUBLIC EXECUTE taken away, app_write EXECUTE",
+        }
+    finally:
+        pair.run(
+            "source",
+            "DROP FUNCTION pg_catalog.text(integer); REVOKE EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) FROM app_read; "
+            "REVOKE SELECT ON pg_catalog.pg_authid FROM app_read; GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC; "
+            "REVOKE EXECUTE ON FUNCTION extensions.crypt(text, text) FROM app_write; "
+            "GRANT EXECUTE ON FUNCTION extensions.crypt(text, text) TO PUBLIC",
+        )
+
+
 # -- the order of texts -------------------------------------------------------------------------------------------
 
 

@@ -20,8 +20,9 @@ from support.migrations import Migration, alive, children, environment
 from support.servers import USER, ask, drop_database
 from support.waiting import wait_for
 
-# Sessions rest for most of the time, so that twelve tables, each of a piece of its own, take some ten seconds.
-SLOWLY = {"busy_percent": 2, "jobs": 1}
+# Sessions rest for most of the time, so that twelve tables, each of a piece of its own, take some five seconds.
+SLOWLY = {"busy_percent": 4, "jobs": 1}
+SLOW_PLAY = {**{f"azpg_verification_{word}": value for word, value in SLOWLY.items()}, "azpg_poll_interval": 1}
 TABLES = """
 SET ROLE app_owner;
 DO $$ BEGIN FOR i IN 1..12 LOOP
@@ -101,9 +102,7 @@ def half_way(one: Migration) -> None:
 def test_lines_tell_how_far_it_is_and_what_differs_as_it_is_found(one):
     with differing(one):
         begun = time.monotonic()
-        begun_play = one.begin_play(
-            "verify", **{f"azpg_verification_{word}": value for word, value in SLOWLY.items()}, azpg_wait_timeout=180
-        )
+        begun_play = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=180)
         # It rests, not yet at its end, until what it has found is told and a line after it.
         wait_for(lambda: any("public.t7: The same" in text for text in found_so_far(one)), "a table that differs", 120)
         os.kill(process(one), signal.SIGSTOP)
@@ -171,7 +170,7 @@ def test_lines_of_several_hosts_at_once_bear_their_names(moved, tmp_path):
     for name in ("north", "south"):
         one = Migration(moved, tmp_path / name, NAME, [NAME])
         one.directory.mkdir()
-        one.write_inventory(**{f"azpg_verification_{word}": value for word, value in SLOWLY.items()})
+        one.write_inventory(**SLOW_PLAY)
         inventory = json.loads((one.directory / "inventory.yml").read_text(encoding="utf-8"))
         hosts[name] = inventory["migrations"]["hosts"][NAME]
     (tmp_path / "both.yml").write_text(json.dumps({"migrations": {"hosts": hosts}}), encoding="utf-8")
@@ -188,9 +187,10 @@ def test_lines_of_several_hosts_at_once_bear_their_names(moved, tmp_path):
 
 
 def test_a_lost_controller_costs_nothing(one):
-    controller = one.begin_play("verify", **{f"azpg_verification_{word}": value for word, value in SLOWLY.items()})
+    controller = one.begin_play("verify", **SLOW_PLAY)
     half_way(one)
     first = process(one)
+    os.kill(first, signal.SIGSTOP)  # so that there is time for all that follows
     for pid in [controller.pid, *children(controller.pid)]:
         if pid != first:
             with contextlib.suppress(ProcessLookupError):
@@ -202,8 +202,10 @@ def test_a_lost_controller_costs_nothing(one):
     assert found["state"] == "running" and found["progress"]["state"] == "running" and found["verification"] == {}
     assert 0 < found["progress"]["share"] < 1 and found["progress"]["tables_total"] == 14
     # The same play attaches to it.
-    again = one.play("verify", **{f"azpg_verification_{word}": value for word, value in SLOWLY.items()}).good()
-    assert "MATCH: 15 tables" in again.output
+    attached = one.begin_play("verify", **SLOW_PLAY, azpg_wait_timeout=180)
+    read_until(attached, LINE)
+    os.kill(first, signal.SIGCONT)
+    assert "MATCH: 15 tables" in one.end_play(attached).good().output
     assert told(one, "verification-process.json")["pid"] == first
     assert one.report()["totals"]["match"] == 15
 
@@ -290,7 +292,7 @@ def test_sessions_that_a_dead_one_left_are_ended_by_the_next(one):
 
 
 def test_a_second_death_keeps_what_both_had_read(one):
-    for number, options in ((3, SLOWLY), (8, {**SLOWLY, "busy_percent": 1})):
+    for number, options in ((3, SLOWLY), (8, {**SLOWLY, "busy_percent": 2})):
         begun = one.begin("verification", wait=False, **options)
         wait_for(lambda number=number: process(one) and tables_done(one) >= number, f"{number} tables", 60)
         os.kill(process(one), signal.SIGKILL)

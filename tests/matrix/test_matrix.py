@@ -168,4 +168,5 @@ def test_the_same_statements_on_both_ends_are_equal(pair, record):
     assert not findings(report, "not_comparable"), said(report)
     known = {name for before, names in OTHER_FUNCTIONS.items() if source.major * 10000 < before for name in names}
     different = {item["object"] for item in (*findings(report, "errors"), *findings(report, "warnings"))}
+    record["afresh"] = f"{report['totals']['objects'] - len(different)} of {report['totals']['objects']}"
     assert {name for name in different if not any(words in name for words in known)} == set(), said(report)

@@ -57,7 +57,7 @@ class Clerk(threading.Thread):
                 with connection, connection.cursor() as cursor:
                     cursor.execute(ORDER + dice.choice(LATER), {"order": order, "older": older})
                 self.written += 1
-        except (psycopg2.OperationalError, psycopg2.errors.ReadOnlySqlTransaction):
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction):
             self.shut = True  # the fence
         except psycopg2.Error as error:
             self.error = str(error)

@@ -278,8 +278,14 @@ class Leftovers(Pytest):
     """Migrations that end in every way at moments that seeds decide, and ends asked for with any options."""
 
     budget = 900
-    folder = "tests/integration"
-    arguments = ("-k", "test_leftovers or test_never_the_ends", "--numprocesses=2", "--dist=loadfile", "--durations=5")
+    folder = "tests/leftovers"
+    arguments = (
+        "tests/integration/test_leftovers.py",
+        "tests/integration/test_never_the_ends.py",
+        "--numprocesses=2",
+        "--dist=loadfile",
+        "--durations=5",
+    )
 
     def work(self) -> None:
         """Try more than `make test` does."""

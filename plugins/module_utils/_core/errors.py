@@ -27,7 +27,9 @@ class MigrationError(Exception):
         return {"code": self.code, "msg": self.msg, "hint": self.hint, "details": self.details}
 
     def __str__(self) -> str:
-        return f"{self.msg} {self.hint}".strip()
+        # What a server or a library said may end without a full stop.
+        stop = "." if self.msg and self.hint and self.msg[-1].isalnum() else ""
+        return f"{self.msg}{stop} {self.hint}".strip()
 
 
 class InvalidRequest(MigrationError):

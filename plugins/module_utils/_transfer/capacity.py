@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
 import time
 
+from .._core.errors import MigrationError
 from .._core.units import human_bytes
 from .._postgres.connection import connect, quiet_settings
 from .._postgres.driver import psycopg2
@@ -81,22 +83,26 @@ class Counter:
 
 def download(endpoint, sessions: int) -> float | None:
     """Return how many bytes per second several sessions together bring from a server that makes rows up; None when refused."""
-    opened = []
-    counter = Counter()
+    opened: list = []
+    taken: list = []
 
     def read(session, deadline: float) -> None:
         rows, own = 4, Counter()
-        while own.taken < READ_BYTES and time.monotonic() < deadline:
-            with session.cursor() as cursor:
-                cursor.copy_expert(
-                    f"COPY (SELECT pg_catalog.repeat('0123456789abcdef', 4096) FROM pg_catalog.generate_series(1, {rows})) TO STDOUT",
-                    own,
-                )
-            rows = min(rows * 4, 64)
-        counter.taken += own.taken
+        # A source that ends it, by a time limit say, has brought what it has brought.
+        with contextlib.suppress(psycopg2.Error):
+            while own.taken < READ_BYTES and time.monotonic() < deadline:
+                with session.cursor() as cursor:
+                    cursor.copy_expert(
+                        "COPY (SELECT pg_catalog.repeat('0123456789abcdef', 4096)"
+                        f" FROM pg_catalog.generate_series(1, {rows})) TO STDOUT",
+                        own,
+                    )
+                rows = min(rows * 4, 64)
+        taken.append(own.taken)
 
     try:
-        opened = [connect(endpoint, "source", settings=quiet_settings()) for _number in range(sessions)]
+        for _number in range(sessions):
+            opened.append(connect(endpoint, "source", settings=quiet_settings()))
         begun = time.monotonic()
         threads = [threading.Thread(target=read, args=(one, begun + READ_SECONDS), daemon=True) for one in opened]
         for thread in threads:
@@ -104,12 +110,12 @@ def download(endpoint, sessions: int) -> float | None:
         for thread in threads:
             thread.join()
         seconds = time.monotonic() - begun
-    except psycopg2.Error:
+    except MigrationError:  # no room for one session more, for example
         return None
     finally:
         for one in opened:
             one.close()
-    return counter.taken / seconds if counter.taken and seconds else None
+    return sum(taken) / seconds if any(taken) and seconds else None
 
 
 def recommend(cores: int, memory: int, one: float | None, two: float | None) -> tuple:

@@ -246,7 +246,9 @@ class DatabaseRun:
         self.functions = searching.read_functions(self.source)
         self.checks = deferred_checks.read_checks(self.source)
         self.efforts = read_efforts(self.source, self.tables)
-        self.key_indexes = key_indexes.read_key_indexes(self.source) if self.context.options["jobs"] > 1 else {}
+        self.key_indexes = {}
+        if self.context.options["jobs"] > 1:
+            self.key_indexes = key_indexes.read_key_indexes(self.source, self.tables)
         self.refreshes = finishing.refresh_units(self)
         self.analyzed = catalogue.read_analyzed(self.source, self.tables)
         self.candidates = early_foreign_keys.read_candidates(self.source)

@@ -15,23 +15,27 @@ from typing import NamedTuple
 
 from .._postgres.connection import rows
 from .._postgres.quoting import qualified, quote_identifier
-from .catalogue import NOT_OF_EXTENSION, USER_SCHEMAS
 from .contents import Selection
 from .effort import CLASS_CONSTRAINT, LEAST
 from .plan import Content, Order, Unit
 from .statements import split_statements
 
-LEAST_BYTES = 16 << 20  # of the table; below, building an index costs less than another transaction
+LEAST_BYTES = 16 << 20  # of a table; below, nobody waits long for its key
 INDEX = ":index"
 
-KEYS = f"""
+KEYS = """
 SELECT k.oid, n.nspname AS schema, c.relname AS relation, k.conname AS name, k.contype::text AS kind,
        pg_catalog.pg_get_indexdef(k.conindid) AS definition, k.condeferrable AS deferrable, k.condeferred AS deferred
   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE k.contype IN ('p', 'u') AND c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) >= {LEAST_BYTES}
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid
+ WHERE k.contype IN ('p', 'u') AND c.relkind = 'r' AND c.oid = ANY (%(tables)s::oid[]) AND {plain} AND x.indisvalid
    AND EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indexrelid <> k.conindid)
-   AND {{plain}} AND {USER_SCHEMAS} AND {NOT_OF_EXTENSION}
+   -- Old servers let a key take over an index that sorts otherwise than its columns; today's do not.
+   AND NOT EXISTS (
+     SELECT 1 FROM ROWS FROM (pg_catalog.unnest(x.indkey::int2[]), pg_catalog.unnest(x.indcollation::oid[]),
+                              pg_catalog.unnest(x.indoption::int2[])) u(number, sorting, flags)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+      WHERE u.sorting <> a.attcollation OR u.flags <> 0)
 """
 # A key over periods has an index that no statement of its own can build.
 PLAIN = "NOT k.conperiod"
@@ -44,11 +48,17 @@ class KeyIndex(NamedTuple):
     take_over: str
 
 
-def read_key_indexes(session) -> dict:
-    """Return C({number of the constraint: KeyIndex}) of the keys of large tables that have other indexes too."""
+def read_key_indexes(session, tables: list) -> dict:
+    """Return C({number of the constraint: KeyIndex}) of the keys of large tables that have other indexes too.
+
+    :param tables: see M(catalogue.read_tables)
+    """
+    large = [oid for table in tables if table.bytes >= LEAST_BYTES for oid in (table.oid, *table.leaves)]
+    found: dict = {}
+    if not large:
+        return found
     plain = PLAIN if session.server_version >= 180000 else "true"
-    found = {}
-    for row in rows(session, KEYS.format(plain=plain)):
+    for row in rows(session, KEYS.format(plain=plain), {"tables": large}):
         name = quote_identifier(row["name"])
         words = ["PRIMARY KEY" if row["kind"] == "p" else "UNIQUE", f"USING INDEX {name}"]
         words += ["DEFERRABLE"] * row["deferrable"] + ["INITIALLY DEFERRED"] * row["deferred"]

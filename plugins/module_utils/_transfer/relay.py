@@ -9,8 +9,6 @@ import contextlib
 import fcntl
 import os
 import select
-import struct
-import termios
 import threading
 import time
 from typing import Callable
@@ -18,10 +16,6 @@ from typing import Callable
 from .._core.errors import TransferFailed
 
 PIPE_BYTES = 1 << 20
-# The pipe's other end writes little by little, 4 kB at a time where it is psql. To wake up for every bit costs both ends
-# more than the bytes themselves, so the reader waits until there is more, or for a moment at the most.
-ENOUGH_BYTES = PIPE_BYTES // 4
-GATHER_SECONDS = 0.002
 F_SETPIPE_SZ = 1031  # fcntl.h; the module names it from Python 3.10 on
 
 
@@ -59,10 +53,6 @@ class Receiver:
         self.progress = progress
         self.carried = 0
 
-    def available(self) -> int:
-        """Return how many bytes lie in the pipe."""
-        return struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
-
     def read(self, size: int) -> bytes:
         """Return what has arrived; lets COPY FROM fail, instead of ending well, when the stream broke off.
 
@@ -71,8 +61,6 @@ class Receiver:
         """
         if self.target in select.select([self.pipe, self.target], [], [])[0]:
             raise TransferFailed("The target ended the copy.")
-        if 0 < self.available() < ENOUGH_BYTES:
-            time.sleep(GATHER_SECONDS)
         data = os.read(self.pipe, size)
         if not data:
             self.ended()

@@ -215,7 +215,7 @@ def comments_and_labels() -> dict:
             {"text": text},
             f"{catalogue} d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o",
             "(d.objoid >= 16384 OR (d.objoid = 2200 AND d.classoid = 'pg_namespace'::regclass)) "
-            "AND o.type IS NOT NULL AND o.type <> 'large object' AND coalesce(o.schema, '') !~ '^pg_' "
+            "AND o.type IS NOT NULL AND coalesce(o.schema, '') !~ '^pg_' "
             "AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid "
             "AND e.deptype = 'e') AND o.type <> 'extension'",
         )

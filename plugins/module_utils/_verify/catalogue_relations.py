@@ -28,6 +28,10 @@ def relations(version: int) -> dict:
         "persistence": "c.relpersistence::text",
         "options": "(SELECT coalesce(jsonb_agg(o ORDER BY o), '[]'::jsonb) FROM unnest(c.reloptions) o)",
         "definition": "CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END",
+        "toast_options": "(SELECT jsonb_agg(o ORDER BY o) FROM pg_class oc CROSS JOIN LATERAL unnest(oc.reloptions) o "
+        "WHERE oc.oid = c.reltoastrelid)",
+        # Tables had them until 11, if asked for, and dumps leave them out.
+        "row_identifiers": "c.relhasoids" if version < 120000 else "false",
         "populated": "CASE WHEN c.relkind = 'm' THEN c.relispopulated END",
         "row_security": "c.relrowsecurity",
         "force_row_security": "c.relforcerowsecurity",
@@ -45,6 +49,13 @@ def relations(version: int) -> dict:
     }
     if version < 100000:
         attributes.update(partition_key="NULL", partition_bound="NULL")
+    if version >= 110000:
+        # A load that switches triggers off can leave those off that check keys: of other tables see M(constraints).
+        attributes["key_triggers"] = (
+            "coalesce((SELECT string_agg(DISTINCT g.tgenabled::text, ',') FROM pg_trigger g JOIN pg_constraint k "
+            "ON k.oid = g.tgconstraint AND k.contype IN ('f', 'p', 'u', 'x') WHERE g.tgrelid = c.oid "
+            "AND c.relispartition AND c.relkind = 'r'), 'O')"
+        )
     if version >= 120000:
         attributes["access_method"] = (
             "CASE WHEN c.relkind IN ('r', 'm') THEN (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam) END"
@@ -99,10 +110,11 @@ def constraints(version: int) -> str:
     NOT NULL has rows of its own from 18 on and is compared as a property of the column instead; constraint triggers
     are compared as triggers; what a foreign key makes on partitions gets generated names and follows from its parent.
     """
-    # A load that switches triggers off can leave those of a foreign key off, which no longer checks anything then.
+    # A load that switches triggers off can leave those of a foreign key off, which no longer checks anything then. Nor
+    # does a unique constraint that may be deferred.
     enabled = (
         "(SELECT string_agg(DISTINCT g.tgenabled::text, ',') FROM pg_trigger g WHERE g.tgconstraint = k.oid "
-        "AND k.contype = 'f' AND c.relkind = 'r')"  # those of a partitioned table are on its partitions until 14
+        "AND k.contype IN ('f', 'p', 'u', 'x') AND c.relkind = 'r')"  # those of a partitioned table are on its partitions until 14
     )
     attributes = {
         "table": f"CASE WHEN c.oid IS NOT NULL THEN {RELATION} END",
@@ -196,6 +208,8 @@ def sequences(version: int) -> str:
         "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass "
         "AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 LIMIT 1)",
     }
+    if version >= 150000:
+        attributes["persistence"] = "c.relpersistence::text"
     joined = "JOIN pg_sequence s ON s.seqrelid = c.oid"
     if version < 100000:  # the sequences themselves hold their parameters
         joined = "CROSS JOIN LATERAL pg_sequence_parameters(c.oid) s"

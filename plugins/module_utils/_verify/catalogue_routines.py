@@ -71,6 +71,8 @@ def routines(version: int) -> dict:
         "library": "p.probin::text",
         "aggregate": _aggregate(version),
     }
+    if version >= 120000:
+        attributes["support"] = "p.prosupport::regproc::text"
     if version >= 140000:
         attributes["sql_body"] = "pg_get_function_sqlbody(p.oid)"
         attributes["sql_definition"] = "CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_functiondef(p.oid) END"

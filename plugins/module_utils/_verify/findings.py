@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from . import catalogue_system
+
 ERROR, WARNING, EXPECTED, NOT_COMPARABLE = "error", "warning", "expected", "not_comparable"
 
 LONGEST_VALUE = 400
@@ -14,7 +16,7 @@ LONGEST_VALUE = 400
 # Properties whose difference leaves data and their rules intact.
 WARNING_ATTRIBUTES = frozenset(
     "owner acl options storage compression statistics_target tablespace access_method cost rows version position "
-    "clustered connection_limit text library".split()
+    "clustered connection_limit text library toast_options row_identifiers support".split()
 )
 # Kinds whose every difference leaves data and their rules intact.
 WARNING_KINDS = frozenset(
@@ -32,6 +34,8 @@ WARNING_KINDS = frozenset(
         "foreign-data wrapper",
         "foreign server",
         "conversion",
+        catalogue_system.PRIVILEGE,
+        catalogue_system.FUNCTION,
     ]
 )
 # Kinds of which the target may hold more than the source without changing what the application sees.

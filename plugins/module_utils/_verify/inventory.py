@@ -10,13 +10,22 @@ import json
 from dataclasses import dataclass, field
 
 from .._postgres.driver import psycopg2
-from . import catalogue_database, catalogue_relations, catalogue_routines
+from . import catalogue_database, catalogue_relations, catalogue_routines, catalogue_system
 
 # Kinds whose catalogue a managed server may hide; that is said as a warning and does not spoil the verdict.
 MAY_BE_HIDDEN = ("subscription",)
 # Of these kinds the attributes DIGESTS are digests, see M(catalogue.digest).
 DIGESTED = frozenset(
-    ["function", "procedure", "aggregate", "window function", "foreign-data wrapper", "foreign server", "user mapping"]
+    [
+        "function",
+        "procedure",
+        "aggregate",
+        "window function",
+        "foreign-data wrapper",
+        "foreign server",
+        "user mapping",
+        catalogue_system.FUNCTION,
+    ]
 )
 DIGESTS = ("body", "options")
 
@@ -40,6 +49,7 @@ def queries(version: int) -> dict:
         **catalogue_database.queries(version),
         **catalogue_relations.queries(version),
         **catalogue_routines.queries(version),
+        **catalogue_system.queries(version),
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from . import catalogue_system
 from .expressions import DIFFERENT, EQUAL, EXPRESSIONS
 from .findings import (
     ERROR,
@@ -137,6 +138,31 @@ def _access(kind: str, name: str, source: dict, target: dict, versions: tuple) -
         target="only here: " + ", ".join(extra) if extra else "",
         remedy="GRANT on the target what is missing, REVOKE what is too much.",
     )
+
+
+def _system_privileges(left: dict, right: dict, versions: tuple) -> list:
+    """Return the findings for grants on the system's and extensions' objects that are on the source only.
+
+    What a managed service has granted besides, on its own servers, is its own affair.
+    """
+    findings = []
+    for name, item in left.items():
+        lost = {words for words in item["acl"] if min(versions) >= 170000 or " MAINTAIN" not in words}
+        lost -= set(right.get(name, {}).get("acl", ()))
+        if lost:
+            findings.append(
+                finding(
+                    WARNING,
+                    "system-privilege",
+                    catalogue_system.PRIVILEGE,
+                    name,
+                    "A grant on an object of the system or of an extension is missing, or one that was taken away is there.",
+                    attribute="acl",
+                    source="only here: " + ", ".join(sorted(lost)),
+                    remedy="GRANT, or REVOKE what is said to be taken away, on the target, if its service lets you.",
+                )
+            )
+    return findings
 
 
 def _attributes(kind: str, name: str, source: dict, target: dict, rules, versions, canonicaliser) -> list:
@@ -282,6 +308,9 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
             continue
         left = normalised(kind, source.objects[kind], rules.role_map, rules.users, rules.owner_map)
         right = normalised(kind, target.objects[kind], {}, rules.users)
+        if kind == catalogue_system.PRIVILEGE:
+            findings += _system_privileges(left, right, versions)
+            continue
         for name, item in left.items():
             if item.get("table") in one_sided:
                 continue  # said once, of the relation
@@ -290,6 +319,8 @@ def compare_inventories(source: Inventory, target: Inventory, rules: Rules, cano
             else:
                 findings.append(_missing(kind, name, item))
         extra = [name for name, item in right.items() if name not in left and item.get("table") not in one_sided]
+        if kind == catalogue_system.FUNCTION:
+            extra = []  # a managed service's own
         findings += [_unexpected(kind, name, rules) for name in extra]
         if kind in RELATION_KINDS:
             one_sided |= set(left) ^ set(right)

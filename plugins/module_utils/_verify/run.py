@@ -49,6 +49,9 @@ from .summary import overall, reason, totals
 
 VALID_HOURS = 24
 
+# Databases that every flexible server has for its own use.
+AZURE_DATABASES = ("azure_maintenance", "azure_sys")
+
 
 def stamp(moment: datetime) -> str:
     """Return a moment as the report writes it: UTC, whole seconds, for example C(2026-01-31T09:30:00Z)."""
@@ -182,6 +185,7 @@ def verify(
             run_id[:8],
             ledger,
         )
+        others = _other_databases(source, request.databases)
         databases = [verify_database(request, name, options) for name in request.databases]
         roles = {}
         if mode != COUNTS:
@@ -224,7 +228,7 @@ def verify(
         "owner_map": dict(owner_map or {}),
         "ignore": _counted(ignore, [entry["schema"] for entry in databases] + [roles]),
         "overrides": list(overrides),
-        "excluded": _excluded(exclude_schemas, users),
+        "excluded": _excluded(exclude_schemas, users, others),
         "databases": databases,
         "roles": roles,
     }
@@ -295,9 +299,24 @@ def _sessions(request: Request) -> tuple:
         raise
 
 
-def _excluded(schemas, users) -> list:
+def _other_databases(source, databases) -> list:
+    """Return the databases of the source that this migration does not move; who takes the server away takes them too."""
+    found = rows(
+        source,
+        "SELECT datname::text AS name FROM pg_database WHERE NOT datistemplate AND datname <> ALL (%s::name[]) "
+        "AND datname <> ALL (%s::name[]) ORDER BY 1",
+        (list(databases), list(AZURE_DATABASES)),
+    )
+    return [row["name"] for row in found]
+
+
+def _excluded(schemas, users, others) -> list:
     left_out = [{"what": f"schema {name}", "why": why} for name, why in HELPER_SCHEMAS.items()]
     left_out += [{"what": f"schema {name}", "why": "left out as asked (exclude_schemas)"} for name in schemas]
+    left_out += [
+        {"what": f"database {name}", "why": "on the source, and no part of this migration: other reports may be of it"}
+        for name in others
+    ]
     return left_out + [
         {"what": f"grants to, and memberships of, {user} on the {side}", "why": "it is the user that migrates"}
         for side, user in zip(("source", "target"), users)

@@ -122,6 +122,8 @@ def skip_reason(table: Table) -> str | None:
         return "foreign table: its rows are elsewhere"
     if facts["extension"] and facts["condition"] is None:
         return f"belongs to the extension {facts['extension']}"
+    if facts["extension"] and not table.source:
+        return f"the extension {facts['extension']} has brought it to the target"
     if facts["kind"] == "m" and not all(side["populated"] for side in (table.source, table.target) if side):
         return "materialised view without data"
     return None

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
+import psycopg2
 from support.online import LEFT_ON_SOURCE, OnlineMigration
 from support.servers import USER, ask
+from support.waiting import wait_for
 
 from tests.faults.kinds import KINDS, EngineKilled, Fault
 from tests.faults.online.load import SCHEMA, Load, broken
@@ -85,10 +90,6 @@ class BankMigration(OnlineMigration):
     @staticmethod
     def end_process(pid: int) -> None:
         """Kill a process if it is still there."""
-        import contextlib
-        import os
-        import signal
-
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -108,8 +109,7 @@ class OnlineStage(Stage):
                 self.lab.source,
                 f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}'",
             )
-            time.sleep(0.5)
-            ask(self.lab.source, f"SELECT pg_drop_replication_slot('{slot}')")
+            wait_for(lambda slot=slot: self.drop(slot), f"the end of whoever reads from {slot}")
         one = super().new_trial()
         ask(self.lab.source, f"ALTER ROLE {USER} REPLICATION; GRANT pg_signal_backend, pg_read_all_stats TO {USER}")
         ask(self.lab.source, f"GRANT CREATE ON DATABASE {DATABASE} TO {USER}")
@@ -117,6 +117,13 @@ class OnlineStage(Stage):
         grant, to = ("GRANT", "TO") if self.number % 2 else ("REVOKE", "FROM")
         ask(self.lab.target, f"{grant} SET ON PARAMETER session_replication_role {to} {USER}")
         return one
+
+    def drop(self, slot: str) -> bool:
+        """Drop a slot and return whether it is gone."""
+        with contextlib.suppress(psycopg2.errors.ObjectInUse):
+            ask(self.lab.source, f"SELECT pg_drop_replication_slot('{slot}')")
+            return True
+        return False
 
 
 class OnlineTrial:

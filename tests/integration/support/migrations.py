@@ -172,6 +172,16 @@ class Migration:
         self.provision()
         return self.module("migration", **options).good()
 
+    def half_way(self) -> None:
+        """Provision, and bring the transfer of the bulky seed half of the way."""
+        self.provision()
+        self.module("migration", wait=False, max_bytes_per_second=600000).good()
+        wait_for(lambda: self.journal("SELECT 1 FROM unit WHERE kind = 'table' AND state = 'done'"), "the first table")
+
+    def made(self, kind: str) -> list:
+        """Return what the journal says that the migration made of a kind."""
+        return [name for (name,) in self.journal("SELECT name FROM created WHERE kind = ? AND state = 'created'", kind)]
+
     # -- playbooks --------------------------------------------------------------------------------------------------
 
     def write_inventory(self, **variables) -> tuple:

@@ -286,6 +286,23 @@ FAULTS.update(
         "partition detached": (SCHEMA, "ALTER TABLE app.orders DETACH PARTITION app.orders_2023", "app.orders_2023"),
         "inheritance lost": (SCHEMA, "ALTER TABLE crm.interns NO INHERIT crm.employees", "crm.interns"),
         "enum label": (SCHEMA, "ALTER TYPE app.region RENAME VALUE 'north' TO 'North'", "app.region"),
+        "foreign key of a partition not enforced": (
+            SCHEMA,
+            "ALTER TABLE app.order_lines_1 DISABLE TRIGGER ALL",
+            "app.order_lines_1",
+        ),
+        "sequence not logged": (SCHEMA, "ALTER SEQUENCE app.round_robin SET UNLOGGED", "app.round_robin"),
+        "option of what lies outside the table": (
+            SOFT,
+            "ALTER TABLE crm.notes SET (toast.autovacuum_enabled = off)",
+            "crm.notes",
+        ),
+        "comment of a large object": (
+            SOFT,
+            "DO $$ BEGIN EXECUTE format('COMMENT ON LARGE OBJECT %s IS ''x''', "
+            "(SELECT min(oid) FROM pg_largeobject_metadata)); END $$",
+            "large object",
+        ),
         "sequence lost": (SCHEMA, "DROP SEQUENCE app.round_robin CASCADE", "app.round_robin"),
         "constraint not validated": (
             SCHEMA,

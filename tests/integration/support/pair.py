@@ -14,11 +14,14 @@ import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._verify.run import verify
 
+from support.servers import ask, run, session
 from tools.lab import binaries, dataset
 from tools.lab.cluster import Cluster
 
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
 PASSWORD = "mig password"
+# Nothing but the tests writes.
+QUIET = {"autovacuum": "off"}
 
 
 class Pair:
@@ -54,12 +57,13 @@ def move(source: Cluster, target: Cluster, directory: Path) -> None:
         target.psql("ANALYZE", dbname=name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pair(tmp_path_factory):
+    """One for all files; each test leaves it as it found it."""
     directory = tmp_path_factory.mktemp("verification")
     with contextlib.ExitStack() as stack:
         clusters = [
-            stack.enter_context(Cluster(binaries.obtain(major, CACHE), directory / side))
+            stack.enter_context(Cluster(binaries.obtain(major, CACHE), directory / side, settings=QUIET))
             for side, major in (("source", 14), ("target", 17))
         ]
         source, target = clusters
@@ -107,12 +111,13 @@ INSERT INTO pg_shdescription SELECT n.oid, d.classoid, d.description FROM pg_shd
 def fault(pair):
     """Put a copy in the place of the target's database and yield a function that does something to it."""
     target = pair.clusters["target"]
-    target.psql("ALTER DATABASE shop RENAME TO shop_original")
-    try:
-        target.psql("CREATE DATABASE shop TEMPLATE shop_original")
-        target.psql(LIKE_THE_ORIGINAL)
-        yield lambda sql: pair.run("target", sql)
-    finally:
-        target.psql("DROP DATABASE IF EXISTS shop WITH (FORCE)")
-        target.psql("ALTER DATABASE shop_original RENAME TO shop")
-        target.psql("ALTER ROLE alice CONNECTION LIMIT 20; GRANT app_read TO alice")
+    with session(target) as administrator:
+        run(administrator, "ALTER DATABASE shop RENAME TO shop_original")
+        try:
+            run(administrator, "CREATE DATABASE shop TEMPLATE shop_original")
+            run(administrator, LIKE_THE_ORIGINAL)
+            yield lambda sql: ask(target, sql, "shop")
+        finally:
+            run(administrator, "DROP DATABASE IF EXISTS shop WITH (FORCE)")
+            run(administrator, "ALTER DATABASE shop_original RENAME TO shop")
+            run(administrator, "ALTER ROLE alice CONNECTION LIMIT 20; GRANT app_read TO alice")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from support.lab import CACHE, TARGET_MAJOR
 from support.migrations import Migration
+from support.servers import catalogue, contents
 from tools.lab.host import Host
 
 CLIENTS = "/opt/clients"
@@ -50,6 +52,34 @@ def variables(one: Migration, host: Host, user: str, **more) -> dict:
 def traces(host: Host) -> dict:
     """Return what is on the host, path to a word on it."""
     return {path: word for path, word in host.tree().items() if not path.startswith(ACCIDENTAL)}
+
+
+def new_paths(host: Host, before: dict) -> set:
+    """Return the paths that have come to the host, or have changed."""
+    after = traces(host)
+    return {path for path in {*before, *after} if after.get(path) != before.get(path)}
+
+
+def whole_way(one: Migration, host: Host, user: str, state: str, owner: str, **more) -> None:
+    """Go the whole way as a user whose state directory is I(state), and look at what is left on servers and host."""
+    words = variables(one, host, user, **more)
+    before, source = traces(host), catalogue(one.lab.source)
+    refused = one.play("provision", **{**words, "azpg_colocated": False})
+    assert refused.code and "is the source and the target of the migration" in refused.output
+    assert traces(host) == before
+    played = one.play("provision", "migrate", "verify", "decommission", **words).good()
+    assert played.changes == [1, 1, 0, 1]
+    assert contents(one.lab.source, one.databases[0]) == contents(one.lab.target, one.databases[0])
+    assert catalogue(one.lab.source) == source
+    archive = f"{state}/archive/{one.name}"
+    record = json.loads(host.run(f"cat {archive}/final-record.json"))
+    # What is new is the archive, and everything in it is named, but for the record itself and its page.
+    new = new_paths(host, before)
+    inside = {path for path in new if path.startswith(f"{archive}/")}
+    pages = {f"{archive}/final-record.{kind}" for kind in ("json", "html")}
+    assert inside == {path for path in record["kept"] if path.startswith("/")} | pages
+    assert all(archive.startswith(path) for path in new - inside), new - inside
+    assert host.run(f"stat -c '%a %U' {state}").split() == ["700", owner]
 
 
 def make_repository(place, work, major: int) -> None:

@@ -45,11 +45,8 @@ DO $do$ BEGIN
 END $do$;
 """
 
-# app.hold() waits on the target, and only there, for whoever holds the advisory lock 1 in the database. So does the
-# foreign key of app.held, which comes after all indexes of its table.
-HELD = (
-    SMALL
-    + """
+# app.hold() waits on the target, and only there, for whoever holds the advisory lock 1 in the database.
+HOLD = """
 CREATE FUNCTION app.hold(given integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $body$
 BEGIN
   IF pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN
@@ -57,6 +54,12 @@ BEGIN
   END IF;
   RETURN given;
 END $body$;
+"""
+# So does the foreign key of app.held, which comes after all indexes of its table.
+HELD = (
+    SMALL
+    + HOLD
+    + """
 CREATE TABLE app.held (id integer PRIMARY KEY, note text, parent integer REFERENCES app.parent);
 INSERT INTO app.held SELECT g, repeat(md5(g::text), 30), 1 + g % 50 FROM generate_series(1, 1400) g;
 ALTER TABLE app.held ALTER note SET STORAGE EXTERNAL;

@@ -289,6 +289,9 @@ def test_playbooks_do_what_the_collections_playbooks_do():
         elif name == "cutover":
             wanted = ["migrate"]
             assert '"tasks_from": "cutover"' in json.dumps(play)
+        elif name == "rollback":
+            wanted = ["decommission"]
+            assert '"tasks_from": "rollback"' in json.dumps(play)
         else:
             wanted = [role["role"].rpartition(".")[2] for one in ours for role in one["roles"]]
         assert pattern.roles_of(play) == wanted

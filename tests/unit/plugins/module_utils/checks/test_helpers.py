@@ -134,7 +134,7 @@ def test_encryption(context, monkeypatch, transport, kind):
 
 @pytest.mark.parametrize(("provider", "violations"), [("i", 1), ("c", 0)])
 def test_a_target_without_icu(context, monkeypatch, provider, violations):
-    row = {"provider": provider, "locale": "de-AT"}
+    row = {"provider": provider, "locale": "de-AT", "encoding": "UTF8", "collate": "C"}
     monkeypatch.setattr(Context, "databases", lambda _self, _side: {"one": row})
     monkeypatch.setattr(locales, "collations", lambda _context: [{"name": "C", "provider": "c"}])
     assert len(list(locales.locale_provider(context, "one"))) == violations

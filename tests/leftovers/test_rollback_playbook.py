@@ -1,0 +1,42 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook that undoes a migration, with everything that it can have to undo."""
+
+from __future__ import annotations
+
+import json
+
+from support.servers import catalogue, contents
+
+
+def spelled(found: dict) -> list:
+    """Return a server's databases and all else, with the privileges of a database written out as they are by default."""
+    usual = "{{=Tc/{0},{0}=CTc/{0}}}"
+    server = [
+        (*row[:3], usual.format(row[2])) if row[0] == "database" and row[3] is None else row for row in found["server"]
+    ]
+    return [server, {name: rows for name, rows in found.items() if name != "server"}]
+
+
+def test_playbook_undoes_a_running_migration_and_nothing_is_left_of_it(migration):
+    one = migration("undone", "seed_bulk")
+    lab, database = one.lab, one.databases[0]
+    before = catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)
+    one.module("runtime_server").good()
+    one.module("verification", fence="up", fail_on="never", databases=[database])
+    one.half_way()
+    roles = one.made("role")
+    assert one.made("database") == [database] and roles
+    words = {"azpg_confirm": "undone", "azpg_drop_databases": [database], "azpg_drop_roles": roles}
+    unconfirmed = one.play("rollback", **{**words, "azpg_confirm": "other"})
+    assert unconfirmed.code and "needs its name" in unconfirmed.output
+    looked = one.play("rollback", "--check", "--diff", **words).good()
+    assert looked.changes == [1] and f"target: database {database}" in looked.output
+    assert one.play("rollback", "rollback", **words).good().changes == [1, 0]
+    after = catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)
+    assert (spelled(after[0]), *after[1:]) == (spelled(before[0]), *before[1:])
+    assert not one.state.exists()
+    record = json.loads((one.archive / "final-record.json").read_text(encoding="utf-8"))
+    assert record["outcome"] == "rolled_back"
+    assert set(record["removed"]) >= {f"target: database {database}", *(f"target: role {name}" for name in roles)}
