@@ -111,6 +111,8 @@ the rules themselves; do not edit this page.
 - The code is the one of Azure's migration service for the same fault. Rules of the provider `azure` foresee what the service
   itself refuses; where the provider `host` can do it all the same, the finding says so.
 - What is measured is measured from the host that executes the task.
+- A source with 50 databases of 2,000 tables each is checked in less than a minute over a network as quick as loopback, with less than
+  300 MB of memory; `make checks-scale` holds that.
 
 """
 

@@ -194,7 +194,7 @@ class Servers:
         kept = self._superuser.get(side)
         if dbname == "postgres" and kept is not None and not kept.closed:
             with contextlib.suppress(psycopg2.Error), kept.cursor() as cursor:
-                cursor.execute("SELECT 1")
+                cursor.execute("RESET ROLE; RESET ALL")  # whatever was set for another statement
                 return kept
         # Whatever a test has set for the database.
         words = {**getattr(self, side).connection(dbname=dbname), "options": "-c default_transaction_read_only=off"}
