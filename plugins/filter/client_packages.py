@@ -9,11 +9,9 @@ import re
 
 from ansible.errors import AnsibleFilterError
 
-DISTRIBUTION, POSTGRESQL, PACKAGE = "distribution", "postgresql", "package"
-# The PostgreSQL project's own repositories; a mirror of the same shape may take their place.
-APT, YUM = "https://apt.postgresql.org/pub/repos/apt", "https://download.postgresql.org/pub/repos/yum"
-APT_KEY = "https://www.postgresql.org/media/keys/ACCC4CF8.asc"
-YUM_KEY = f"{YUM}/keys/PGDG-RPM-GPG-KEY-RHEL"
+DISTRIBUTION = "distribution"
+POSTGRESQL = "postgresql"
+PACKAGE = "package"
 # apt says "Remv NAME [VERSION]" or "Purg NAME [VERSION]", dnf "Removed: NAME-VERSION-RELEASE.ARCHITECTURE".
 APT_LINE = re.compile(r"^(?:Remv|Purg) ([a-z0-9][a-z0-9+.-]*)", re.MULTILINE)
 DNF_LINE = re.compile(r"^Removed: (.+)-[^-]+-[^-]+$")
@@ -39,13 +37,19 @@ def client_packages(facts, major, origin, packages=None, repository=None, reposi
         raise AnsibleFilterError(
             f"'azpg_client_programs' is {origin!r}, expected present, distribution, postgresql or package."
         )
+    for name, value in (("azpg_client_repository", repository), ("azpg_client_repository_key", repository_key)):
+        if not value:
+            raise AnsibleFilterError(
+                f"'azpg_client_programs' is 'postgresql', and '{name}' is not set. Set it to the address of the PostgreSQL "
+                "project's repository and of its key, or of a mirror, as the project's download page tells it for this system."
+            )
     if family == "debian":
         release = facts.get("distribution_release")
-        found = {"url": repository or APT, "suite": f"{release}-pgdg", "key": repository_key or APT_KEY}
+        found = {"url": repository, "suite": f"{release}-pgdg", "key": repository_key}
         return {"family": family, "packages": [f"postgresql-client-{major}"], "repository": found}
     release = facts.get("distribution_major_version")
-    url = f"{repository or YUM}/{major}/redhat/rhel-{release}-$basearch"
-    found = {"url": url, "suite": None, "key": repository_key or YUM_KEY}
+    url = f"{repository}/{major}/redhat/rhel-{release}-$basearch"
+    found = {"url": url, "suite": None, "key": repository_key}
     return {"family": family, "packages": [f"postgresql{major}"], "repository": found}
 
 

@@ -232,7 +232,7 @@ def test_everything_arrives_by_every_way_of_copying(make):
     assert len({worker for worker, _begun, _ended in one.journal(INDEX_SPANS, "%log%")}) > 1, "by one worker alone"
     attached = one.journal(INDEX_SPANS, "INDEX ATTACH:%log%")
     assert len(attached) == 20 * 3 + 1
-    assert all(ended <= begun for (_, _, ended), (_, begun, _) in zip(attached, attached[1:])), "two at once"
+    assert all(before[2] <= after[1] for before, after in zip(attached, attached[1:])), "two at once"
 
     images = ask(lab.source, OBJECT_IMAGES, "ways")
     assert sorted(size for _oid, size, _image, _owner in images) == SIZES

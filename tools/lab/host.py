@@ -153,7 +153,7 @@ class Host:
         # A copy, since a layer of an overlay must not lie inside another one.
         subprocess.run(["cp", "-a", "--reflink=auto", str(self.base), str(self.upper)], check=True)
         checkout = Path(__file__).resolve().parents[2]
-        _hide(self.upper, [str(path).lstrip("/") for path in {checkout, self.base.parent} if path != Path("/")])
+        _hide(self.upper, [str(path).lstrip("/") for path in sorted({checkout, self.base.parent}) if path != Path("/")])
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
         self.write("/etc/ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii"))
         self.write("/etc/ssh/sshd_config", f"Port {self.port}\n{CONFIG}")

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.azpg.migrate.plugins.filter.client_packages import (
-    APT,
-    APT_KEY,
-    client_packages,
-    packages_to_go,
-)
+from ansible_collections.azpg.migrate.plugins.filter.client_packages import client_packages, packages_to_go
 
 BOOKWORM = {
     "os_family": "Debian",
@@ -47,16 +42,15 @@ def test_of_the_distribution(facts, packages):
 
 
 def test_of_the_postgresql_project():
-    found = client_packages(NOBLE, 17, "postgresql")
+    mirror = ("https://mirror.example/apt", "https://mirror.example/key")
+    found = client_packages(NOBLE, 17, "postgresql", None, *mirror)
     assert found == {
         "family": "debian",
         "packages": ["postgresql-client-17"],
-        "repository": {"url": APT, "suite": "noble-pgdg", "key": APT_KEY},
+        "repository": {"url": mirror[0], "suite": "noble-pgdg", "key": mirror[1]},
     }
-    found = client_packages(ROCKY9, 17, "postgresql")
-    assert found["packages"] == ["postgresql17"]
-    assert found["repository"]["url"].endswith("/repos/yum/17/redhat/rhel-9-$basearch")
     mirror = client_packages(ROCKY9, 16, "postgresql", [], "https://mirror.example/yum", "https://mirror.example/key")
+    assert mirror["packages"] == ["postgresql16"]
     assert mirror["repository"]["url"] == "https://mirror.example/yum/16/redhat/rhel-9-$basearch"
     assert mirror["repository"]["key"] == "https://mirror.example/key"
 
@@ -70,6 +64,7 @@ def test_named_packages_are_taken_as_they_are():
     [
         ({"os_family": "Suse", "distribution": "SLES"}, "distribution", "this host is SLES of the family Suse"),
         (BOOKWORM, "package", "'azpg_client_packages' names none"),
+        (BOOKWORM, "postgresql", "'azpg_client_repository' is not set"),
         (BOOKWORM, "backports", "expected present, distribution, postgresql or package"),
     ],
 )
