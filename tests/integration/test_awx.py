@@ -98,6 +98,9 @@ def test_every_job_template_as_awx_runs_it(lab, awx, tmp_path):
     assert artefacts["migrations_moved"]["slow"]["state"] == "completed"
     assert any(moving(event) for event in cancelled.events + done.events)
 
+    refused = launch("rollback", "failed", azpg_confirm="slow")
+    assert "is completed" in refused.stdout
+
     nothing = launch("cutover")
     assert "its databases are complete without a cutover" in nothing.stdout
 
