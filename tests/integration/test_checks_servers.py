@@ -20,6 +20,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import D
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 from ansible_collections.azpg.migrate.plugins.module_utils._module.premigration_check import Expectation
 from support.checks import SOURCE_MAJOR, TARGET_MAJOR, both_sides, of_rule, session, shows, the_only, troubles
+from support.migrations import environment
 
 # -- versions and programs --------------------------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ def test_a_state_directory_that_cannot_be_written(tmp_path):
         "print(seen.kind, seen.found, seen.remedy, sep='|')"
     )
     command = [sys.executable, "-c", program, str(locked / "state")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     kind, found, remedy = done.stdout.strip().split("|")
     assert kind == "violated" and re.search(r" cannot be written by user id [1-9]", found)
     assert "or set 'state_directory'" in remedy

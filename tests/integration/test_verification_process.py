@@ -170,7 +170,7 @@ def test_lines_of_several_hosts_at_once_bear_their_names(moved, tmp_path):
     for name in ("north", "south"):
         one = Migration(moved, tmp_path / name, NAME, [NAME])
         one.directory.mkdir()
-        one.write_inventory(**SLOW_PLAY)
+        one.write_inventory(**{**SLOW_PLAY, "azpg_verification_busy_percent": 1})
         inventory = json.loads((one.directory / "inventory.yml").read_text(encoding="utf-8"))
         hosts[name] = inventory["migrations"]["hosts"][NAME]
     (tmp_path / "both.yml").write_text(json.dumps({"migrations": {"hosts": hosts}}), encoding="utf-8")
