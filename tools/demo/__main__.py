@@ -108,7 +108,12 @@ def main() -> None:
     parser.add_argument("command", nargs="?", default="show", choices=["show", "prepare", "compare", "stop"])
     parser.add_argument("--directory", type=Path, default=Path(".cache/demo"))
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 300 MB")
-    parser.add_argument("--provider", choices=sorted({provider for provider, _mode in STAGES}), default="host", help="azure is a simulator's")
+    parser.add_argument(
+        "--provider",
+        choices=sorted({provider for provider, _mode in STAGES}),
+        default="host",
+        help="azure is a simulator's",
+    )
     parser.add_argument("--mode", choices=["offline", "online"], default="offline", help="online with provider host")
     parser.add_argument("--source", type=int, default=14, help="major version of the source")
     parser.add_argument("--target", type=int, default=17, help="major version of the target")
