@@ -136,8 +136,12 @@ def test_offline_the_playbooks_carry_everything_and_say_no_secret(way):
     assert way.ask("target", "SELECT datdba::regrole::text FROM pg_database WHERE datname = 'way_shop'") == [(OWNER,)]
     again = way.go("migrate").good()
     assert again.changed == 0, again.output
+    # The gate asks both servers itself, from here; the runtime server is somebody else's.
+    gone = way.go("decommission").good()
+    assert "Removed: 0 things of the migration" in gone.output
+    assert (way.directory / "archive" / "way" / "final-record.json").is_file()
     for secret in (*way.passwords.values(), way.azure.client_secret, *way.azure.cloud.tokens):
-        for play in (trial, first, proof, again):
+        for play in (trial, first, proof, again, gone):
             assert secret not in play.output
         assert secret not in json.dumps(way.records)
 

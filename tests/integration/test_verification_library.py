@@ -213,6 +213,14 @@ def test_the_gate_opens_for_a_still_source(pair):
     assert codes == [] and evidence["static"]["holds"] and evidence["recheck"] is None
 
 
+def test_the_gate_is_shut_where_nobody_knows_who_else_uses_the_runtime_server(pair):
+    request, report = pair.request(("shop",)), pair.verify(("shop",))
+    known = {"migration_state": "completed", "runtime_is_endpoint": None}
+    evidence = collect(request, report, other_users=None, unseen=["the servers of subscription x"], **known)
+    (refusal,) = evaluate(report, evidence, now=datetime.now(timezone.utc))
+    assert refusal["code"] == "runtime-in-use" and "the servers of subscription x may not be read" in refusal["msg"]
+
+
 def test_the_gate_stays_open_with_a_busy_third_database_and_vacuum(pair):
     pair.run("source", "CREATE DATABASE third TEMPLATE template0", "postgres")
     report = pair.verify(("shop", "billing"))

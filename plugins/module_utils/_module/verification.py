@@ -240,6 +240,6 @@ def evidence_of(task: Task, path: str) -> tuple:
         runtime_is_endpoint=None,
         fence=measured(task.request, task.layout),
     )
-    for word in ("migration_state", "other_users", "runtime_is_endpoint"):
+    for word in ("migration_state", "other_users", "unseen", "runtime_is_endpoint"):
         facts.pop(word)
     return report, seal(report, against, facts, datetime.now(timezone.utc))

@@ -23,28 +23,31 @@ def collect(
     report: dict | None,
     *,
     migration_state: str,
-    other_users: list,
+    other_users: list | None,
     runtime_is_endpoint: str | None,
+    unseen: list | None = None,
     fence: dict | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict:
     """Read the evidence for M(gate.evaluate); a server that cannot be read is part of it, nothing is raised for it.
 
-    Return C({request_hash, migration_state, other_users, runtime_is_endpoint, fence, source, target, static, recheck,
+    Return C({request_hash, migration_state, other_users, unseen, runtime_is_endpoint, fence, source, target, static, recheck,
     sequences}). C(source) and C(target) are identities, or C({error}). C(static) is C({holds, proof,
     writers}). C(recheck) is
     None while the write position stands still, else what M(recheck.recheck) returned. C(sequences) is
     C({checked, behind, unreadable}).
 
     :param migration_state: one of the states of C(_core.status)
-    :param other_users: names of other active migrations that use the runtime server
+    :param other_users: names of other active migrations that use the runtime server, None when nobody knows
+    :param unseen: what could not be looked at for that
     :param fence: what the fence around the source is worth now, as of M(fence_measure.measure); None without one
     :param runtime_is_endpoint: C(source) or C(target) when the runtime server is that, else None
     """
     evidence = {
         "request_hash": request.hash,
         "migration_state": migration_state,
-        "other_users": list(other_users),
+        "other_users": None if other_users is None else list(other_users),
+        "unseen": list(unseen or ()),
         "runtime_is_endpoint": runtime_is_endpoint,
         "fence": fence,
         "static": {"holds": False, "proof": None, "writers": None},
