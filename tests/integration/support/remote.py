@@ -42,6 +42,7 @@ def variables(one: Migration, host: Host, user: str, **more) -> dict:
         words["sslrootcert"] = f"{CERTIFICATES}/{side}.pem"
     return {
         **host.variables(user),
+        "ansible_remote_tmp": "/tmp",  # the tests' own setting is a folder of the controller
         "azpg_bin_directory": f"{CLIENTS}/bin",
         "azpg_state_directory": "{{ omit }}",
         "azpg_archive_directory": "{{ omit }}",
