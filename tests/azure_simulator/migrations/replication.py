@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Online: PostgreSQL's own logical replication between the two servers, in this file alone.
 
-The collection's engine has no online mode yet. When it has, a mover like `Engine` takes the place of this class; nothing
-else knows how the changes travel. The service itself uses a tool of its own; what is the same is what a user sees: a base
+The engine's own online mode is younger than this; a mover like `Engine` can take the place of this class, since nothing else
+knows how the changes travel. The service itself uses a tool of its own; what is the same is what a user sees: a base
 copy, a wait with counters and latency, a cutover that takes what was written up to it, no DDL, sequences at the end.
 """
 
