@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pipe between two sessions: whichever side fails, both end at once and the first cause is told."""
+"""What joins two sessions: whichever side fails, both end at once and the first cause is told."""
 
 from __future__ import annotations
 

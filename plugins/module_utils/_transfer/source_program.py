@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 
 from .._core.errors import TransferFailed
@@ -28,15 +29,21 @@ from .sessions import CHECK_INTERVAL, NOTICE_DEAD_CLIENT
 from .transient import CLASSES, DISK_FULL
 
 SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
-COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
+BUFFER_BYTES = 1 << 16
+BEGUN, JOINED = "begun", "joined"
 
 
-def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: dict) -> str:
-    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream).
+def script(copy_out: str, snapshot: str, notes: str, settings: dict, wishes: dict) -> str:
+    """Return what psql is to do: under I(snapshot), write the rows to its standard output.
 
+    :param notes: a file in which it notes how far it has come: BEGUN, JOINED, and in the end the number of rows
     :param settings: of the session, all of which are needed
     :param wishes: settings that the server may refuse
     """
+
+    def note(words: str) -> list:
+        return [rf"\o {notes}", rf"\qecho {words}", r"\o"]
+
     lines = [r"\set VERBOSITY verbose"]
     # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in wishes.items()]
@@ -44,11 +51,23 @@ def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: di
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
     lines += [
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
+        *note(BEGUN),
         f"SET TRANSACTION SNAPSHOT {quote_literal(snapshot)};",
-        f"{copy_out} \\g {stream}",
+        *note(JOINED),
+        f"{copy_out};",
+        *note(":ROW_COUNT"),
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def command_of(psql: str) -> list:
+    """Return the command that runs psql; it writes in large pieces where the system has a program that sees to that.
+
+    By itself psql makes a system call for every 4 kB that go into a pipe.
+    """
+    helper = shutil.which("stdbuf")
+    return [*([helper, f"--output={BUFFER_BYTES}"] if helper else []), psql, "--no-psqlrc", "--quiet", "--file=-"]
 
 
 class SourceProgram:
@@ -73,19 +92,18 @@ class SourceProgram:
             fcntl.fcntl(writing, F_SETPIPE_SZ, PIPE_BYTES)
         with (
             memory_file("orders") as orders,
-            memory_file("output") as self.output,
+            memory_file("notes") as self.notes,
             memory_file("errors") as self.errors,
         ):
-            orders.write(
-                script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings, self.wishes).encode("utf-8")
-            )
+            notes = f"/dev/fd/{self.notes.fileno()}"
+            orders.write(script(copy_out, self.snapshot, notes, self.settings, self.wishes).encode("utf-8"))
             orders.flush()
             orders.seek(0)
             with client_environment(self.source, self.database, self.label) as (environment, pass_fds):
                 # This runs outside Ansible too, where no module offers run_command.
                 self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                    [self.psql, "--no-psqlrc", "--file=-"], env=environment, pass_fds=(*pass_fds, writing), stdin=orders,
-                    stdout=self.output, stderr=self.errors, preexec_fn=die_with_parent,
+                    command_of(self.psql), env=environment, pass_fds=(*pass_fds, self.notes.fileno()), stdin=orders,
+                    stdout=writing, stderr=self.errors, preexec_fn=die_with_parent,
                 )  # fmt: skip
             os.close(writing)
             try:
@@ -101,16 +119,15 @@ class SourceProgram:
         :raises TransferFailed: with psql's words; C(details.transient) says whether another attempt makes sense
         """
         status = self.process.wait()
-        self.output.seek(0)
-        done = self.output.read().decode("utf-8", "replace")
-        count = COUNT.search(done)
-        if status == 0 and count:
-            return int(count[1])
+        self.notes.seek(0)
+        note = self.notes.read().decode("utf-8", "replace").strip()
+        if status == 0 and note.isdecimal():
+            return int(note)
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
         code = (SQLSTATE.findall(words) or [None])[-1]  # before it may come what was only wished
         transient = code[:2] in CLASSES and code != DISK_FULL if code else bool(LOST.search(words)) or status < 0
-        if done.endswith("BEGIN\n"):
+        if note == BEGUN:
             transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
         self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",

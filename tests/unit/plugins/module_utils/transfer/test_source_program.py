@@ -14,6 +14,11 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.request import 
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.source_program import SourceProgram, script
 
 PASSWORD = "hüsh: it's \\ secret"
+TO_NOTES = "notes=$(sed -n 's/^.o \\(.*\\)/\\1/p' | head -1); "
+
+
+def noted(words):
+    return ["\\o /dev/fd/5", rf"\qecho {words}", r"\o"]
 
 
 @pytest.fixture
@@ -49,20 +54,23 @@ def test_script_says_it_in_one_transaction():
         r"\set ON_ERROR_STOP on",
         "SET x TO 'it''s';",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
+        *noted("begun"),
         "SET TRANSACTION SNAPSHOT '1''2';",
-        'COPY "a:b" TO STDOUT \\g /dev/fd/5',
+        *noted("joined"),
+        'COPY "a:b" TO STDOUT;',
+        *noted(":ROW_COUNT"),
         "COMMIT;",
     ]
 
 
-def test_rows_come_through_the_pipe_and_their_number_from_the_output(program):
-    one = program("stream=$(sed -n 's/.* .g //p'); printf 'some rows' > $stream; echo BEGIN; echo COPY 42; echo COMMIT")
+def test_rows_come_through_the_pipe_and_their_number_from_the_notes(program):
+    one = program(TO_NOTES + "printf 'some rows'; echo 42 > $notes")
     assert ended(one) == (b"some rows", 42)
 
 
 def test_password_is_in_no_argument_and_no_environment(program, tmp_path):
     ended(
-        program(f"cat /proc/$$/cmdline /proc/$$/environ > {tmp_path}/seen; cp $PGPASSFILE {tmp_path}/pass; echo COPY 0")
+        program(f"cat /proc/$$/cmdline /proc/$$/environ > {tmp_path}/seen; cp $PGPASSFILE {tmp_path}/pass; {TO_NOTES} echo 0 > $notes")
     )
     seen = (tmp_path / "seen").read_bytes()
     assert b"PGAPPNAME=label" in seen and b"PGSSLMODE=require" in seen and b"--no-psqlrc" in seen
@@ -99,9 +107,17 @@ def test_killed_psql_is_tried_again(program):
     assert caught.value.details["transient"] is True
 
 
+def test_snapshot_that_is_gone_is_asked_for_again(program):
+    words = "psql:<stdin>:9: ERROR:  22023: invalid snapshot identifier"
+    for note, transient in (("begun", True), ("joined", False)):
+        with pytest.raises(TransferFailed) as caught:
+            ended(program(TO_NOTES + f"echo {note} > $notes; echo '{words}' >&2; exit 3"))
+        assert caught.value.details["transient"] is transient
+
+
 def test_good_end_without_a_number_of_rows_is_none(program):
     with pytest.raises(TransferFailed, match="status 0"):
-        ended(program("echo BEGIN"))
+        ended(program(TO_NOTES + "echo joined > $notes"))
 
 
 def test_password_in_the_words_of_psql_is_hidden(program):
