@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import Callable
 
 from .._core.errors import TransferFailed
@@ -89,6 +90,44 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     return rows_in, carried
 
 
+class Reading(threading.Thread):
+    """Reads the rows of small tables from the source, while the target has something else to do.
+
+    :param copies: the COPY TO of each
+    """
+
+    def __init__(self, source, copies: list):
+        super().__init__(name="source", daemon=True)
+        self.source, self.copies = source, copies
+        self.found: list = []
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with self.source.cursor() as cursor:
+                for copy_out in self.copies:
+                    content = io.BytesIO()
+                    cursor.copy_expert(copy_out, content)
+                    content.seek(0)
+                    self.found.append((cursor.rowcount, content))
+        except BaseException as error:
+            self.failure = error
+
+    def __enter__(self) -> Reading:
+        self.start()
+        return self
+
+    def __exit__(self, *_what) -> None:
+        self.join()
+
+    def rows(self) -> list:
+        """Return C([(rows, file)]) when all have been read; raise what went wrong."""
+        self.join()
+        if self.failure:
+            raise self.failure
+        return self.found
+
+
 def copy_batch(
     source,
     target,
@@ -109,25 +148,25 @@ def copy_batch(
     :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
     """
     carried = {}
-    with source.cursor() as source_cursor, transaction(target) as target_cursor:
-        marker.take(target_cursor, migration, names)
+    forms = ["binary" if table.binary else "text" for table in task["tables"]]
+    relations = [f"{qualified(table.schema, table.name)} {table.column_list}" for table in task["tables"]]
+    copies = [f"COPY {relation} TO STDOUT (FORMAT {form})" for relation, form in zip(relations, forms)]
+    with transaction(target) as cursor, Reading(source, copies) as reading:
+        # The tables' own markers, which bear their rows, come last; it is enough that an attempt takes one of the others.
+        units = {table.unit for table in task["tables"]}
+        marker.take(cursor, migration, [name for name in names if name not in units] or names)
         if task["creates"]:
-            target_cursor.execute(task["creates"])
-        for table in task["tables"]:
-            set_path(target_cursor, path, table)
-            form = "binary" if table.binary else "text"
-            relation = f"{qualified(table.schema, table.name)} {table.column_list}"
-            content = io.BytesIO()
-            source_cursor.copy_expert(f"COPY {relation} TO STDOUT (FORMAT {form})", content)
-            content.seek(0)
-            target_cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
-            compare_counts(table.label, source_cursor.rowcount, target_cursor.rowcount)
+            cursor.execute(task["creates"])
+        for table, relation, form, (rows_out, content) in zip(task["tables"], relations, forms, reading.rows()):
+            set_path(cursor, path, table)
+            cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
+            compare_counts(table.label, rows_out, cursor.rowcount)
             size = content.getbuffer().nbytes
             throttle.carry(size)
-            carried[table.unit] = (target_cursor.rowcount, size)
+            carried[table.unit] = (cursor.rowcount, size)
         check(task["tables"])
         after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
         if after:
-            target_cursor.execute(after)
-        marker.set_markers(target_cursor, migration, {unit: rows for unit, (rows, _size) in carried.items()})
+            cursor.execute(after)
+        marker.set_markers(cursor, migration, {unit: rows for unit, (rows, _size) in carried.items()})
     return carried

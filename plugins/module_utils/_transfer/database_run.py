@@ -256,6 +256,8 @@ class DatabaseRun:
         self.candidates = early_foreign_keys.read_candidates(self.source)
         for unit in self.portions:
             unit.weight = self.efforts.totals["large_objects"][2] / len(self.portions)
+        # No row of the snapshot is ahead of them, and pg_dump takes longer than all of this.
+        self.sequences = None if self.live else catalogue.read_sequences(self.source)
         self.tick()
 
     def planned(self, keys: Selection, foreign_keys: Selection):

@@ -29,33 +29,36 @@ from .sessions import CHECK_INTERVAL, NOTICE_DEAD_CLIENT
 from .transient import CLASSES, DISK_FULL
 
 SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
-BUFFER_BYTES = 1 << 16
-BEGUN, JOINED = "begun", "joined"
+COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
+TO_STDOUT = re.compile(r"COPY (.*) TO STDOUT (\([^()]*\))")
+BUFFER_BYTES = 1 << 18
+
+
+def rows_to_output(copy_out: str) -> str:
+    """Return psql's words for a COPY TO STDOUT whose rows go to its standard output while everything else goes to a file.
+
+    These have to be on one line; where a name has several, the rows take the way that psql opens itself.
+    """
+    words = TO_STDOUT.fullmatch(copy_out)  # no dot stands for the end of a line
+    return rf"\copy {words[1]} to pstdout {words[2]}" if words else rf"{copy_out} \g /dev/stdout"
 
 
 def script(copy_out: str, snapshot: str, notes: str, settings: dict, wishes: dict) -> str:
     """Return what psql is to do: under I(snapshot), write the rows to its standard output.
 
-    :param notes: a file in which it notes how far it has come: BEGUN, JOINED, and in the end the number of rows
+    :param notes: a file for everything else that it has to say
     :param settings: of the session, all of which are needed
     :param wishes: settings that the server may refuse
     """
-
-    def note(words: str) -> list:
-        return [rf"\o {notes}", rf"\qecho {words}", r"\o"]
-
-    lines = [r"\set VERBOSITY verbose"]
+    lines = [rf"\o {notes}", r"\set VERBOSITY verbose"]
     # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in wishes.items()]
     lines.append(r"\set ON_ERROR_STOP on")
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in settings.items()]
     lines += [
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
-        *note(BEGUN),
         f"SET TRANSACTION SNAPSHOT {quote_literal(snapshot)};",
-        *note(JOINED),
-        f"{copy_out};",
-        *note(":ROW_COUNT"),
+        rows_to_output(copy_out),
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
@@ -67,7 +70,7 @@ def command_of(psql: str) -> list:
     By itself psql makes a system call for every 4 kB that go into a pipe.
     """
     helper = shutil.which("stdbuf")
-    return [*([helper, f"--output={BUFFER_BYTES}"] if helper else []), psql, "--no-psqlrc", "--quiet", "--file=-"]
+    return [*([helper, f"--output={BUFFER_BYTES}"] if helper else []), psql, "--no-psqlrc", "--file=-"]
 
 
 class SourceProgram:
@@ -120,14 +123,15 @@ class SourceProgram:
         """
         status = self.process.wait()
         self.notes.seek(0)
-        note = self.notes.read().decode("utf-8", "replace").strip()
-        if status == 0 and note.isdecimal():
-            return int(note)
+        done = self.notes.read().decode("utf-8", "replace")
+        count = COUNT.search(done)
+        if status == 0 and count:
+            return int(count[1])
         self.errors.seek(0)
         words = redact(self.errors.read().decode("utf-8", "replace").strip()[-2000:], [self.source.password])
         code = (SQLSTATE.findall(words) or [None])[-1]  # before it may come what was only wished
         transient = code[:2] in CLASSES and code != DISK_FULL if code else bool(LOST.search(words)) or status < 0
-        if note == BEGUN:
+        if done.endswith("BEGIN\n"):
             transient = True  # the snapshot's holder is gone or going; see M(worker.Worker.source)
         self.failure = TransferFailed(
             f"The source's stream broke off: {words or f'psql ended with status {status}'}",
