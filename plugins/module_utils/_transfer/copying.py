@@ -96,9 +96,9 @@ class Reading(threading.Thread):
     :param copies: the COPY TO of each
     """
 
-    def __init__(self, source, copies: list):
+    def __init__(self, source, copies: list, throttle: Throttle):
         super().__init__(name="source", daemon=True)
-        self.source, self.copies = source, copies
+        self.source, self.copies, self.throttle = source, copies, throttle
         self.found: list = []
         self.failure: BaseException | None = None
 
@@ -109,6 +109,7 @@ class Reading(threading.Thread):
                     content = io.BytesIO()
                     cursor.copy_expert(copy_out, content)
                     content.seek(0)
+                    self.throttle.carry(content.getbuffer().nbytes)
                     self.found.append((cursor.rowcount, content))
         except BaseException as error:
             self.failure = error
@@ -151,7 +152,7 @@ def copy_batch(
     forms = ["binary" if table.binary else "text" for table in task["tables"]]
     relations = [f"{qualified(table.schema, table.name)} {table.column_list}" for table in task["tables"]]
     copies = [f"COPY {relation} TO STDOUT (FORMAT {form})" for relation, form in zip(relations, forms)]
-    with transaction(target) as cursor, Reading(source, copies) as reading:
+    with transaction(target) as cursor, Reading(source, copies, throttle) as reading:
         # The tables' own markers, which bear their rows, come last; it is enough that an attempt takes one of the others.
         units = {table.unit for table in task["tables"]}
         marker.take(cursor, migration, [name for name in names if name not in units] or names)
@@ -161,9 +162,7 @@ def copy_batch(
             set_path(cursor, path, table)
             cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
             compare_counts(table.label, rows_out, cursor.rowcount)
-            size = content.getbuffer().nbytes
-            throttle.carry(size)
-            carried[table.unit] = (cursor.rowcount, size)
+            carried[table.unit] = (cursor.rowcount, content.getbuffer().nbytes)
         check(task["tables"])
         after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
         if after:
