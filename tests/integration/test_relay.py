@@ -11,6 +11,8 @@ import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import copying
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.copying import Reading
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.relay import Throttle, relay
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.source_program import SourceProgram, relay_program
 
@@ -167,3 +169,37 @@ def test_psql_is_told_that_its_snapshot_is_gone(carry_by_psql):
 def test_target_fails_beside_psql(carry_by_psql, query):
     with pytest.raises(psycopg2.errors.CheckViolation):
         carry_by_psql(query)
+
+
+def copies(*texts: str) -> list:
+    return [f"COPY (SELECT {text}) TO STDOUT" for text in texts]
+
+
+def test_small_tables_are_read_ahead_as_long_as_they_are_small(cursors, monkeypatch):
+    monkeypatch.setattr(copying, "HELD_BYTES", 1000)
+    source = cursors[0].connection
+    found = []
+    with Reading(source, copies(*(f"{n}, repeat('x', 600)" for n in range(6))), Throttle(None)) as reading:
+        for rows, size, content in reading.rows():
+            assert reading.held <= 2 * size, "so much was still to be taken"
+            found.append((rows, content.read(2)))
+            assert size > 600
+    assert found == [(1, f"{n}\t".encode()) for n in range(6)]
+
+
+def test_small_table_that_cannot_be_read_is_told_after_those_that_can(cursors):
+    source = cursors[0].connection
+    with Reading(source, copies("1", "1 / (random() * 0)::integer", "3"), Throttle(None)) as reading:
+        rows = reading.rows()
+        assert next(rows)[0] == 1
+        with pytest.raises(psycopg2.errors.DivisionByZero):
+            next(rows)
+
+
+def test_reading_ends_with_who_wants_the_rows(cursors, monkeypatch):
+    monkeypatch.setattr(copying, "HELD_BYTES", 1)
+    source = cursors[0].connection
+    with pytest.raises(KeyError), Reading(source, copies("1", "2", "3"), Throttle(None)) as reading:
+        raise KeyError
+    assert not reading.is_alive() and len(reading.found) <= 1
+    cursors[0].execute("SELECT 1")

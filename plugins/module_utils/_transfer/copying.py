@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import threading
+from collections.abc import Iterator
 from typing import Callable
 
 from .._core.errors import TransferFailed
@@ -16,6 +18,8 @@ from . import marker
 from .catalogue import Table
 from .relay import Throttle
 from .searching import with_schema
+
+HELD_BYTES = 8 << 20  # of a batch's rows in memory, and one table more
 
 
 def compare_counts(label: str, rows_out: int, rows_in: int) -> None:
@@ -93,40 +97,65 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
 class Reading(threading.Thread):
     """Reads the rows of small tables from the source, while the target has something else to do.
 
+    What is small on the source's disk may be large when it is unpacked, so it waits when much has not been taken yet.
+
     :param copies: the COPY TO of each
     """
 
     def __init__(self, source, copies: list, throttle: Throttle):
         super().__init__(name="source", daemon=True)
         self.source, self.copies, self.throttle = source, copies, throttle
-        self.found: list = []
+        self.found: collections.deque = collections.deque()
+        self.held = 0
+        self.complete = self.given_up = False
         self.failure: BaseException | None = None
+        self.changed = threading.Condition()
 
     def run(self) -> None:
         try:
             with self.source.cursor() as cursor:
                 for copy_out in self.copies:
+                    with self.changed:
+                        self.changed.wait_for(lambda: self.given_up or self.held < HELD_BYTES)
+                    if self.given_up:
+                        break
                     content = io.BytesIO()
                     cursor.copy_expert(copy_out, content)
+                    size = content.tell()
                     content.seek(0)
-                    self.throttle.carry(content.getbuffer().nbytes)
-                    self.found.append((cursor.rowcount, content))
+                    self.throttle.carry(size)
+                    with self.changed:
+                        self.found.append((cursor.rowcount, size, content))
+                        self.held += size
+                        self.changed.notify_all()
         except BaseException as error:
             self.failure = error
+        finally:
+            with self.changed:
+                self.complete = True
+                self.changed.notify_all()
 
     def __enter__(self) -> Reading:
         self.start()
         return self
 
     def __exit__(self, *_what) -> None:
+        with self.changed:
+            self.given_up = True
+            self.changed.notify_all()
         self.join()
 
-    def rows(self) -> list:
-        """Return C([(rows, file)]) when all have been read; raise what went wrong."""
-        self.join()
-        if self.failure:
-            raise self.failure
-        return self.found
+    def rows(self) -> Iterator[tuple]:
+        """Yield C((rows, bytes, file)) of each as they come; raise what went wrong."""
+        for _copy in self.copies:
+            with self.changed:
+                self.changed.wait_for(lambda: self.found or self.complete)
+                if not self.found:
+                    raise self.failure
+                found = self.found.popleft()
+                self.held -= found[1]
+                self.changed.notify_all()
+            yield found
 
 
 def copy_batch(
@@ -158,11 +187,12 @@ def copy_batch(
         marker.take(cursor, migration, [name for name in names if name not in units] or names)
         if task["creates"]:
             cursor.execute(task["creates"])
-        for table, relation, form, (rows_out, content) in zip(task["tables"], relations, forms, reading.rows()):
+        for table, relation, form, found in zip(task["tables"], relations, forms, reading.rows()):
+            rows_out, size, content = found
             set_path(cursor, path, table)
             cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
             compare_counts(table.label, rows_out, cursor.rowcount)
-            carried[table.unit] = (cursor.rowcount, content.getbuffer().nbytes)
+            carried[table.unit] = (cursor.rowcount, size)
         check(task["tables"])
         after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
         if after:
