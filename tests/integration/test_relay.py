@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer import copying
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.copying import Reading
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.relay import Throttle, relay
@@ -103,7 +104,7 @@ def carry_by_psql(lab, cursors):
     source.execute("SELECT pg_export_snapshot()")
     snapshot = source.fetchone()[0]
 
-    def carry(query: str, snapshot: str = snapshot) -> tuple:
+    def carry(query: str, snapshot: str = snapshot, copy_out: str = "") -> tuple:
         psql = str(lab.target.prefix / "bin" / "psql")
         version = source.connection.server_version
         program = SourceProgram(psql, Endpoint.from_dict(words), "postgres", "test", snapshot, version)
@@ -111,7 +112,7 @@ def carry_by_psql(lab, cursors):
         try:
             return relay_program(
                 program,
-                f"COPY ({query}) TO STDOUT",
+                copy_out or f"COPY ({query}) TO STDOUT (FORMAT text)",
                 target,
                 "COPY taken FROM STDIN",
                 Throttle(None),
@@ -130,6 +131,44 @@ def test_every_row_arrives_by_psql(carry_by_psql, cursors):
     assert size > 10_000_000
     assert carry_by_psql("SELECT 1, '' WHERE false") == (0, 0, 0)
     assert carry_by_psql("SELECT 1, repeat('x', 20000000)")[:2] == (1, 1)
+
+
+NAMES = [
+    'a"b',
+    "c d  e",
+    "to",
+    "x,y)(",
+    "täbl€",
+    "back\\slash",
+    "it's",
+    ":v",
+    "$1;--",
+    "line\nend",
+    "stdout (FORMAT text)",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind_go_through_psql(lab, cursors, carry_by_psql, name):
+    source = cursors[0]
+    source.execute("ROLLBACK")
+    relation = f"public.{quote_identifier(name)}"
+    columns = ", ".join(map(quote_identifier, (name, f"{name} too")))
+    kinds = ", ".join(f"{quote_identifier(one)} {kind}" for one, kind in ((name, "bigint"), (f"{name} too", "text")))
+    source.execute(f"CREATE TABLE {relation} ({kinds})")
+    try:
+        source.execute(f"INSERT INTO {relation} SELECT g, 'text ' || g FROM generate_series(1, 3) g")
+        source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        source.execute("SELECT pg_export_snapshot()")
+        snapshot = source.fetchone()[0]
+        for what in (f"{relation} ({columns})", f"(SELECT {columns} FROM ONLY {relation} WHERE ctid >= '(0,0)'::tid)"):
+            assert carry_by_psql("", snapshot, f"COPY {what} TO STDOUT (FORMAT text)")[:2] == (3, 3)
+        source.execute("ROLLBACK")
+        cursors[1].execute("SELECT count(*), sum(id), max(text) FROM taken")
+        assert cursors[1].fetchone() == (6, 12, "text 3")
+    finally:
+        source.execute("ROLLBACK")
+        source.execute(f"DROP TABLE {relation}")
 
 
 def test_psql_sees_the_snapshot_and_not_what_came_later(lab, carry_by_psql):
