@@ -212,6 +212,8 @@ def test_an_active_migration_on_any_target_keeps_the_server(stage):
         ({"tier": "Burstable", "sku": "Standard_D4s_v3"}, "but 'tier' is Burstable"),
         ({"storage_size_gb": 100}, "no size of a disk there"),
         ({"version": "9"}, "which this region does not offer"),
+        ({"price_per_hour": -0.5}, "'azure_server.price_per_hour' is -0.5, expected 0 or more"),
+        ({"price_per_hour": float("nan")}, "'azure_server.price_per_hour' is nan"),
         ({"private_dns_zone_id": "{zone}/privatelink.postgres.database.azure.com"}, "the zone of private endpoints"),
         ({"private_dns_zone_id": "{zone}/example.org"}, "does not end in .postgres.database.azure.com"),
         ({"private_dns_zone_id": "{zone}/none.postgres.database.azure.com"}, "there is no such zone"),

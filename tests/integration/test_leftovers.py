@@ -117,6 +117,11 @@ def test_nothing_is_left_on_either_server_or_on_the_runtime_host(migration, cour
     done = one.module("cleanup", **options).good()
     assert done["removed"] and set(done["removed"]) <= set(said["removed"]), (done["removed"], said["removed"])
     assert (catalogue(lab.source), contents(lab.source, database)) == source
+    # Where a role stays, so does what the server gave its maker; no line of what is there still is without a reason.
+    assert done["remaining"] == done["final_record"]["remaining"]
+    assert [line.split(":")[1] for line in done["remaining"]] == [
+        f" membership of the migration user in {name}" for name in ([] if options else sorted(roles))
+    ]
     # But for the archive, all is named.
     archive = f"archive/{one.name}"
     named = {os.path.relpath(path, one.directory) for path in done["kept"] if path.startswith("/")}

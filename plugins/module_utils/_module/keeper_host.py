@@ -79,6 +79,10 @@ class HostKeeper:
         removed, handed_over = ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
         return gone + removed, handed_over
 
+    def remaining(self) -> list:
+        """Return what of the migration is on the target still, see M(cleanup.remaining)."""
+        return cleanup.remaining(self.layout, self.request)
+
     def named(self, databases, roles) -> list:
         """Return what of the target is to be dropped, see M(undoing.named)."""
         return undoing.named(self.layout, self.request, databases, roles)
@@ -121,6 +125,10 @@ class HostKeeper:
     def leftovers(self) -> list:
         """Return the paths that would go."""
         return runtime.leftovers(self.layout)
+
+    def rest(self, gone: list) -> list:
+        """Return what is still here after M(absent), see M(runtime.rest)."""
+        return runtime.rest(self.layout)
 
     def absent(self) -> list:
         """Remove the migration's directory, and the engine when no other migration lives here."""

@@ -11,13 +11,21 @@ import shutil
 from .._core.files import make_private_directory
 from .._core.layout import Layout
 from .._core.request import Request
-from .._postgres.connection import connect
+from .._postgres.connection import connect, rows
+from .._postgres.quoting import quote_identifier
 from . import lent, marker, roles
 from .online import release, slot
 from .progress import inventory
 from .target_database import databases_of
 
 MEMBERSHIP = "target: membership of the migration user in"
+# From 16 on the server itself makes whoever creates a role its administrator, in the name of the first superuser.
+GIVEN_BY_SERVER = """
+SELECT g.rolname AS role, u.rolname AS member, b.rolname AS giver FROM pg_catalog.pg_auth_members m
+  JOIN pg_catalog.pg_roles g ON g.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
+  JOIN pg_catalog.pg_roles b ON b.oid = m.grantor
+ WHERE u.rolname = current_user AND m.grantor = 10 AND m.admin_option AND g.rolname = ANY (%s) ORDER BY 1
+"""
 
 
 def planned(layout: Layout, request: Request) -> dict:
@@ -89,6 +97,23 @@ def clean_target(layout: Layout, request: Request) -> tuple:
     finally:
         administration.close()
     return removed, []
+
+
+def remaining(layout: Layout, request: Request) -> list:
+    """Return what came to the target with the migration, is no part of what was moved, and cannot be taken away from here."""
+    made = [thing["name"] for thing in inventory(layout.journal_file) if thing["kind"] == "role"]
+    if not made:
+        return []
+    administration = connect(request.target, "target")
+    try:
+        found = rows(administration, GIVEN_BY_SERVER, (made,)) if administration.server_version >= 160000 else []
+    finally:
+        administration.close()
+    return [
+        f"{MEMBERSHIP} {row['role']}: the server made {row['member']} its administrator when it was created, and only "
+        f"{row['giver']} can end that (REVOKE {quote_identifier(row['role'])} FROM {quote_identifier(row['member'])})"
+        for row in found
+    ]
 
 
 def archive(layout: Layout, keep) -> list:
