@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine dies at each of its creations: once it has written down what it will make, and once it has made it.
 
-Afterwards a rollback knows all that is there, on both servers, and nothing is left.
+Afterwards a rollback knows all that is there, on both servers, and nothing is left. Neither is when the rollback itself dies, at
+any statement or file, and is run again.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,15 @@ KINDS = {
 }
 
 
+def deadly(directory: Path, program: str, number: int, **more: str) -> tuple:
+    """Return the words before a command that dies at step I(number)."""
+    place = directory / "deadly"
+    place.mkdir(exist_ok=True)
+    (place / "sitecustomize.py").write_text(program, encoding="utf-8")
+    places = os.pathsep.join((str(place), str(ROOT), str(ANSIBLE / "collections")))
+    return ("env", f"PYTHONPATH={places}", f"DIES_AT={number}", *(f"{word}={text}" for word, text in more.items()))
+
+
 def offline(lab, directory: Path, name: str) -> Migration:
     """Return an offline migration of a new database."""
     return Migration(lab, directory, name, [lab.new_database(name.replace("-", "_"))])
@@ -63,9 +74,6 @@ def last(one: Migration) -> tuple:
 
 @pytest.mark.parametrize("mode", ["offline", "online"])
 def test_a_rollback_knows_what_an_engine_that_died_at_a_creation_has_made(clean, tmp_path, mode):
-    (tmp_path / "deadly").mkdir()
-    (tmp_path / "deadly" / "sitecustomize.py").write_text(DEADLY, encoding="utf-8")
-    places = os.pathsep.join((str(tmp_path / "deadly"), str(ROOT), str(ANSIBLE / "collections")))
     lab, died = clean, set()
     # Otherwise the role of the first one is on the source's catalogue only from then on.
     ask(lab.source, f"ALTER ROLE {USER} REPLICATION")
@@ -77,7 +85,7 @@ def test_a_rollback_knows_what_an_engine_that_died_at_a_creation_has_made(clean,
         before = catalogue(lab.source), contents(lab.source, database), catalogue(lab.target)
         one.provision()
         goal = {"online": "replicating", "offline": "completed"}[mode]
-        prefix = ("env", f"PYTHONPATH={places}", f"DIES_AT={number}")
+        prefix = deadly(tmp_path, DEADLY, number)
         begun = one.end(one.begin("migration", prefix=prefix, state=goal, wait=False))
         # It may die before anybody has seen it alive.
         assert not begun.failed or "did not start" in begun["msg"]
@@ -110,3 +118,36 @@ def test_a_rollback_knows_what_an_engine_that_died_at_a_creation_has_made(clean,
     one.module("cleanup", outcome="rolled_back", confirm=one.name)
     assert number > len(KINDS[mode])
     assert {kind for (kind,) in filter(None, died)} >= KINDS[mode]
+
+
+def test_a_rollback_that_dies_is_completed_by_the_next(clean, tmp_path):
+    lab, steps = clean, tmp_path / "steps"
+    for number in itertools.count(1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        name = f"dies-undone-{number}"
+        one = Migration(lab, directory, name, [lab.new_database(name.replace("-", "_"), "seed_bulk")])
+        database = one.databases[0]
+        before = catalogue(lab.source), contents(lab.source, database), catalogue(lab.target)
+        one.half_way()
+        one.module("migration", state="cancelled").good()
+        words = {
+            "outcome": "rolled_back",
+            "confirm": one.name,
+            "drop_databases": one.made("database"),
+            "drop_roles": one.made("role"),
+        }
+        steps.write_text("", encoding="utf-8")
+        prefix = deadly(tmp_path, DEADLY_CLEANUP, number, STEPS=str(steps), PLACE=str(directory))
+        process = one.begin("cleanup", prefix=prefix, **words)
+        with process:
+            output = process.stdout.read()
+        at = steps.read_text(encoding="utf-8").split("\n")[:-1]
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL and len(at) == number, output
+        assert one.module("cleanup", **words).good()["state"] == "decommissioned", at
+        assert (catalogue(lab.source), contents(lab.source, database), catalogue(lab.target)) == before, at
+        assert not one.state.exists() and (one.archive / "final-record.html").exists(), at
+        drop_database(lab.source, database)
+    assert {"DROP DATABASE", "DROP ROLE", "replace", "rmtree", "copy2", "rmdir"} <= set(at), at

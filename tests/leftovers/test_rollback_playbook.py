@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import pytest
 from support.servers import catalogue, contents
 
 
@@ -45,3 +47,27 @@ def test_playbook_undoes_a_running_migration_and_nothing_is_left_of_it(migration
         f"source: the privileges of database {database}, those by default, stand in its catalogue now"
     )
     assert set(record["removed"]) >= {f"target: database {database}", *(f"target: role {name}" for name in roles)}
+
+
+@pytest.mark.parametrize("gone", ["the journal", "all of it"])
+def test_a_rollback_after_the_runtime_host_is_lost(migration, gone):
+    one = migration("lost", "seed_bulk")
+    lab, database = one.lab, one.databases[0]
+    before = catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)
+    one.half_way()
+    roles = one.made("role")
+    one.module("migration", state="cancelled").good()
+    if gone == "the journal":
+        for path in one.private.glob("journal.sqlite*"):
+            path.unlink()
+    else:
+        shutil.rmtree(one.state)
+    words = {"outcome": "rolled_back", "confirm": one.name, "drop_databases": [database], "drop_roles": roles}
+    stranger = one.module("cleanup", **{**words, "drop_roles": ["postgres"]})
+    assert stranger.failed and "has not made" in stranger["msg"]
+    told = one.module("cleanup", **words, check_mode=True).good()
+    done = one.module("cleanup", **words).good()
+    assert set(done["removed"]) <= set(told["removed"])
+    assert (catalogue(lab.source), catalogue(lab.target), contents(lab.source, database)) == before
+    assert not one.state.exists()
+    assert not one.module("cleanup", **words).good()["changed"]
