@@ -41,6 +41,41 @@ class Connection(sqlite3.Connection):
 connect = sqlite3.connect
 sqlite3.connect = lambda *words, **more: connect(*words, **{"factory": Connection, **more})
 """
+# The same for cleanup: before each statement that changes a server, and before each file that comes or goes.
+DEADLY_CLEANUP = """
+import os, shutil, signal, sys
+import psycopg2, psycopg2.extensions
+
+CHANGES = ("DROP", "REVOKE", "ALTER", "GRANT", "UPDATE", "DELETE", "INSERT", "COMMIT")
+seen = 0
+
+def step(words):
+    global seen
+    seen += 1
+    with open(os.environ["STEPS"], "a") as stream:
+        print(words, file=stream)
+    if seen == int(os.environ["DIES_AT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Cursor(psycopg2.extensions.cursor):
+    def execute(self, sql, *more):
+        if str(sql).lstrip().startswith(CHANGES):
+            step(" ".join(str(sql).split()[:2]))
+        return super().execute(sql, *more)
+
+def before(module, name):
+    function = getattr(module, name)
+    def deadly(path, *words, **more):
+        if os.environ["PLACE"] in str(path):
+            step(name)
+        return function(path, *words, **more)
+    setattr(module, name, deadly)
+
+connect = psycopg2.connect
+psycopg2.connect = lambda *words, **more: connect(*words, **{"cursor_factory": Cursor, **more})
+for module, name in ((os, "replace"), (os, "unlink"), (os, "rmdir"), (shutil, "copy2"), (shutil, "rmtree")):
+    before(module, name)
+"""
 KINDS = {
     "offline": {"database", "role", "membership", "schema"},
     "online": {"publication", "replication slot", "replica identity"},
