@@ -120,7 +120,7 @@ def changed(words: list) -> dict:
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_no_combination_of_options_is_tried_in_vain(tmp_path, guard):
-    output = notice(tmp_path, changed(GUARDS[guard]), ENDS, AZPG_EXAMPLES="400")
+    output = notice(tmp_path, changed(GUARDS[guard]), ENDS, AZPG_EXAMPLES="250")
     assert "AssertionError" in output, output[-3000:]
 
 
