@@ -4,8 +4,8 @@
 """Whatever combination of options the end of a migration is asked with: the source stays as it is, and of the target only
 goes what the migration made, what somebody named, and what he confirmed by the migration's name.
 
-AZPG_EXAMPLES=500 tries more combinations than `make test` does. `make leftovers` takes the guards away one after the other
-and makes sure that this test notices.
+AZPG_EXAMPLES=500 tries more combinations than `make test` does. `make leftovers` tries every single option besides, and takes the
+guards away one after the other to make sure that this is noticed.
 """
 
 from __future__ import annotations
@@ -49,20 +49,26 @@ COMMON = {
     "bin_directory": None,
 }
 DIGEST = "the report's digest"
+# What each option may say; the rest of it is for lists.
+VALUES = {
+    "name": NAMES,
+    "module": ("cleanup", "runtime_server"),
+    "ends": ("right", "swapped", "source twice", "target twice"),
+    "outcome": ("completed", "abandoned", "rolled_back"),
+    "confirm": ("its name", None, "other", ""),
+    "databases": tuple([name] for name in (*NAMES, *DATABASES)),
+    "roles": tuple([name] for name in ROLES),
+    "force": (None, "0" * 64, DIGEST),
+    "keep": (["reports", "journal"], []),
+    "accept": (False, True),
+    "check_mode": (False, True),
+    # The database on the target does not bear the migration's marks any more: somebody has made it anew.
+    "anew": (False, True),
+}
 OPTIONS = {
-    "name": st.sampled_from(NAMES),
-    "module": st.sampled_from(("cleanup", "runtime_server")),
-    "ends": st.sampled_from(("right", "swapped", "source twice", "target twice")),
-    "outcome": st.sampled_from(("completed", "abandoned", "rolled_back")),
-    "confirm": st.sampled_from(("its name", None, "other", "")),
+    **{option: st.sampled_from(values) for option, values in VALUES.items()},
     "databases": st.lists(st.sampled_from((*NAMES, *DATABASES)), max_size=2, unique=True),
     "roles": st.lists(st.sampled_from(ROLES), max_size=2, unique=True),
-    "force": st.sampled_from((None, "0" * 64, DIGEST)),
-    "keep": st.sampled_from((["reports", "journal"], [])),
-    "accept": st.booleans(),
-    "check_mode": st.booleans(),
-    # The database on the target does not bear the migration's marks any more: somebody has made it anew.
-    "anew": st.booleans(),
 }
 PLAIN = {
     "module": "cleanup",
@@ -93,6 +99,17 @@ def combinations(draw) -> dict:
     for option in draw(st.lists(st.sampled_from(sorted(OPTIONS)), max_size=3, unique=True)):
         found[option] = draw(OPTIONS[option])
     return found
+
+
+def singles() -> list:
+    """Return everything that may be asked for with one option that says something else."""
+    return [
+        {**door, option: value}
+        for option, values in VALUES.items()
+        for door in DOORS
+        for value in values
+        if door[option] != value
+    ]
 
 
 def saved(name: str) -> str:
