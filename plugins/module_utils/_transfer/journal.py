@@ -161,13 +161,18 @@ class Journal(trace.Trace):
         )
 
     def creating(self, side: str, database: str | None, kind: str, name: str) -> None:
-        """Write down that something is about to be created, before it is: nothing is ever left behind unknown."""
+        """Write down that something is about to be created, before it is: nothing is ever left behind unknown.
+
+        It is on disk when this returns, so that it outlives the host's power as well.
+        """
+        self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute(
             "INSERT INTO created (side, database, kind, name, state, at) VALUES (?, ?, ?, ?, 'intended', ?)"
             " ON CONFLICT (side, database, kind, name) DO UPDATE SET state = 'intended', at = excluded.at"
             " WHERE state = 'removed'",
             (side, database or "", kind, name, utc_now()),
         )
+        self.connection.execute("PRAGMA synchronous = NORMAL")
 
     def created(self, side: str, database: str | None, kind: str, name: str) -> None:
         """Write down that it now exists."""
