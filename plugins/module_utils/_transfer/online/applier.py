@@ -10,6 +10,7 @@ from ..._postgres.driver import psycopg2
 from ..searching import UNRESOLVED
 from . import position
 from .conflict import explain
+from .netting import Unordered
 from .ordered import Refused, replay
 from .pgoutput import lsn_number, lsn_text
 from .stage import Stages
@@ -121,7 +122,7 @@ class Applier:
         if not batch.log:
             return
         self.cursor.execute("SAVEPOINT batch")
-        if not (batch.ordered or self.ordered) and self.write_sets(batch):
+        if not self.ordered and self.write_sets(batch):
             self.cursor.execute("RELEASE SAVEPOINT batch")
             return
         self.replayed += 1
@@ -137,12 +138,16 @@ class Applier:
     def write_sets(self, batch) -> bool:
         """Write a batch as sets; return False, with nothing written, when it has to be replayed in order."""
         try:
+            net = batch.net()
+        except Unordered:
+            return False
+        try:
             try:
-                self.writer.write(batch)
+                self.writer.write(net)
             except psycopg2.Error as error:
                 if error.pgcode not in UNRESOLVED or not self.lend_path():
                     raise
-                self.writer.write(batch)
+                self.writer.write(net)
         except NotAsExpected:
             self.back_to_savepoint()
             return False

@@ -9,6 +9,8 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
 from typing import Callable
 
 from . import tables
@@ -23,6 +25,7 @@ from .stream import FEEDBACK_SECONDS, ChangeStream
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
 BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
 MESSAGES_AT_ONCE = 500
+PAYLOAD = attrgetter("payload")
 
 
 @dataclass
@@ -98,17 +101,16 @@ class Follower:
         """
         self.tick = tick
         self.thread.start()
-        feed, read = self.assembler.feed, self.stream.read
+        take, stream = self.assembler.take, self.stream
         try:
             while not until():
-                data = b""
-                for _message in range(MESSAGES_AT_ONCE):
-                    data = read()
-                    if data is None:
-                        break
-                    feed(data)
+                found = stream.come()
+                take(map(PAYLOAD, islice(found, MESSAGES_AT_ONCE)))
                 self.look_after()
-                if data is None:
+                following = next(found, None)
+                if following is not None:
+                    take((following.payload,))
+                elif not stream.is_more():
                     self.rest()
         finally:
             self.ended.set()
@@ -142,10 +144,10 @@ class Follower:
 
     def emit(self, batch) -> None:
         """Hand a batch to the writer; the source is told that this end lives while that takes time."""
-        self.touched.update(dict.fromkeys(batch.changes, self.position_of(batch)))
+        self.touched.update(dict.fromkeys(batch.tables, batch.last_commit))
         if batch.truncate:
             numbers = (table.relation.oid.to_bytes(4, "big") for table in batch.truncate[0])
-            self.touched.update(dict.fromkeys(numbers, self.position_of(batch)))
+            self.touched.update(dict.fromkeys(numbers, batch.last_commit))
         with self.changing:
             self.waiting += 1
         self.look_after()  # a transaction that was kept on the spool may come in one go
@@ -156,15 +158,10 @@ class Follower:
             except queue.Full:
                 self.look_after()
 
-    @staticmethod
-    def position_of(batch) -> int:
-        """Return the position of the last commit that a batch has something of."""
-        return batch.starts[-1][1] if batch.starts else 0
-
     def touched_since(self, position: int) -> list:
         """Return the oids of the tables that transactions behind I(position) have changed; called by the thread that reads."""
         found = {number for number, last in self.touched.items() if last >= position}
-        found.update(self.assembler.batch.changes)
+        found.update(self.assembler.batch.tables)
         return sorted(int.from_bytes(number, "big") for number in found)
 
     def table_of(self, relation, types: dict):

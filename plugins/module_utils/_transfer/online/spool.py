@@ -13,8 +13,6 @@ import shutil
 import struct
 from collections.abc import Iterator
 
-from .pgoutput import owner, without_owner
-
 BUFFER_BYTES = 1 << 18
 _HEAD = struct.Struct(">I")
 
@@ -31,7 +29,7 @@ class Spooled:
         # It is closed by its owner, the spool.
         self.file = open(path, "wb", BUFFER_BYTES)  # noqa: SIM115
         self.size = 0
-        self.aborted: set = set()
+        self.aborted: set = set()  # the parts' numbers, as they come in messages
 
 
 class Spool:
@@ -61,8 +59,7 @@ class Spool:
         size = len(data) + _HEAD.size
         if self.size + size > self.limit:
             raise SpoolFull
-        kept.file.write(_HEAD.pack(len(data)))
-        kept.file.write(data)
+        kept.file.write(_HEAD.pack(len(data)) + data)
         kept.size += size
         self.size += size
 
@@ -76,22 +73,22 @@ class Spool:
         if part == xid:
             self.forget(xid)
         elif xid in self.found:
-            self.found[xid].aborted.add(part)
+            self.found[xid].aborted.add(_HEAD.pack(part))
 
-    def messages(self, xid: int) -> Iterator[bytes]:
-        """Yield what is left of a transaction's messages, as if it had been sent whole."""
+    def messages(self, xid: int) -> Iterator[list]:
+        """Yield what is left of a transaction's messages, as if it had been sent whole, some at a time."""
         kept = self.found.get(xid)
         if kept is None:
             return
         kept.file.flush()
-        with open(kept.path, "rb", BUFFER_BYTES) as stream:
+        with open(kept.path, "rb", 0) as stream:
+            rest, wanted = b"", BUFFER_BYTES
             while True:
-                head = stream.read(_HEAD.size)
-                if not head:
+                block = rest + stream.read(wanted)
+                if len(block) == len(rest):
                     return
-                data = stream.read(_HEAD.unpack(head)[0])
-                if owner(data) not in kept.aborted:
-                    yield without_owner(data)
+                found, rest, wanted = apart(block, kept.aborted)
+                yield found
 
     def forget(self, xid: int) -> None:
         """Remove a transaction."""
@@ -106,3 +103,21 @@ class Spool:
         for xid in list(self.found):
             self.forget(xid)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def apart(block: bytes, aborted: set) -> tuple:
+    """Take a piece of a file apart; return C((messages, the rest of the piece, how much to read next)).
+
+    Each message is there with its size and, behind its kind, the number of the part of the transaction that it belongs to.
+    """
+    found, at, end = [], 0, len(block)
+    size_of = _HEAD.unpack_from
+    while at + _HEAD.size <= end:
+        begins = at + _HEAD.size
+        following = begins + size_of(block, at)[0]
+        if following > end:
+            return found, block[at:], max(BUFFER_BYTES, following - end)
+        if not aborted or block[begins + 1 : begins + 5] not in aborted:
+            found.append(block[begins : begins + 1] + block[begins + 5 : following])
+        at = following
+    return found, block[at:], BUFFER_BYTES

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Iterator
 
 from ..._core.errors import TransferFailed
 from ..._postgres.quoting import quote_identifier
+from . import read_ahead
 from .pgoutput import lsn_text
 
 FEEDBACK_SECONDS = 5.0
 SILENT_SECONDS = 90.0  # the source answers each feedback; one that is silent for so long is gone
+RECORDS_AHEAD = 4  # that fit into what is read ahead, or so; small ones are whole messages
+AHEAD_SECONDS = 0.02  # to wait while something lies here, and the socket says nothing
 STREAMING, BINARY_FROM = 140000, 140000
 PROTOCOLS = ((160000, 4), (150000, 3), (140000, 2), (0, 1))
 
@@ -65,13 +69,24 @@ class ChangeStream:
         command = start_command(slot, position, options)
         # psycopg2 does not begin to send feedback on its own: the interval is longer than ours.
         self.cursor.start_replication_expert(command, decode=False, status_interval=3600)
-        self.read_one = self.cursor.read_message
+        self.is_ahead = read_ahead.begin(connection)
+        self.asked = 0
         self.feedback()
 
-    def read(self) -> bytes | None:
-        """Return the next message of the plugin, None when there is none yet."""
-        found = self.read_one()
-        return None if found is None else found.payload
+    def come(self) -> Iterator:
+        """Return what has come, messages with a I(payload); at its end there is nothing more for the moment."""
+        return iter(self.cursor.read_message, None)
+
+    def is_more(self) -> bool:
+        """Whether something may lie here though nothing more came: of a message in several records one is taken at a time.
+
+        It may be a part of a record as well, so there is an end to asking.
+        """
+        self.asked = self.asked + 1 if self.is_ahead() else RECORDS_AHEAD
+        if self.asked < RECORDS_AHEAD:
+            return True
+        self.asked = 0
+        return False
 
     @property
     def walked(self) -> int:
@@ -83,6 +98,8 @@ class ChangeStream:
 
         :raises TransferFailed: when the source has been silent for too long
         """
+        if self.is_ahead():
+            seconds = min(seconds, AHEAD_SECONDS)
         readable = select.select([self.cursor, *others], [], [], seconds)[0]
         now = time.monotonic()
         if self.cursor in readable:

@@ -9,7 +9,9 @@ import struct
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import assembler as module
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import spool as spool_module
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.assembler import Assembler
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.netting import Unordered
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE, StreamError
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.position import Snapshot
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import Spool, SpoolFull
@@ -30,8 +32,7 @@ class Bench:
         return table(one)
 
     def feed(self, *messages: bytes) -> Bench:
-        for data in messages:
-            self.assembler.feed(data)
+        self.assembler.take(messages)
         return self
 
 
@@ -161,6 +162,18 @@ def test_the_spool_has_a_bound(tmp_path):
         bench.feed(*piece(701, *(insert(number, "a" * 20, "b") for number in range(9)), first=True))
 
 
+def test_the_spool_gives_back_what_it_was_given_in_any_sizes(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "BUFFER_BYTES", 64)
+    spool = Spool(str(tmp_path / "spool"), 1 << 20)
+    contents = [insert(number, "x" * (number * 7 % 200), "b") for number in range(200)]
+    for number, data in enumerate(contents):
+        spool.add(701, streamed(data, 703 if number % 3 == 0 else 701))
+    spool.abort(701, 703)
+    assert [data for some in spool.messages(701) for data in some] == [
+        data for number, data in enumerate(contents) if number % 3
+    ]
+
+
 def test_messages_come_with_their_batch(bench):
     content = b"\1" + struct.pack(">Q", 90) + b"azpg_migrate\0" + struct.pack(">I", 4) + b"wall"
     bench.feed(begin(100), b"M" + content, commit(100))
@@ -193,4 +206,6 @@ def test_what_makes_no_sense_as_a_set_is_kept_in_order(bench):
         commit(100),
     )
     bench.assembler.close()
-    assert bench.batches[0].ordered and len(bench.batches[0].log) == 3
+    with pytest.raises(Unordered):
+        bench.batches[0].net()
+    assert len(bench.batches[0].log) == 3
