@@ -30,9 +30,11 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online impo
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import slot as slots
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.sessions import Sessions
 
+from tests.benchmarks.contenders import version_of_pgcopydb
 from tests.benchmarks.engine import commit, processor
 from tests.benchmarks.measuring import proportional_memory
 from tests.benchmarks.online_cutover import Steady
+from tests.benchmarks.online_pgcopydb import follow_of
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
@@ -145,6 +147,7 @@ class Bench:
         self.directory = directory
         self.majors = majors
         self.database = "bench"
+        self.peer = follow_of(self)
         self.engine = directory / "engine.pyz"
         self.engine.write_bytes(installation.build(installation.engine_sources()))
 
@@ -166,6 +169,8 @@ class Bench:
         self.target.psql("CREATE DATABASE original")
         self.target.psql(dump.stdout.decode(), dbname="original")
         self.target.psql("VACUUM ANALYZE", dbname="original")
+        if self.peer:
+            self.peer.prepare()
         self.source.psql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", dbname=self.database)
         for number in range(pairs):
             for name in ("ours", "native"):
@@ -306,6 +311,18 @@ def measure(bench: Bench, pairs: int) -> dict:
     return found
 
 
+def peer_line(bench: Bench) -> list:
+    """Return what came of the peer that follows too, one run of it after all others, as a line of the table."""
+    if bench.peer is None:
+        return []
+    try:
+        words = bench.peer.run()
+    finally:
+        bench.peer.close()
+    print(f"  pgcopydb: {words}", flush=True)
+    return [f"| pgcopydb follow, {version_of_pgcopydb()} | 1 | {words} | | | | | |"]
+
+
 def table(found: dict, rows: int) -> list:
     """Return the lines of a Markdown table."""
     ratio = statistics.median(native.wall / ours.wall for ours, native in zip(found[OURS], found[NATIVE]))
@@ -386,7 +403,7 @@ def main() -> None:
             print(f"{letter}: {workload.title}", flush=True)
             bench.fill(workload, chosen.pairs)
             found = measure(bench, chosen.pairs)
-            lines = ["", *heading(chosen), "", *table(found, workload.rows)]
+            lines = ["", *heading(chosen), "", *table(found, workload.rows), *peer_line(bench)]
             print("\n".join(lines), flush=True)
             for name in source.psql("SELECT slot_name FROM pg_replication_slots").split():
                 source.psql(f"SELECT pg_drop_replication_slot('{name}')")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -24,6 +25,8 @@ from .stream import FEEDBACK_SECONDS, ChangeStream
 
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
 BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
+PAUSE_SECONDS = 0.003
+GATHER_SECONDS = 0.05  # for which changes are gathered while the writer has nothing to do and more may come
 MESSAGES_AT_ONCE = 500
 PAYLOAD = attrgetter("payload")
 
@@ -86,6 +89,8 @@ class Follower:
         self.described: Callable = lambda before, after: None
         self.barriers: list = []
         self.touched: dict = {}
+        self.gathered: object = None
+        self.gathered_at = 0.0
         self.tick: Callable = lambda: None
         self.relations: dict = {}
         self.is_looking = False  # at definitions of the target
@@ -109,6 +114,7 @@ class Follower:
                 self.look_after()
                 following = next(found, None)
                 if following is not None:
+                    stream.heard = time.monotonic()
                     take((following.payload,))
                 elif not stream.is_more():
                     self.rest()
@@ -117,10 +123,22 @@ class Follower:
 
     def rest(self) -> None:
         """Nothing is there at the moment: hand on what has been gathered, if the writer has time, and wait."""
-        if self.waiting == 0 and self.assembler.is_between:
+        if self.waiting == 0 and self.assembler.is_between and self.is_enough():
             self.assembler.close()
         self.advance()
-        self.stream.wait(BUSY_SECONDS if self.waiting or self.assembler.batch.transactions else WAIT_SECONDS)
+        if self.waiting or self.assembler.batch.transactions:
+            # The source sends changes one by one: to be woken by each would cost both sides more than the change itself.
+            time.sleep(PAUSE_SECONDS)
+            self.stream.wait(BUSY_SECONDS)
+        else:
+            self.stream.wait(WAIT_SECONDS)
+
+    def is_enough(self) -> bool:
+        """Whether what has been gathered is handed on: when the source says that it has no more, or after a moment."""
+        batch, now = self.assembler.batch, time.monotonic()
+        if self.gathered is not batch:
+            self.gathered, self.gathered_at = batch, now
+        return self.stream.walked > self.assembler.heard_position or now - self.gathered_at >= GATHER_SECONDS
 
     def advance(self) -> None:
         """When all that has come is safe, so is everything up to where the source has got, though there was nothing to do."""
