@@ -34,7 +34,7 @@ from tests.benchmarks.contenders import version_of_pgcopydb
 from tests.benchmarks.engine import commit, processor
 from tests.benchmarks.measuring import proportional_memory
 from tests.benchmarks.online_cutover import Steady
-from tests.benchmarks.online_pgcopydb import follow_of
+from tests.benchmarks.online_pgcopydb import Follow
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
@@ -147,7 +147,7 @@ class Bench:
         self.directory = directory
         self.majors = majors
         self.database = "bench"
-        self.peer = follow_of(self)
+        self.peer: Follow | None = None
         self.engine = directory / "engine.pyz"
         self.engine.write_bytes(installation.build(installation.engine_sources()))
 
@@ -311,16 +311,19 @@ def measure(bench: Bench, pairs: int) -> dict:
     return found
 
 
-def peer_line(bench: Bench) -> list:
-    """Return what came of the peer that follows too, one run of it after all others, as a line of the table."""
-    if bench.peer is None:
-        return []
-    try:
-        words = bench.peer.run()
-    finally:
-        bench.peer.close()
-    print(f"  pgcopydb: {words}", flush=True)
-    return [f"| pgcopydb follow, {version_of_pgcopydb()} | 1 | {words} | | | | | |"]
+def follow(bench: Bench, known: dict, letters: str) -> list:
+    """Return what comes of the peer that follows too, with one backlog after the other, as the lines of a table."""
+    lines = ["| backlog | what came of it |", "|---|---|"]
+    for letter in letters:
+        bench.peer = Follow(bench)
+        bench.fill(known[letter], 0)
+        try:
+            words = bench.peer.run()
+        finally:
+            bench.peer.close()
+        print(f"  {letter}: {words}", flush=True)
+        lines.append(f"| ({letter}) {known[letter].title} | {words} |")
+    return lines
 
 
 def table(found: dict, rows: int) -> list:
@@ -368,6 +371,7 @@ def main() -> None:
     parser.add_argument("--source", type=int, default=17)
     parser.add_argument("--target", type=int, default=18)
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench-online"))
+    parser.add_argument("--pgcopydb", action="store_true", help="the backlogs with the pgcopydb that is on PATH")
     parser.add_argument("--cutover", action="store_true", help="steady load and cutover instead of backlogs")
     parser.add_argument(
         "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
@@ -398,12 +402,18 @@ def main() -> None:
             return
         bench = Bench(source, target, prefixes[1], chosen.directory, (chosen.source, chosen.target))
         known = workloads(chosen.scale)
+        if chosen.pgcopydb:
+            lines = ["", *heading(chosen), f"{version_of_pgcopydb()}.", "", *follow(bench, known, chosen.workloads)]
+            print("\n".join(lines), flush=True)
+            if chosen.results:
+                write(chosen.results, "The same with pgcopydb follow", lines)
+            return
         for letter in chosen.workloads:
             workload = known[letter]
             print(f"{letter}: {workload.title}", flush=True)
             bench.fill(workload, chosen.pairs)
             found = measure(bench, chosen.pairs)
-            lines = ["", *heading(chosen), "", *table(found, workload.rows), *peer_line(bench)]
+            lines = ["", *heading(chosen), "", *table(found, workload.rows)]
             print("\n".join(lines), flush=True)
             for name in source.psql("SELECT slot_name FROM pg_replication_slots").split():
                 source.psql(f"SELECT pg_drop_replication_slot('{name}')")

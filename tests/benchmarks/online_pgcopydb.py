@@ -115,8 +115,3 @@ class Follow:
         )
         for path in (self.directory, Path(f"{self.directory}.pass")):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def follow_of(bench) -> Follow | None:
-    """Return the peer, if the program is there."""
-    return Follow(bench) if shutil.which("pgcopydb") else None

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Callable
 
 from . import pgoutput
-from .batch import CHANGE_WEIGHT, FULL_WEIGHT, Batch, transaction
+from .batch import CHANGE_WEIGHT, FULL_WEIGHT, TRANSACTION_WEIGHT, Batch, transaction
 from .pgoutput import BEGIN, COMMIT, DELETE, INSERT, UPDATE, StreamError
 from .spool import Spool
 
@@ -93,6 +93,7 @@ class Assembler:
                 self.begun = None
                 self.is_open = False
                 batch.transactions += 1
+                weight += TRANSACTION_WEIGHT
                 lanes = NO_LANES
                 if weight < self.close_weight:
                     continue
@@ -188,6 +189,7 @@ class Assembler:
             batch = self.batch
             batch.ended = data
             batch.transactions += 1
+            batch.weight += TRANSACTION_WEIGHT
             if batch.weight >= self.close_weight:
                 self.close()
 

@@ -12,6 +12,7 @@ from .netting import changes_of
 
 # Weights are bytes; a change weighs more than its content, since it has to be kept and written.
 CHANGE_WEIGHT = 600
+TRANSACTION_WEIGHT = 200  # of tables that nobody wants there may be nothing else
 FULL_WEIGHT = 14 << 20
 KINDS = {pgoutput.INSERT: "inserts", pgoutput.UPDATE: "updates", pgoutput.DELETE: "deletes"}
 

@@ -78,6 +78,13 @@ def test_a_large_transaction_is_cut_and_only_its_end_is_whole(bench, monkeypatch
     assert {batch.transaction_of(0) for batch in bench.batches} == {(100, 7)}
 
 
+def test_transactions_without_changes_end_a_batch_too(bench):
+    bench.assembler.close_weight = 1000
+    for number in range(12):
+        bench.feed(begin(100 + 10 * number), commit(100 + 10 * number))
+    assert [batch.transactions for batch in bench.batches] == [5, 5] and bench.batches[0].is_empty
+
+
 def test_what_was_applied_already_is_left_out(tmp_path):
     bench = Bench(tmp_path, position=108)
     bench.feed(
