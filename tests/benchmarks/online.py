@@ -356,9 +356,10 @@ def write(path: Path, title: str, lines: list) -> None:
 
 def heading(chosen) -> list:
     """Return the line that says what was measured on what."""
+    pairs = "" if chosen.cutover or chosen.pgcopydb else f"{chosen.pairs} pairs, "
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, commit {commit()}, {os.cpu_count()} processors ({processor()}), PostgreSQL "
-        f"{chosen.source} to {chosen.target}, scale {chosen.scale:g}, {chosen.pairs} pairs, TLS on all connections."
+        f"{chosen.source} to {chosen.target}, scale {chosen.scale:g}, {pairs}TLS on all connections."
     ]
 
 
