@@ -25,7 +25,7 @@ from .stream import FEEDBACK_SECONDS, ChangeStream
 
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
 BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
-PAUSE_SECONDS = 0.003
+PAUSE_SECONDS = 0.0005
 GATHER_SECONDS = 0.05  # for which changes are gathered while the writer has nothing to do and more may come
 MESSAGES_AT_ONCE = 500
 PAYLOAD = attrgetter("payload")
