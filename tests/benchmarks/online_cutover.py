@@ -9,6 +9,7 @@ Ten tables of 200 MB each; one of them is written to by pgbench at 2,000 transac
 from __future__ import annotations
 
 import contextlib
+import shutil
 import statistics
 import subprocess
 import time
@@ -38,6 +39,8 @@ class Steady:
 
     def run(self) -> list:
         """Run it; return lines of results."""
+        for name in ("state", "archive"):  # an earlier run's speaks of other servers
+            shutil.rmtree(self.directory / name, ignore_errors=True)
         self.source.psql(f"CREATE DATABASE {DATABASE}")
         self.source.psql(TABLES.format(rows=self.rows) + "VACUUM ANALYZE;", dbname=DATABASE)
         script = self.directory / "update.sql"
