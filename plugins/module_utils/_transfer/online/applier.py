@@ -113,9 +113,11 @@ class Applier:
         self.stages.forget()
 
     def back_to_savepoint(self) -> None:
-        """Take back the batch that is being written."""
+        """Take back the batch that is being written, and with it a search path that was set for it."""
         self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
         self.stages.forget()
+        if self.lent:
+            self.set_path()
 
     def write(self, batch) -> None:
         """Write the changes of a batch: as sets if that can be done, else in order."""
@@ -171,9 +173,8 @@ class Applier:
         """Let functions that generated columns, checks and indexes call find what they look for, from now on."""
         if self.lent or not self.path:
             return False
-        self.back_to_savepoint()
         self.lent = True
-        self.set_path()
+        self.back_to_savepoint()
         return True
 
     def set_path(self) -> None:
