@@ -53,6 +53,7 @@ class World:
             "PATH": os.pathsep.join((str(programs), str(python), "/usr/local/bin", "/usr/bin", "/bin")),
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
+            "PAGER": "cat",  # ansible-doc would wait for keys
             "NO_COLOR": "1",
             "ANSIBLE_NOCOLOR": "1",
         }

@@ -225,6 +225,19 @@ def test_counters_and_latency_of_an_online_migration(azure, ends):
     assert leftovers(*ends) == []
 
 
+def test_a_cutover_that_the_engine_refuses_fails_the_migration_and_releases_the_source(azure, ends):
+    path = azure.put("altered", migrationMode="Online", dbsToMigrate=["shop"])
+    azure.ended(path, "WaitingForUserAction")
+    ask(ends[0], "CREATE FUNCTION app.late() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "shop")
+    try:
+        azure.patch(path, triggerCutover="True", dbsToTriggerCutoverOn=["shop"])
+        status = azure.ended(path, "Failed")
+    finally:
+        ask(ends[0], "DROP FUNCTION app.late()", "shop")
+    assert "function app.late() is new on the source" in str(status)
+    assert leftovers(*ends) == []
+
+
 def test_cancelling_stops_the_engine(azure, ends):
     path = azure.put("stopped")
     azure.azure.wait_for(path, "InProgress", "MigratingData")

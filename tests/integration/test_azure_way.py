@@ -81,10 +81,9 @@ def clusters(tmp_path_factory):
     """A source from which changes can flow, and a target that takes them."""
     directory = tmp_path_factory.mktemp("way")
     source_settings = {"wal_level": "logical", "max_wal_senders": 10, "max_replication_slots": 10}
-    target_settings = {"max_logical_replication_workers": 8, "max_worker_processes": 16}
     with (
         Cluster(obtain(14, CACHE), directory / "source", settings=source_settings) as source,
-        Cluster(obtain(17, CACHE), directory / "target", settings=target_settings) as target,
+        Cluster(obtain(17, CACHE), directory / "target") as target,
     ):
         yield {"source": source, "target": target}
 

@@ -32,8 +32,8 @@ REQUIREMENTS = [
 TAKEN = re.compile(r"^(?:README\.md|docs/.*\.(?:md|svg)|examples/.*|extensions/patterns/.*|LICENSE|CHANGELOG\.md)$")
 # Where a guide stands that the index does not place itself; what is not named here is looked up.
 PLACED = {
-    "do": ("online", "fleet", "rollback", "azure-runtime-server", "azure-migrations"),
-    "figures": ("benchmarks", "benchmarks-verification", "matrix", "faults", "cores"),
+    "do": ("online", "online-host", "fleet", "rollback", "azure-runtime-server", "azure-migrations"),
+    "figures": ("benchmarks", "benchmarks-online", "benchmarks-verification", "matrix", "faults", "faults-online", "cores"),
     "inside": (),
 }
 CONFIGURATION = '''\

@@ -30,15 +30,13 @@ def mover(migration, factor: float) -> Mover:
         return Paper(job)
     job.source, job.target = ends.source_of(migration).words, ends.target_words(migration)
     cluster = migration.target.behind
-    administrator = cluster.connection()
-    administrator.pop("dbname")
     prefix = getattr(cluster, "prefix", None)
-    job.options.update(bin_directory=str(prefix / "bin") if prefix else None, administrator=administrator)
+    job.options.update(bin_directory=str(prefix / "bin") if prefix else None)
     # These import the collection and a database driver, which a control plane alone does not need.
     if migration.online:
-        from tests.azure_simulator.migrations.replication import Replication
+        from tests.azure_simulator.migrations.online_engine import OnlineEngine
 
-        return Replication(job)
+        return OnlineEngine(job)
     from tests.azure_simulator.migrations.engine import Engine
 
     return Engine(job)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Offline: the collection's own engine carries each database, as the host provider runs it, one after the other."""
+"""The collection's own engine carries each database, as the host provider runs it: offline here, online in `online_engine`."""
 
 from __future__ import annotations
 
@@ -38,17 +38,24 @@ ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
 class Engine(Mover):
     """Carries databases in a thread; each has an engine run, a state directory and a fate of its own."""
 
+    MODE = "offline"
+
     def __init__(self, job: Job):
         super().__init__(job)
         self._progress = {name: Progress(name) for name in job.databases}
         self._cancelled: set[str] = set()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads = self._lanes()
+
+    def _lanes(self) -> list[threading.Thread]:
+        """Return the threads in which databases are carried: one for all of them."""
+        return [threading.Thread(target=self._run, args=(self.job.databases,), daemon=True)]
 
     def start(self, moment: float) -> None:
         for one in self._progress.values():
             one.started = moment
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def progress(self, moment: float) -> dict[str, Progress]:
         return self._progress
@@ -64,15 +71,16 @@ class Engine(Mover):
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(60)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(60)
 
-    def _run(self) -> None:
-        for number, name in enumerate(self.job.databases):
+    def _run(self, databases: list[str]) -> None:
+        for name in databases:
             one = self._progress[name]
             try:
                 if name not in self._cancelled and not self._stopping.is_set():
-                    self._carry(name, number, one)
+                    self._carry(name, self.job.databases.index(name), one)
                 one.state = CANCELED if one.state in (RUNNING, CANCELING) else one.state
             except Exception as error:  # noqa: BLE001 - whatever it is, the service would report it for the database
                 one.state, one.message = FAILED, " ".join(str(error).split())
@@ -83,13 +91,17 @@ class Engine(Mover):
         if job.overwrite:
             target_side.drop(job.target, name)
         label = f"{job.directory.name}-{number}"
-        request = Request.create(label, job.source, job.target, [name], role_map=self._role_map())
+        request = Request.create(label, job.source, job.target, [name], mode=self.MODE, role_map=self._role_map())
         layout = Layout.create(label, str(job.directory / "state"), str(job.directory / "archive"))
         runtime.present(request, layout, job.options.get("bin_directory"), False)
-        options = {"jobs": 2, "foreign_keys": "auto", "toast_compression": "keep", "maintenance_work_mem": "64MB"}
-        backend = HostBackend(request, layout, {**options, "bin_directory": job.options.get("bin_directory")})
+        options = {**self.options(), "bin_directory": job.options.get("bin_directory")}
+        backend = HostBackend(request, layout, options)
         backend.start()
-        found = self._watch(backend, name, one)
+        try:
+            found = self._watch(backend, name, one)
+        finally:
+            backend.cancel()  # does nothing where it has ended
+            cleanup.clean_source(layout, request)
         if found["state"] == status.COMPLETED:
             # Before what was lent is given back: with it goes the right to connect, where only the application has it.
             target_side.finish(job.target, name)
@@ -103,10 +115,18 @@ class Engine(Mover):
             one.state, one.errored = FAILED, max(1, one.errored)
             one.message = error.get("msg") or f"The data migration ended as {found['state']}."
 
+    def options(self) -> dict:
+        """Return the options of an engine's run."""
+        return {"jobs": 2, "foreign_keys": "auto", "toast_compression": "keep", "maintenance_work_mem": "64MB"}
+
+    def _look(self, backend: HostBackend, found: dict, one: Progress) -> None:
+        """Do what a status asks for, besides counting tables: nothing, offline."""
+
     def _watch(self, backend: HostBackend, name: str, one: Progress) -> dict:
         """Follow an engine's run to its end; return its last status."""
         while True:
             found = backend.status()
+            self._look(backend, found, one)
             total, done = found.get("tables_total", 0), found.get("tables_done", 0)
             current = found.get("current") or []
             one.loading = min(total - done, sum(work["kind"] == "table" for work in current))
