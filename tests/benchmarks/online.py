@@ -404,7 +404,13 @@ def main() -> None:
         bench = Bench(source, target, prefixes[1], chosen.directory, (chosen.source, chosen.target))
         known = workloads(chosen.scale)
         if chosen.pgcopydb:
-            lines = ["", *heading(chosen), f"{version_of_pgcopydb()}.", "", *follow(bench, known, chosen.workloads)]
+            lines = [
+                "",
+                *heading(chosen),
+                f"On PATH: {version_of_pgcopydb()}.",
+                "",
+                *follow(bench, known, chosen.workloads),
+            ]
             print("\n".join(lines), flush=True)
             if chosen.results:
                 write(chosen.results, "The same with pgcopydb follow", lines)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,11 @@ class Follow:
     def __init__(self, bench):
         self.bench = bench
         self.directory = bench.directory / "pgcopydb"
+        self.log = bench.directory / "pgcopydb.log"
         self.problem = ""
+        told = subprocess.run(["pgcopydb", "follow", "--help"], capture_output=True, text=True, check=False)
+        # The oldest ones know one plugin only, which is no part of PostgreSQL.
+        self.plugin = ["--plugin", "pgoutput"] if "pgoutput" in told.stdout + told.stderr else []
 
     def begin(self, *more: str) -> subprocess.Popen:
         """Begin to follow."""
@@ -44,10 +49,21 @@ class Follow:
         passwords.touch(0o600)
         lines = [":".join([words["host"], str(words["port"]), "*", words["user"], words["password"]]) for words in ends]
         passwords.write_text("\n".join(lines) + "\n", encoding="ascii")
-        command = ["pgcopydb", "follow", "--dir", self.directory, "--slot-name", SLOT, "--origin", SLOT, *more]
+        command = [
+            "pgcopydb",
+            "follow",
+            "--dir",
+            self.directory,
+            "--slot-name",
+            SLOT,
+            "--origin",
+            SLOT,
+            *self.plugin,
+            *more,
+        ]
         command += ["--source", uri(ends[0]), "--target", uri(ends[1])]
         environment = {**os.environ, "PGPASSFILE": str(passwords)}
-        with open(self.directory.parent / "pgcopydb.log", "ab") as log:
+        with open(self.log, "ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def end(self, process: subprocess.Popen) -> None:
@@ -60,9 +76,16 @@ class Follow:
         while self.bench.source.psql(busy) and time.monotonic() < deadline:
             time.sleep(0.1)
 
+    def complaint(self) -> str:
+        """Return the first error that it has logged."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        found = re.search(r" ERROR +(?:\S+\.c:\d+ +)?(.*)", text)
+        return found[1] if found else ""
+
     def prepare(self) -> None:
         """Have the slot made; I(problem) says why there is none."""
         shutil.rmtree(self.directory, ignore_errors=True)
+        self.log.unlink(missing_ok=True)
         self.bench.anew()
         process = self.begin("--create-slot")
         there = f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{SLOT}' AND confirmed_flush_lsn IS NOT NULL AND active"
@@ -70,7 +93,7 @@ class Follow:
         try:
             while not self.bench.source.psql(there):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    self.problem = f"made no slot and ended with status {process.poll()}"
+                    self.problem = f"made no slot: {self.complaint() or 'without a reason'}"
                     return
                 time.sleep(0.1)
         finally:
