@@ -25,7 +25,7 @@ from .stream import FEEDBACK_SECONDS, ChangeStream
 
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
 BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
-PAUSE_SECONDS = 0.0005
+BATCHES_AHEAD = 2  # that wait for the writer, so that the source need not
 GATHER_SECONDS = 0.05  # for which changes are gathered while the writer has nothing to do and more may come
 MESSAGES_AT_ONCE = 500
 PAYLOAD = attrgetter("payload")
@@ -81,7 +81,7 @@ class Follower:
         self.spool = spool
         self.confirmation = Confirmation()
         self.counts = Counts(applied=position.position, committed_at=position.committed_at)
-        self.batches: queue.Queue = queue.Queue(maxsize=1)
+        self.batches: queue.Queue = queue.Queue(maxsize=BATCHES_AHEAD)
         self.waiting = 0  # batches that have been handed on and not been written
         self.failure: BaseException | None = None
         self.changing = threading.Lock()
@@ -127,9 +127,7 @@ class Follower:
             self.assembler.close()
         self.advance()
         if self.waiting or self.assembler.batch.transactions:
-            # The source sends changes one by one: to be woken by each would cost both sides more than the change itself.
-            time.sleep(PAUSE_SECONDS)
-            self.stream.wait(BUSY_SECONDS)
+            self.stream.wait(BUSY_SECONDS, much=True)
         else:
             self.stream.wait(WAIT_SECONDS)
 
