@@ -126,7 +126,7 @@ class Follower:
         if self.waiting == 0 and self.assembler.is_between and self.is_enough():
             self.assembler.close()
         self.advance()
-        if self.waiting or self.assembler.batch.transactions:
+        if self.waiting or self.assembler.batch.transactions or not self.assembler.is_between:
             self.stream.wait(BUSY_SECONDS, much=True)
         else:
             self.stream.wait(WAIT_SECONDS)
