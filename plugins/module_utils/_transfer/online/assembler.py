@@ -19,6 +19,7 @@ from .spool import Spool
 
 ROW_KINDS = frozenset((INSERT, UPDATE, DELETE))
 HEAD = 6  # bytes: the kind of a message, the number of its table, and what its first row is
+SPOOLED_AT_ONCE = 1 << 18  # bytes
 NO_LANES: dict = {}
 
 
@@ -73,7 +74,15 @@ class Assembler:
         """
         batch, lanes, full = self.batch, self.lanes(), FULL_WEIGHT
         log, weight = batch.log, batch.weight
+        streamed, kept, size = self.streamed, [], 0
         for data in messages:
+            if streamed is not None and data[0] in pgoutput.CONTENT:
+                kept.append(data)
+                size += len(data)
+                if size >= SPOOLED_AT_ONCE:
+                    self.spool.add(streamed, kept)
+                    kept, size = [], 0
+                continue
             add = lanes.get(data[:HEAD])
             if add is not None:
                 add(data)
@@ -99,18 +108,22 @@ class Assembler:
                     continue
                 self.close()
             else:
+                if kept:
+                    self.spool.add(streamed, kept)
+                    kept, size = [], 0
                 batch.weight = weight
                 self.look(data)
+                streamed = self.streamed
             batch, lanes = self.batch, self.lanes()
             log, weight = batch.log, batch.weight
         batch.weight = weight
+        if kept:
+            self.spool.add(streamed, kept)
 
     def look(self, data: bytes) -> None:
         """Take in a message that needs a look."""
         kind = data[0]
-        if self.streamed is not None and kind in pgoutput.CONTENT:
-            self.spool.add(self.streamed, data)
-        elif kind in ROW_KINDS:
+        if kind in ROW_KINDS:
             self.change(data)
         elif kind == BEGIN:
             self.begin(data)

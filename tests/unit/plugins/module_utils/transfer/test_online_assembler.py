@@ -174,11 +174,20 @@ def test_the_spool_gives_back_what_it_was_given_in_any_sizes(tmp_path, monkeypat
     spool = Spool(str(tmp_path / "spool"), 1 << 20)
     contents = [insert(number, "x" * (number * 7 % 200), "b") for number in range(200)]
     for number, data in enumerate(contents):
-        spool.add(701, streamed(data, 703 if number % 3 == 0 else 701))
+        spool.add(701, [streamed(data, 703 if number % 3 == 0 else 701)])
     spool.abort(701, 703)
     assert [data for some in spool.messages(701) for data in some] == [
         data for number, data in enumerate(contents) if number % 3
     ]
+
+
+@pytest.mark.parametrize("alike", [64, 1000, 3000])
+def test_the_spool_gives_back_messages_that_are_alike(tmp_path, alike):
+    spool = Spool(str(tmp_path / "spool"), 1 << 24)
+    contents = [insert(10000 + number, "same", "length") for number in range(alike)]
+    contents += [insert(number, "x" * (number % 5), "b") for number in range(100)] + contents
+    spool.add(701, [streamed(data, 701) for data in contents])
+    assert [data for some in spool.messages(701) for data in some] == contents
 
 
 def test_messages_come_with_their_batch(bench):
