@@ -85,6 +85,7 @@ options:
         type: bool
         default: false
       price_per_hour:
-        description: What an hour of the server costs, in whatever currency; for the cost in results and in the final record.
+        description: >-
+          What an hour of the server costs, in whatever currency, 0 or more; for the cost in results and in the final record.
         type: float
 """

@@ -12,9 +12,14 @@ from ansible.errors import AnsibleFilterError
 DISTRIBUTION = "distribution"
 POSTGRESQL = "postgresql"
 PACKAGE = "package"
+KEY_FILES = {"debian": "/usr/share/keyrings/azpg-migrate.asc", "redhat": "/etc/pki/rpm-gpg/RPM-GPG-KEY-azpg-migrate"}
+# rpm keeps keys as if they were packages.
+NO_PACKAGES = ("gpg-pubkey",)
 # apt says "Remv NAME [VERSION]" or "Purg NAME [VERSION]", dnf "Removed: NAME-VERSION-RELEASE.ARCHITECTURE".
 APT_LINE = re.compile(r"^(?:Remv|Purg) ([a-z0-9][a-z0-9+.-]*)", re.MULTILINE)
 DNF_LINE = re.compile(r"^Removed: (.+)-[^-]+-[^-]+$")
+# A package of a module that has its name, with stream and profile.
+MODULE = re.compile(r"^@([^:/]+).*$")
 
 
 def client_packages(facts, major, origin, packages=None, repository=None, repository_key=None) -> dict:
@@ -24,6 +29,12 @@ def client_packages(facts, major, origin, packages=None, repository=None, reposi
         raise AnsibleFilterError(
             f"Client programs can be installed on the Debian and Red Hat families, and this host is {facts.get('distribution')} "
             f"of the family {facts.get('os_family')}. Install them yourself, and leave 'azpg_client_programs' at 'present'."
+        )
+    if family == "redhat" and str(facts.get("distribution_major_version")) == "8":
+        raise AnsibleFilterError(
+            f"Client programs cannot be installed on {facts.get('distribution')} 8: its dnf needs Python 3.6, and ansible-core has "
+            f"left that behind with 2.17. Install them there yourself, for example with 'dnf install @postgresql:{major}/client', "
+            "and leave 'azpg_client_programs' at 'present'."
         )
     if origin == PACKAGE:
         if not packages:
@@ -45,11 +56,11 @@ def client_packages(facts, major, origin, packages=None, repository=None, reposi
             )
     if family == "debian":
         release = facts.get("distribution_release")
-        found = {"url": repository, "suite": f"{release}-pgdg", "key": repository_key}
+        found = {"url": repository, "suite": f"{release}-pgdg", "key": repository_key, "key_file": KEY_FILES[family]}
         return {"family": family, "packages": [f"postgresql-client-{major}"], "repository": found}
     release = facts.get("distribution_major_version")
     url = f"{repository}/{major}/redhat/rhel-{release}-$basearch"
-    found = {"url": url, "suite": None, "key": repository_key}
+    found = {"url": url, "suite": None, "key": repository_key, "key_file": KEY_FILES[family]}
     return {"family": family, "packages": [f"postgresql{major}"], "repository": found}
 
 
@@ -57,9 +68,38 @@ def of_distribution(family: str, facts: dict, major) -> list:
     """Return the distribution's own package of a major version."""
     if family == "debian":
         return [f"postgresql-client-{major}"]
-    # 8 and 9 have one stream for each major version; 10 has gone back to plain packages.
-    modular = str(facts.get("distribution_major_version")) in ("8", "9")
+    # 9 has one stream of a module for each major version; 10 has gone back to plain packages.
+    modular = str(facts.get("distribution_major_version")) == "9"
     return [f"@postgresql:{major}/client"] if modular else ["postgresql"]
+
+
+def client_record(choice, present, known=None, finished=False) -> dict:
+    """Return what is written down of an installation, before it begins and when it is I(finished).
+
+    What is known already is not forgotten: of a run that broke off, what was there before it; of one that ended, for the
+    programs of another major version, what came with it.
+
+    :param choice: C({family, packages, repository}), with C(key), whether dnf gets to know the repository's key by it, and
+        C(module), how dnf's file of the module was before, None without one
+    :param present: names of the packages that the host has now
+    :param known: the record that is there; empty without one
+    """
+    known = known or {}
+    broken_off = bool(known) and not known.get("finished", True)
+    before = list(known["before"] if broken_off else present)
+    came = set(known.get("installed") or ())
+    if finished:
+        before = list(known.get("before") or ())
+        came |= set(present) - set(before) - set(NO_PACKAGES)
+    return {
+        **choice,
+        "packages": sorted({*(known.get("packages") or ()), *choice["packages"]}),
+        "key": bool(known.get("key") or choice.get("key")),
+        "module": (known if known else choice).get("module") or None,
+        "before": sorted(before),
+        "installed": sorted(came),
+        "finished": finished,
+    }
 
 
 def packages_to_go(record, trial, present=None) -> list:
@@ -70,9 +110,10 @@ def packages_to_go(record, trial, present=None) -> list:
     :param present: names of the packages that the host has now
     """
     came = list(record.get("installed") or ())
-    if not came:
+    if not record.get("finished", bool(came)):
         # It was broken off between the installation and the record: only what was asked for is known.
-        came = [name for name in record.get("packages") or () if name not in (record.get("before") or ())]
+        asked = [MODULE.sub(r"\1", name) for name in record.get("packages") or ()]
+        came += [name for name in asked if name not in (*(record.get("before") or ()), *came)]
     if present is not None:
         came = [name for name in came if name in present]
     would_go = set(APT_LINE.findall(trial.get("stdout") or ""))
@@ -85,4 +126,8 @@ class FilterModule:
 
     def filters(self) -> dict:
         """Return the filters by name."""
-        return {"client_packages": client_packages, "packages_to_go": packages_to_go}
+        return {
+            "client_packages": client_packages,
+            "client_record": client_record,
+            "packages_to_go": packages_to_go,
+        }

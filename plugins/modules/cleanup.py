@@ -28,7 +28,8 @@ options:
   outcome:
     description:
       - V(completed) is for a migration that is completed and verified.
-      - V(abandoned) gives up a failed or cancelled one. The target is left as it is.
+      - V(abandoned) gives up a failed or cancelled one, or a completed one whose newest verification report does not find
+        source and target equal. The target is left as it is.
       - V(rolled_back) undoes a failed or cancelled one as far as it got. The fence around the source is taken down, helper
         objects and borrowed memberships go, and of what it made on the target what O(drop_databases) and O(drop_roles) name.
     type: str
@@ -129,10 +130,15 @@ kept:
   type: list
   elements: str
 remaining:
-  description: What should have gone and is still there.
+  description:
+    - What of the migration could not be taken away and is still there, each with the reason; looked for after the removal.
+    - What stays on purpose, such as the moved data, is in RV(kept), and so is everything on the target that is left as it is
+      when a migration is abandoned.
   returned: success
   type: list
   elements: str
+  sample:
+    - "source: the privileges of database shop, those by default, stand in its catalogue now, where nothing stood; ..."
 refusals:
   description: In check mode, every reason for which the gate is shut, each with RV(refusals[].code), what it says and what helps.
   returned: success

@@ -278,6 +278,11 @@ timeline:
   returned: success
   type: str
   sample: /var/lib/azpg-migrate/migrations/shop/timeline.html
+missing:
+  description: What has to be there before the migration can begin, and is not, in sentences; the runtime server, for example.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE, merged

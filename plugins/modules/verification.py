@@ -282,7 +282,10 @@ run_id:
   type: str
   sample: 0d3c2a1e-5b7f-4a55-9e7d-0c2f3a8b9d10
 fence:
-  description: What the fence around the source was found to be worth; empty without one.
+  description:
+    - What the fence around the source was found to be worth; empty without one.
+    - After O(fence=down) what was C(restored), what somebody else has changed since and was C(left), and in C(written) the
+      databases whose privileges were those by default, which the server now has in writing and which allow the same.
   returned: success
   type: dict
   sample: {verdict: fenced, open: [], unknown: []}

@@ -99,7 +99,9 @@ def test_every_job_template_as_awx_runs_it(lab, awx, tmp_path):
     assert any(moving(event) for event in cancelled.events + done.events)
 
     refused = launch("rollback", "failed", azpg_confirm="slow")
-    assert "is completed" in refused.stdout
+    assert "is completed" in refused.stdout and "give it up with" in refused.stdout
+    assert artefacts["migrations_rolled_back"]["slow"]["state"] == "completed"
+    assert "is completed" in artefacts["migrations_rolled_back"]["slow"]["msg"]
 
     nothing = launch("cutover")
     assert "its databases are complete without a cutover" in nothing.stdout
@@ -139,6 +141,7 @@ def test_wrong_answers_and_missing_credentials_are_told_in_one_sentence(awx):
     refused = awx.launch("decommission", azpg_hosts="quick", azpg_outcome="abandoned")
     assert refused.status == "failed"
     assert "needs its name" in refused.stdout
+    assert refused.artefacts["migrations_decommissioned"]["quick"]["state"] == "absent"
     awx.credentials = dict.fromkeys(awx.credentials, "")
     nobody = awx.launch("check", azpg_hosts="quick")
     assert nobody.status == "failed"

@@ -190,6 +190,24 @@ def test_a_cleanup_that_stops_half_way_is_completed_by_the_next(moved, step):
     assert moved.clean()["changed"] is False
 
 
+def test_a_runtime_server_that_somebody_has_deleted_is_no_obstacle(moved):
+    moved.session().finish("DELETE", moved.runtime_name)
+    done = moved.clean(evidence=moved.evidence())
+    assert done["state"] == "decommissioned" and done["remaining"] == []
+    assert not any(line.startswith("runtime server: flexible server") for line in done["removed"])
+    assert not [name for name in moved.azure.cloud.resources if "azpg-" in name]
+    assert moved.clean()["changed"] is False
+
+
+def test_what_azure_does_not_let_go_is_named(moved, monkeypatch):
+    """It accepts the deletion, and the server is there all the same."""
+    deleted = "ansible_collections.azpg.migrate.plugins.module_utils._azure.removal.delete_server"
+    monkeypatch.setattr(deleted, lambda scene, seconds, watch: None)
+    done = moved.clean(evidence=moved.evidence())
+    (line,) = [line for line in done["remaining"] if "flexible server" in line]
+    assert line.startswith("runtime server: flexible server") and line.endswith("Azure says that it is still there")
+
+
 def test_a_server_that_became_an_end_of_the_migration_meanwhile_is_not_deleted(moved):
     """Whatever happened between plan and deletion, the deletion itself looks again."""
     tags = moved.azure.cloud.find(moved.runtime_name).body["tags"]

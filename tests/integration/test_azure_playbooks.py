@@ -59,6 +59,16 @@ def test_passwords_are_in_no_request_that_is_not_about_them(stage):
             )
 
 
+def test_without_a_runtime_server_nothing_is_made_on_the_target_either(stage):
+    """Nobody is at the addresses of source and target, so that who asks them for roles fails by that."""
+    failed = stage.play("migrate")
+    assert failed.code != 0 and f"There is no runtime server {stage.runtime_name}" in failed.output
+    assert "playbook azpg.migrate.provision" in failed.output and "connection-failed" not in failed.output
+    stage.present()
+    reached = stage.play("migrate")
+    assert "connection-failed" in reached.output and "There is no runtime server" not in reached.output
+
+
 def test_a_failure_is_one_message_with_code_and_hint_and_no_secret(stage):
     stage.azure.trouble.add(
         "operation_fails", method="PUT", path="flexibleServers/azpg", code="", message="no room left"

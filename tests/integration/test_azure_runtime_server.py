@@ -169,6 +169,17 @@ def test_a_server_that_is_handed_over_with_databases_on_it_stays(stage):
     assert stage.azure.resource(identifier)
 
 
+def test_a_server_with_a_read_replica_stays(stage):
+    stage.present()
+    replica = stage.azure.add_replica("copy", stage.runtime_name)
+    refused = stage.absent(check_mode=True)
+    assert (refused["state"], [item["code"] for item in refused["refusals"]]) == ("refused", ["runtime-has-replicas"])
+    assert replica in refused["refusals"][0]["msg"]
+    with pytest.raises(GateRefused, match=r"\[runtime-has-replicas\].*Delete or promote them first"):
+        stage.absent()
+    assert stage.azure.resource(stage.runtime_name)
+
+
 @pytest.mark.parametrize("side", ["target", "source"])
 def test_an_end_of_the_migration_is_no_runtime_server(stage, side):
     identifier = stage.add_runtime("elsewhere")
@@ -179,6 +190,8 @@ def test_an_end_of_the_migration_is_no_runtime_server(stage, side):
     for call in (stage.present, stage.absent):
         with pytest.raises((PreconditionFailed, GateRefused), match=f"is the {side} of"):
             call(runtime_server_id=identifier)
+    refused = stage.absent(check_mode=True, runtime_server_id=identifier)
+    assert [item["code"] for item in refused["refusals"]] == ["runtime-is-endpoint"]
     assert changing(stage.azure) == []
     with pytest.raises(InvalidRequest, match="is the server of 'target_server_id'"):
         stage.absent(runtime_server_id=stage.target.upper())
@@ -212,6 +225,8 @@ def test_an_active_migration_on_any_target_keeps_the_server(stage):
         ({"tier": "Burstable", "sku": "Standard_D4s_v3"}, "but 'tier' is Burstable"),
         ({"storage_size_gb": 100}, "no size of a disk there"),
         ({"version": "9"}, "which this region does not offer"),
+        ({"price_per_hour": -0.5}, "'azure_server.price_per_hour' is -0.5, expected 0 or more"),
+        ({"price_per_hour": float("nan")}, "'azure_server.price_per_hour' is nan"),
         ({"private_dns_zone_id": "{zone}/privatelink.postgres.database.azure.com"}, "the zone of private endpoints"),
         ({"private_dns_zone_id": "{zone}/example.org"}, "does not end in .postgres.database.azure.com"),
         ({"private_dns_zone_id": "{zone}/none.postgres.database.azure.com"}, "there is no such zone"),

@@ -27,6 +27,7 @@ CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
 MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "14"))
 PASSWORD = "fence password"
 QUICK = {"grace_seconds": 0.1, "observe_seconds": 0.2}
+NOTHING = {"restored": [], "left": [], "written": [], "failed": []}
 STATE = """
 SELECT (SELECT array_agg(x ORDER BY x) FROM (SELECT concat_ws(' ', grantor::regrole, grantee::regrole, privilege_type,
         is_grantable) AS x FROM aclexplode(coalesce(datacl, acldefault('d', datdba)))) y)::text,
@@ -135,7 +136,7 @@ def test_a_fence_holds_and_leaves_no_trace(source):
     assert result["failed"] == result["left"] == [] and len(result["restored"]) >= 4
     assert source.state() == before
     assert writes(source, "app") and writes(source, "shop_owner")
-    assert unfence(source.endpoint(), record) == {"restored": [], "left": [], "failed": []}
+    assert unfence(source.endpoint(), record) == NOTHING
     assert source.state() == before
 
 
@@ -247,7 +248,7 @@ def test_a_crash_between_plan_and_apply_leaves_a_harmless_record(source):
     before = source.state()
     record = plan(source.endpoint(), ["shop"])
     assert source.state() == before
-    assert unfence(source.endpoint(), json.loads(json.dumps(record))) == {"restored": [], "left": [], "failed": []}
+    assert unfence(source.endpoint(), json.loads(json.dumps(record))) == NOTHING
 
     def full(record):
         raise OSError("no space left on device")
@@ -265,6 +266,27 @@ def test_a_crash_in_the_middle_of_apply_is_undone(source):
     source.run("GRANT CONNECT ON DATABASE shop TO mig; REVOKE CONNECT ON DATABASE shop FROM PUBLIC")
     assert len(unfence(source.endpoint(), record)["restored"]) == 2
     assert source.state() == before
+
+
+def test_privileges_that_stood_nowhere_stand_in_the_catalogue_afterwards_and_that_is_said(source):
+    written = "SELECT datacl FROM pg_database WHERE datname = '{}'"
+    source.run("CREATE DATABASE plain OWNER shop_owner")
+    source.run("GRANT CONNECT ON DATABASE shop TO reader")
+    before = source.run(written.format("shop"))
+    usual = "SELECT datacl = acldefault('d', datdba) FROM pg_database WHERE datname = 'plain'"
+    assert source.run(written.format("plain")).strip() == ""
+    record = plan(source.endpoint(), ["shop", "plain"], methods=["connect"])
+    apply(source.endpoint(), record, **QUICK)
+    result = unfence(source.endpoint(), record)
+    assert (result["written"], result["left"]) == (["plain"], [])
+    assert source.run(usual).strip() == "t"
+    # What was written before is what it was to the letter.
+    assert source.run(written.format("shop")) == before
+    apply(source.endpoint(), record, **QUICK)
+    source.run("REVOKE TEMPORARY ON DATABASE plain FROM PUBLIC")
+    result = unfence(source.endpoint(), record)
+    assert (result["written"], result["left"]) == ([], ["plain: its privileges are no longer those by default"])
+    source.run("DROP DATABASE plain")
 
 
 def test_a_second_fence_remembers_what_was_before_the_first(source):

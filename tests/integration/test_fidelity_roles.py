@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import psycopg2
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import roles
+from support.waiting import wait_for
 
 from tests.fidelity.arena import USER, Arena
 from tests.fidelity.suite import findings
@@ -163,3 +166,54 @@ def test_membership_options_arrive_between_servers_that_know_them(tmp_path):
         options = "SELECT admin_option, inherit_option, set_option FROM pg_auth_members WHERE member = 'm'::regrole"
         assert arena.both(options) == [(False, False, False)]
         assert findings(arena.verify(request)) == []
+
+
+class Entries:
+    """Stands where the engine has its journal."""
+
+    def __init__(self):
+        self.made, self.gone = [], []
+
+    def creating(self, _side, _database, kind, name):
+        self.made.append((kind, name))
+
+    created = creating
+
+    def removed(self, _side, _database, kind, name):
+        self.gone.append((kind, name))
+
+
+def beaten(arena, rival: str, work) -> None:
+    """Do I(work) with a session while another one has done the same and not yet committed; end when both are through."""
+    failures = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # handed to the test
+            failures.append(error)
+
+    with arena.session("target", user=USER) as other:
+        with other.cursor() as cursor:
+            cursor.execute(f"BEGIN; {rival}")
+            thread = threading.Thread(target=run)
+            thread.start()
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            wait_for(lambda: arena.ask("target", waits) == [(1,)] or not thread.is_alive(), "the one who comes second")
+            cursor.execute("COMMIT")
+        thread.join(30)
+    assert not failures and not thread.is_alive(), failures
+
+
+def test_another_migration_may_create_the_same_roles_at_the_same_moment(arena):
+    entries, remarks = Entries(), []
+    with arena.session("source", "by_superuser") as source, arena.session("target", user=USER) as target:
+        plan = roles.read_plan(source, target, ["by_superuser"], {"boss": USER})
+        beaten(arena, "CREATE ROLE group_one", lambda: remarks.extend(roles.create_roles(target, plan, entries)))
+        assert ("role", "group_one") in entries.gone and ("role", "group_two") not in entries.gone
+        assert not [remark for remark in remarks if "refused" in remark], remarks
+        member = f"GRANT old_name TO {USER}"
+        beaten(arena, member, lambda: roles.join_owners(target, plan, entries))
+        # Newer servers let the second one wait and find it done, others refuse it.
+        assert arena.ask("target", f"SELECT pg_has_role('{USER}', 'old_name', 'USAGE')") == [(True,)]
+    take_roles_away(arena, "by_superuser")

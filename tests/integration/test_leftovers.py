@@ -40,6 +40,13 @@ def paths(one: Migration) -> list:
     )
 
 
+def open_to_others(one: Migration) -> list:
+    """Return what others than its owner may do anything with, in the migration's own directories."""
+    tops = [top for top in (one.state, one.archive) if top.exists()]
+    found = [path for top in tops for path in (top, *top.rglob("*"))]
+    return [str(path) for path in found if path.lstat().st_mode & 0o077]
+
+
 def steps(one: Migration) -> int:
     """Return how far the journal has come, in steps of creations and units."""
     found = one.journal(STEPS)
@@ -107,6 +114,7 @@ def test_nothing_is_left_on_either_server_or_on_the_runtime_host(migration, cour
     before = catalogue(lab.target)
     options = course(one, random.Random(f"{course.__name__} {seed}"))
     source = catalogue(lab.source), contents(lab.source, database)
+    assert paths(one) and not open_to_others(one)
     if options and one.module("migration_info").good()["state"] == "completed":
         # The moment came too late.
         options = completed(one, random.Random())
@@ -117,6 +125,12 @@ def test_nothing_is_left_on_either_server_or_on_the_runtime_host(migration, cour
     done = one.module("cleanup", **options).good()
     assert done["removed"] and set(done["removed"]) <= set(said["removed"]), (done["removed"], said["removed"])
     assert (catalogue(lab.source), contents(lab.source, database)) == source
+    # Where a role stays, so does what the server gave its maker; no line of what is there still is without a reason.
+    assert done["remaining"] == done["final_record"]["remaining"]
+    assert [line.split(":")[1] for line in done["remaining"]] == [
+        f" membership of the migration user in {name}" for name in ([] if options else sorted(roles))
+    ]
+    assert not open_to_others(one)
     # But for the archive, all is named.
     archive = f"archive/{one.name}"
     named = {os.path.relpath(path, one.directory) for path in done["kept"] if path.startswith("/")}

@@ -53,7 +53,7 @@ def results(lab, tmp_path_factory):
         record("trial", "migration", check_mode=True)
         record("validated", "migration", state="validated")
         found["untouched"] = ("", (catalogue(lab.target), sorted(one.private.iterdir())) == before)
-        record("started", "migration", wait=False, max_bytes_per_second=1600000)
+        record("started", "migration", wait=False, max_bytes_per_second=500000)
         wait_for(lambda: one.share() > 0.1, "some progress")
         record("running", "migration_info")
         record("trial of cancel", "migration", state="cancelled", check_mode=True)

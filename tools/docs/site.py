@@ -33,7 +33,15 @@ TAKEN = re.compile(r"^(?:README\.md|docs/.*\.(?:md|svg)|examples/.*|extensions/p
 # Where a guide stands that the index does not place itself; what is not named here is looked up.
 PLACED = {
     "do": ("online", "online-host", "fleet", "rollback", "azure-runtime-server", "azure-migrations"),
-    "figures": ("benchmarks", "benchmarks-online", "benchmarks-verification", "matrix", "faults", "faults-online", "cores"),
+    "figures": (
+        "benchmarks",
+        "benchmarks-online",
+        "benchmarks-verification",
+        "matrix",
+        "faults",
+        "faults-online",
+        "cores",
+    ),
     "inside": (),
 }
 CONFIGURATION = '''\

@@ -33,15 +33,15 @@ ADMINISTRATOR, ORDINARY = "anna", "otto"
 #: Where nothing of this machine is to be seen; the checkout is added.
 HIDDEN = ("home", "root", "tmp", "var/tmp")
 #: Part of the folder's name; raise it when the recipe changes.
-LAYOUT = 4
+LAYOUT = 5
 
 RECIPE = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-install() {{ apt-get -y -q install --no-install-recommends {" ".join(PACKAGES)}; }}
-install || {{ apt-get -q update; install; }}
+install() {{ apt-get -y -q install --no-install-recommends "$@"; }}
+install "$@" || {{ apt-get -q update; install "$@"; }}
 for user in {ADMINISTRATOR} {ORDINARY}; do useradd --create-home --shell /bin/sh --password '*' "$user"; done
 echo '{ADMINISTRATOR} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{ADMINISTRATOR}
 chmod 440 /etc/sudoers.d/{ADMINISTRATOR}
@@ -76,7 +76,7 @@ cd "$root"
 """
 
 
-def base(cache: Path) -> Path:
+def base(cache: Path, packages=PACKAGES) -> Path:
     """Return the folder of what the packages add to this machine; made once for each state of its packages.
 
     Raises LabError where it cannot be made.
@@ -86,7 +86,8 @@ def base(cache: Path) -> Path:
         why = f"missing: {', '.join(missing)}" if missing else "only root may mount"
         raise LabError(f"a host for SSH needs root on Debian or Ubuntu, with openssh-client and util-linux ({why})")
     known = b"".join(Path(path).read_bytes() for path in ("/etc/os-release", "/var/lib/dpkg/status"))
-    folder = Path(cache).absolute() / f"host-{LAYOUT}-{hashlib.sha256(known).hexdigest()[:12]}"
+    kind = "".join(f"-{name}" for name in packages if name not in PACKAGES)
+    folder = Path(cache).absolute() / f"host-{LAYOUT}{kind}-{hashlib.sha256(known).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ def base(cache: Path) -> Path:
         _hide(made, HIDDEN)
         command = _contained(Path(temporary), made, ())
         done = subprocess.run(
-            [*command, "chroot", ".", "sh", "-c", RECIPE], capture_output=True, text=True, check=False
+            [*command, "chroot", ".", "sh", "-c", RECIPE, "sh", *packages], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise LabError(f"the host for SSH could not be made: {(done.stdout + done.stderr).strip()[-2000:]}")
@@ -134,10 +135,13 @@ class Host:
     Attributes: ``port``; ``key`` and ``known_hosts``, files for SSH; ``upper``, the folder that holds what was written.
     """
 
-    def __init__(self, directory: Path, cache: Path, binds=()):
-        """Prepare a host in ``directory``; ``binds`` are pairs of a folder here and where the host has it, read only."""
+    def __init__(self, directory: Path, cache: Path, binds=(), packages=()):
+        """Prepare a host in ``directory``; ``binds`` are pairs of a folder here and where the host has it, read only.
+
+        ``packages`` are further ones of this machine's distribution that it shall have.
+        """
         self.directory = Path(directory)
-        self.base = base(cache)
+        self.base = base(cache, (*PACKAGES, *packages))
         self.binds = binds
         self.upper = self.directory / "upper"
         self.key = self.directory / "key"

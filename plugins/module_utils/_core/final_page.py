@@ -95,6 +95,7 @@ def final_page(record: dict) -> str:
     body += [
         section("Removed", record.get("removed") or (), "Nothing had to be removed."),
         section("Kept", record.get("kept") or (), "Nothing was kept but this record."),
+        *([section("Still there", record["remaining"], "")] if record.get("remaining") else []),
         f"<section><h2>Runtime server</h2>{facts(spent(record))}</section>",
         f"<section><h2>Who answers for it</h2>{facts(answered)}</section>",
     ]

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 
 from .._core import status
-from .._core.errors import InvalidRequest
 from .._core.units import human_bytes, human_seconds
 from .._postgres.fence_standing import keep_record, standing
 from .._transfer.journal import utc_now
 from .._verify.forcing import overrule
 from .edge import Task, difference
 from .gate import look_at_gate, require_open_gate
+from .giving_up import check_abandonment
 from .keepers import keeper_of
-from .rollback import GIVEN_UP, ROLLED_BACK, carry_out, given_up
+from .rollback import ABANDONED, GIVEN_UP, ROLLED_BACK, carry_out, given_up
 from .verification import digest_of
 
 
@@ -43,7 +43,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     overruled: list = []
     refusals = plan["refusals"]
     if outcome in GIVEN_UP:
-        check_abandonment(task, progress, confirm)
+        report = check_abandonment(task, progress, outcome, confirm)
         refusals = keeper.refusals()
         plan = given_up(task, keeper, outcome, plan)
     else:
@@ -53,7 +53,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     if refusals and task.check_mode:
         return {**result(False, {}, [], [], []), "state": "refused", "refusals": refusals}
     require_open_gate(refusals)
-    if outcome not in GIVEN_UP:
+    if report is not None:
         verification = digest_of(report, None)
     if standing(task.layout) and outcome != ROLLED_BACK:
         plan["keep"].append(
@@ -62,7 +62,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
-    removed, handed_over = carry_out(task, keeper, outcome)
+    removed, handed_over, remaining = carry_out(task, keeper, outcome)
     plan["keep"] += handed_over
     plan["remove"] = [line for line in plan["remove"] if not any(kept.startswith(f"{line},") for kept in handed_over)]
     archived = keeper.archive() + keep_record(task.layout)
@@ -79,6 +79,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
         **keeper.recorded(progress, archived),
         "removed": plan["remove"],
         "kept": [*plan["keep"], *archived],
+        "remaining": remaining,
     }
     content["summary"] = summary(task, content)
     record = keeper.record(content)
@@ -92,18 +93,22 @@ def finish(task: Task, keeper, record: dict, removed: list | None = None) -> dic
     """
     if keeper.leftovers() and removed is None:
         require_open_gate([] if task.check_mode else keeper.refusals())
-    gone = [f"runtime server: {line}" for line in keeper.absent()]
-    return result(bool(removed or gone), record, [*(removed or []), *gone], record["kept"], record["summary"])
+    went = keeper.absent()
+    remaining = list(record.get("remaining", ()))
+    if not task.check_mode:
+        remaining += [f"runtime server: {line}" for line in keeper.rest(went)]
+    gone = [*(removed or []), *(f"runtime server: {line}" for line in went)]
+    return result(bool(gone), record, gone, record["kept"], record["summary"], remaining)
 
 
-def result(changed: bool, record: dict, removed: list, kept: list, lines: list) -> dict:
+def result(changed: bool, record: dict, removed: list, kept: list, lines: list, remaining: list | None = None) -> dict:
     """Return the module's result."""
     return {
         "changed": changed,
         "state": "decommissioned" if record else "absent",
         "removed": removed,
         "kept": kept,
-        "remaining": [],
+        "remaining": remaining or [],
         "refusals": [],
         "final_record": record,
         "summary": lines,
@@ -111,34 +116,16 @@ def result(changed: bool, record: dict, removed: list, kept: list, lines: list) 
     }
 
 
-def check_abandonment(task: Task, progress: dict, confirm: str | None) -> None:
-    """Make sure that giving a migration up is meant, and that nothing is at work any more.
-
-    :raises InvalidRequest: naming what stands against it
-    """
-    name = task.request.name
-    if confirm != name:
-        raise InvalidRequest(
-            f"Giving up migration {name} needs its name: 'confirm' is {confirm!r}.",
-            f"Set 'confirm: {name}' if it is to be given up; the target keeps what has arrived.",
-        )
-    if progress["state"] not in (*status.SETTLED, status.QUEUED):
-        raise InvalidRequest(
-            f"Migration {name} is {progress['state']}.", "Cancel it first: module migration with state=cancelled."
-        )
-    if progress["state"] == status.COMPLETED:
-        raise InvalidRequest(
-            f"Migration {name} is completed, not failed or cancelled.", "Leave 'outcome' at completed."
-        )
-
-
 def summary(task: Task, content: dict) -> list:
     """Return what a person wants to read at the end: what moved, how fast, what was proven, where the report lies."""
     progress, verification = content["migration"], content["verification"]
     if content.get("outcome") == ROLLED_BACK:
         return [f"Migration {task.request.name} was rolled back: {len(content['removed'])} things removed."]
-    if not verification:
-        return [f"Migration {task.request.name} was abandoned; the target keeps what had arrived."]
+    report = [f"Report: {verification['report']}"] if verification.get("report") else []
+    if content.get("outcome") == ABANDONED or not verification:
+        lines = [f"Migration {task.request.name} was abandoned; the target keeps what had arrived."]
+        lines += [f"Not proven: {verification['verdict']}. {verification['reason']}"] if verification else []
+        return lines + report
     totals = verification["totals"]
     lines = [
         f"Moved: {', '.join(task.request.databases)} from {task.request.source.address} to {task.request.target.address}.",
@@ -149,7 +136,7 @@ def summary(task: Task, content: dict) -> list:
         f"{verification['reason']}",
         f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
     ]
-    lines += [f"Report: {verification['report']}"] if verification["report"] else []
+    lines += report
     if content.get("forced"):
         lines.append(f"Forced by whoever answers for it: {', '.join(reason['code'] for reason in content['forced'])}.")
     if content.get("signed_off_by"):

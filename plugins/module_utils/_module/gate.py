@@ -13,7 +13,7 @@ from .._core.errors import GateRefused
 from .._postgres.fence_standing import measured
 from .._verify.carried_evidence import doubts
 from .._verify.evidence import collect
-from .._verify.gate import evaluate, refusal
+from .._verify.gate import disproves, evaluate, refusal
 from .._verify.report import ReportRefused, read_report
 from .._verify.signature import SignatureRefused, check
 from .edge import Task
@@ -51,6 +51,23 @@ def look_at_gate(task: Task, circumstances: dict) -> tuple:
     )
     # A report that cannot be believed is there all the same: its own reason says more than that there is none.
     return report, against + [reason for reason in reasons if not against or not about_report(reason)]
+
+
+def disproof(task: Task) -> dict | None:
+    """Return the newest report of this request if it does not find source and target equal, else None.
+
+    :raises GateRefused: when evidence that was handed in, or the report's signature, is not to be believed
+    """
+    carried = task.parameters["evidence"]
+    if carried is not None:
+        require_open_gate(doubts(carried, task.request.hash, datetime.now(timezone.utc)))
+        report = carried["report"]
+    else:
+        report, _against = stored_report(task.layout.verification_file)
+    if not disproves(report, task.request.hash):
+        return None
+    require_open_gate(signature_refusals(report, task.parameters))
+    return report
 
 
 def about_report(reason: dict) -> bool:

@@ -161,6 +161,10 @@ class AzureKeeper:
         """
         return target.restore(self.scene, self.seconds or PREPARATION_SECONDS), []
 
+    def remaining(self) -> list:
+        """Return what of the target is not yet as it was before the load."""
+        return [f"{line}: Azure has not taken it back yet" for line in target.restoration(self.scene)]
+
     def named(self, databases, roles) -> list:
         """Refuse what is named to be dropped: Azure's service does not tell what it has made, and what was there.
 
@@ -234,6 +238,14 @@ class AzureKeeper:
     def leftovers(self) -> list:
         """Return what would go."""
         return list(self.removal.remove)
+
+    def rest(self, gone: list) -> list:
+        """Return what Azure still has of what I(gone) says has been taken away."""
+        if not gone:
+            return []
+        self.scene.forget()
+        state = "it is still being deleted" if self.pending else "Azure says that it is still there"
+        return [f"{line}: {state}" for line in removal.plan_removal(self.scene).remove]
 
     def absent(self) -> list:
         """Take the runtime server away, with what was made for it."""

@@ -9,7 +9,7 @@ import os
 
 from .._core.files import read_json
 from .._core.final_record import read_final_record, write_final_record
-from .._transfer import cleanup, runtime, undoing
+from .._transfer import cleanup, runtime, traces, undoing
 from .._transfer.backend import HostBackend
 from .._transfer.progress import slowest_tables
 from .edge import Task
@@ -50,8 +50,8 @@ class HostKeeper:
         return bool(self.leftovers()) and bool(read_json(self.layout.request_file))
 
     def known(self) -> bool:
-        """Tell whether this host has a directory of the migration."""
-        return os.path.isdir(self.layout.directory)
+        """Tell whether this host has a directory of the migration, or the servers something that it made."""
+        return os.path.isdir(self.layout.directory) or bool(traces.created(self.layout, self.request))
 
     def progress(self) -> dict:
         """Return the transfer's status.
@@ -75,9 +75,14 @@ class HostKeeper:
 
     def clean(self, abandoned: bool) -> tuple:
         """Take back what the engine made on source and target; return C((removed, handed_over)), see M(cleanup)."""
+        traces.keep(self.layout, self.request)
         gone = cleanup.clean_source(self.layout, self.request)
         removed, handed_over = ([], []) if abandoned else cleanup.clean_target(self.layout, self.request)
         return gone + removed, handed_over
+
+    def remaining(self) -> list:
+        """Return what of the migration is on the target still, see M(cleanup.remaining)."""
+        return cleanup.remaining(self.layout, self.request)
 
     def named(self, databases, roles) -> list:
         """Return what of the target is to be dropped, see M(undoing.named)."""
@@ -86,6 +91,7 @@ class HostKeeper:
     def undo(self, databases, roles) -> tuple:
         """Take back what the engine made, and what is named of the target; return C((removed, handed_over))."""
         undoing.end_sessions(self.request)
+        traces.keep(self.layout, self.request)
         gone = undoing.drop_databases(self.request, databases)
         removed, handed_over = self.clean(False)
         return gone + removed + undoing.drop_roles(self.request, roles), handed_over
@@ -121,6 +127,10 @@ class HostKeeper:
     def leftovers(self) -> list:
         """Return the paths that would go."""
         return runtime.leftovers(self.layout)
+
+    def rest(self, gone: list) -> list:
+        """Return what is still here after M(absent), see M(runtime.rest)."""
+        return runtime.rest(self.layout)
 
     def absent(self) -> list:
         """Remove the migration's directory, and the engine when no other migration lives here."""

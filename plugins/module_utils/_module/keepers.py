@@ -14,6 +14,7 @@ A keeper has these functions:
 - C(circumstances(progress)): what the gate has to know besides the report, see M(_verify.evidence.collect)
 - C(planned()) -> C({remove, keep, refusals}): what cleanup takes away and what stays, the runtime server last
 - C(clean(abandoned)) -> list: take away what is outside the runtime server; nothing of the target when I(abandoned)
+- C(remaining()) -> list: what of the migration is there still after C(clean) or C(undo), each with the reason
 - C(named(databases, roles)) -> list: what of the target is to be dropped, after making sure that the migration made it
 - C(undo(databases, roles)) -> as C(clean), of a migration that is rolled back, together with what is named
 - C(archive()) -> list: what is kept of it, as paths or sentences
@@ -23,6 +24,7 @@ A keeper has these functions:
 - C(leftovers()) -> list, C(refusals(asked)) -> list: what C(absent) takes away, and what stands against it; I(asked) when
   somebody asks for this very server to go
 - C(absent()) -> list: take the runtime server away, in check mode only say so
+- C(rest(gone)) -> list: what is there still after C(absent), which said that I(gone) went, each with the reason
 - C(pending), C(operation): what C(absent) has only begun for a caller that does not wait, and where to look for its end
 """
 

@@ -201,6 +201,7 @@ def cancel(task: Task, backend, before: dict) -> dict:
         raise InvalidRequest(
             f"Migration {task.request.name} is completed; there is nothing to cancel.",
             "Use module cleanup to take its runtime away.",
+            {"state": before["state"]},
         )
     stopped = backend.cancel(dry=task.check_mode)
     after = before if task.check_mode else backend.status()
@@ -213,5 +214,10 @@ def inform(task: Task) -> dict:
     backend = None if record else provider_of(task)
     record = record or backend.recall()
     if record:
-        return decommissioned(record)
-    return result_of(backend, backend.status())
+        return {**decommissioned(record), "missing": []}
+    return result_of(backend, found := backend.status(), missing=backend.missing() if may_begin(found) else [])
+
+
+def may_begin(found: dict) -> bool:
+    """Return whether a migration of this status moves no data, so that the next thing to happen is that it begins."""
+    return found["state"] in (status.ABSENT, status.QUEUED, *STOPPED)

@@ -36,12 +36,27 @@ def given_up(task: Task, keeper, outcome: str, plan: dict) -> dict:
 
 
 def carry_out(task: Task, keeper, outcome: str) -> tuple:
-    """Undo what is outside the runtime server; return C((removed, handed_over)).
+    """Undo what is outside the runtime server; return C((removed, handed_over, remaining)).
 
-    What a crash leaves of it is undone by the next run: nothing is forgotten before the final record is written.
+    What a crash leaves of it is undone by the next run: nothing is forgotten before the final record is written. C(remaining)
+    is what could not be undone, each with the reason.
     """
+    if outcome == ABANDONED:
+        return (*keeper.clean(True), [])
     if outcome != ROLLED_BACK:
-        return keeper.clean(outcome == ABANDONED)
+        return (*keeper.clean(False), keeper.remaining())
     fence = take_down(task.request, task.layout, False)
     removed, handed_over = keeper.undo(task.parameters["drop_databases"], task.parameters["drop_roles"])
-    return ([FENCE] if fence["changed"] else []) + removed, handed_over
+    return ([FENCE] if fence["changed"] else []) + removed, handed_over, traces(fence) + keeper.remaining()
+
+
+def traces(fence: dict) -> list:
+    """Return what a fence that was taken down has left on the source."""
+    return [
+        *(f"source: {line}, changed by somebody else while the fence stood" for line in fence["left"]),
+        *(
+            f"source: the privileges of database {name}, those by default, stand in its catalogue now, where nothing stood; they "
+            "allow what they allowed before, and no statement takes the writing back"
+            for name in fence["written"]
+        ),
+    ]

@@ -99,10 +99,12 @@ def fence(
 
 
 def unfence(endpoint: Endpoint, record: dict, *, side: str = "source") -> dict:
-    """Restore what the record says was there before, and return C({restored, left, failed}).
+    """Restore what the record says was there before, and return C({restored, left, written, failed}).
 
     Only what still is as the fence left it is put back: C(left) names what somebody else has changed since. Running it
-    twice, or without M(apply) before, does no harm. Sessions that were ended stay ended.
+    twice, or without M(apply) before, does no harm. Sessions that were ended stay ended. C(written) names the databases
+    whose privileges, those by default, the server now has in writing: they allow what they allowed before, and no
+    statement takes the writing back.
 
     :raises PreconditionFailed: when the record has another format, or is of another server or database
     """
@@ -110,7 +112,7 @@ def unfence(endpoint: Endpoint, record: dict, *, side: str = "source") -> dict:
         raise PreconditionFailed(
             "This is not the undo record of a fence.", "Hand over the record that plan() returned."
         )
-    result = {"restored": [], "left": [], "failed": []}
+    result = {"restored": [], "left": [], "written": [], "failed": []}
     names = list(record["databases"])
     session = control(endpoint, names, side)
     try:
@@ -132,6 +134,12 @@ def unfence(endpoint: Endpoint, record: dict, *, side: str = "source") -> dict:
             for sql in statements:
                 if attempt(session, sql, name, result["failed"]):
                     result["restored"].append(f"{name}: {sql}")
+        for row in read_databases(session, names):
+            if record["databases"][row["name"]].get("unwritten") and not row["unwritten"]:
+                if row["usual"]:
+                    result["written"].append(row["name"])
+                else:
+                    result["left"].append(f"{row['name']}: its privileges are no longer those by default")
         return result
     finally:
         session.close()

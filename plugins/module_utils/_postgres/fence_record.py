@@ -32,7 +32,10 @@ SELECT d.datname::text AS name, d.oid::int8 AS oid, pg_get_userbyid(d.datdba)::t
        (SELECT coalesce(jsonb_agg(jsonb_build_array(
             CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END,
             a.is_grantable, pg_get_userbyid(a.grantor)::text) ORDER BY a.grantee), '[]'::jsonb)
-        FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.privilege_type = 'CONNECT') AS connect
+        FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.privilege_type = 'CONNECT') AS connect,
+       d.datacl IS NULL AS unwritten,
+       (SELECT array_agg(a::text ORDER BY a::text) FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a)
+       IS NOT DISTINCT FROM (SELECT array_agg(a::text ORDER BY a::text) FROM aclexplode(acldefault('d', d.datdba)) a) AS usual
 FROM pg_database d WHERE d.datname = ANY(%(names)s::name[]) ORDER BY d.datname
 """
 
@@ -77,7 +80,7 @@ def plan(endpoint: Endpoint, databases, *, methods=METHODS, previous: dict | Non
             entry = _before(item, user, record)
             stored = (previous or {"databases": {}})["databases"].get(name)
             if stored and stored["oid"] == item["oid"]:
-                entry.update({word: stored[word] for word in changed_by(previous["methods"])})
+                entry.update({word: stored[word] for word in changed_by(previous["methods"]) if word in stored})
             record["databases"][name] = entry
         _missing(session, found, record)
         return record
@@ -127,7 +130,7 @@ def same_databases(session, record: dict) -> dict:
 
 def changed_by(methods) -> list:
     """Return the words of a database's entry that the methods are about."""
-    words = {READ_ONLY: ["read_only"], CONNECT: ["revoke", "grant"], TERMINATE: []}
+    words = {READ_ONLY: ["read_only"], CONNECT: ["revoke", "grant", "unwritten"], TERMINATE: []}
     return [word for method in methods for word in words[method]]
 
 
@@ -150,6 +153,8 @@ def _before(found: dict, user: str, record: dict) -> dict:
         record["notes"].append(f"{name}: {SETTING} is on already; unfence will leave it so")
     if CONNECT not in record["methods"]:
         return entry
+    # Privileges by default are written nowhere, and no statement takes the writing back.
+    entry["unwritten"] = found["unwritten"]
     by_owner = [[grantee, grantable] for grantee, grantable, grantor in found["connect"] if grantor == owner]
     by_others = sorted({grantor for _grantee, _grantable, grantor in found["connect"] if grantor != owner})
     if by_others:

@@ -84,15 +84,15 @@ def put_up(request: Request, layout: Layout, methods, grace_seconds: float, chec
 
 
 def take_down(request: Request, layout: Layout, check_mode: bool) -> dict:
-    """Restore on the source what was there before the fence; return C({restored, left, changed}).
+    """Restore on the source what was there before the fence; return C({restored, left, written, changed}), see M(unfence).
 
     :raises FenceFailed: when some of it could not be restored; what it changed stays on record then
     """
     stored = standing(layout)
     if stored is None:
-        return {"restored": [], "left": [], "changed": False}
+        return {"restored": [], "left": [], "written": [], "changed": False}
     if check_mode:
-        return {"restored": [], "left": [], "changed": True}
+        return {"restored": [], "left": [], "written": [], "changed": True}
     found = unfence(request.source, stored["record"])
     if found["failed"]:
         raise FenceFailed(
@@ -103,7 +103,7 @@ def take_down(request: Request, layout: Layout, check_mode: bool) -> dict:
     for path in (layout.fence_file, layout.archived_fence_file):
         if os.path.exists(path):
             os.unlink(path)
-    return {"restored": found["restored"], "left": found["left"], "changed": True}
+    return {**{word: found[word] for word in ("restored", "left", "written")}, "changed": True}
 
 
 def keep_record(layout: Layout) -> list:

@@ -110,15 +110,23 @@ class HostBackend:
         """
         runtime = read_json(self.layout.runtime_file)
         if runtime is None:
-            raise PreconditionFailed(
-                f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
-                "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
-            )
+            raise self.not_provisioned()
         steps = self.planned(status.REPLICATING)
         self.store()
         interpreter = runtime.get("python") or sys.executable
         process.start_detached(self.layout, interpreter, runtime["engine"], self.request.secrets)
         return steps
+
+    def not_provisioned(self) -> PreconditionFailed:
+        """Return what to raise without a runtime server."""
+        return PreconditionFailed(
+            f"No runtime server has been provisioned for migration {self.request.name} in {self.layout.directory}.",
+            "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
+        )
+
+    def missing(self) -> list:
+        """Return what has to be there before the migration can begin, and is not, in sentences."""
+        return [] if os.path.exists(self.layout.runtime_file) else [str(self.not_provisioned())]
 
     def store(self) -> None:
         """Write down the request, without secrets, and the options for the engine to find."""

@@ -11,13 +11,21 @@ import shutil
 from .._core.files import make_private_directory
 from .._core.layout import Layout
 from .._core.request import Request
-from .._postgres.connection import connect
+from .._postgres.connection import connect, rows
+from .._postgres.quoting import quote_identifier
 from . import lent, marker, roles
 from .online import release, slot
-from .progress import inventory
 from .target_database import databases_of
+from .traces import created
 
 MEMBERSHIP = "target: membership of the migration user in"
+# From 16 on the server itself makes whoever creates a role its administrator, in the name of the first superuser.
+GIVEN_BY_SERVER = """
+SELECT g.rolname AS role, u.rolname AS member, b.rolname AS giver FROM pg_catalog.pg_auth_members m
+  JOIN pg_catalog.pg_roles g ON g.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member
+  JOIN pg_catalog.pg_roles b ON b.oid = m.grantor
+ WHERE u.rolname = current_user AND m.grantor = 10 AND m.admin_option AND g.rolname = ANY (%s) ORDER BY 1
+"""
 
 
 def planned(layout: Layout, request: Request) -> dict:
@@ -25,15 +33,15 @@ def planned(layout: Layout, request: Request) -> dict:
 
     The first two are about the target; C(source) goes in any case, also when the migration is given up.
     """
-    created = inventory(layout.journal_file)
+    things = created(layout, request)
     remove = [f"target: schema {marker.SCHEMA} in database {database}" for database in request.databases]
-    remove += [f"{MEMBERSHIP} {thing['name']}" for thing in created if thing["kind"] == "membership"]
+    remove += [f"{MEMBERSHIP} {thing['name']}" for thing in things if thing["kind"] == "membership"]
     keep = [
         f"target: {thing['kind']} {thing['name']}"
-        for thing in reversed(created)
+        for thing in reversed(things)
         if thing["kind"] in ("database", "role")
     ]
-    source = [release.words(thing) for database in request.databases for thing in release.planned(created, database)]
+    source = [release.words(thing) for database in request.databases for thing in release.planned(things, database)]
     return {"remove": remove, "keep": keep, "source": source}
 
 
@@ -44,9 +52,9 @@ def clean_source(layout: Layout, request: Request) -> list:
     """
     if request.mode != "online":
         return []
-    created, gone = inventory(layout.journal_file), []
+    made, gone = created(layout, request), []
     for database in request.databases:
-        things = release.planned(created, database)
+        things = release.planned(made, database)
         known = {thing["kind"] for thing in things}
         name = slot.name_of(request.name, request.hash, database)
         session = connect(request.source, "source", database)
@@ -64,7 +72,7 @@ def clean_target(layout: Layout, request: Request) -> tuple:
     Returns C((removed, handed_over)): what went, and the memberships that another migration needs and takes back later.
     """
     removed = []
-    borrowed = [thing["name"] for thing in inventory(layout.journal_file) if thing["kind"] == "membership"]
+    borrowed = [thing["name"] for thing in created(layout, request) if thing["kind"] == "membership"]
     administration = connect(request.target, "target")
     try:
         present = databases_of(administration)
@@ -89,6 +97,31 @@ def clean_target(layout: Layout, request: Request) -> tuple:
     finally:
         administration.close()
     return removed, []
+
+
+def remaining(layout: Layout, request: Request) -> list:
+    """Return what came to the target with the migration, is no part of what was moved, and cannot be taken away from here."""
+    things = [thing for thing in created(layout, request) if thing["side"] == "target" and thing["state"] != "removed"]
+    made = [thing["name"] for thing in things if thing["kind"] == "role"]
+    lent_on = [thing for thing in things if thing["kind"] in ("schema privilege", "database privilege")]
+    if not made and not lent_on:
+        return []
+    administration = connect(request.target, "target")
+    try:
+        found = rows(administration, GIVEN_BY_SERVER, (made,)) if administration.server_version >= 160000 else []
+        present = databases_of(administration)
+    finally:
+        administration.close()
+    return [
+        f"target: {thing['kind']} CREATE for {thing['name']} in database {thing['database']}: it was given for the load, which did "
+        "not come to the end at which it is taken back"
+        for thing in lent_on
+        if thing["database"] in present
+    ] + [
+        f"{MEMBERSHIP} {row['role']}: the server made {row['member']} its administrator when it was created, and only "
+        f"{row['giver']} can end that (REVOKE {quote_identifier(row['role'])} FROM {quote_identifier(row['member'])})"
+        for row in found
+    ]
 
 
 def archive(layout: Layout, keep) -> list:

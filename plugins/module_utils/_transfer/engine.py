@@ -276,4 +276,6 @@ def main(arguments: list | None = None) -> int:
     parser = argparse.ArgumentParser(prog="azpg-migrate-engine", description="Transfer engine of azpg.migrate.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run or resume a migration").add_argument("--directory", required=True)
+    # Also what client programs write, such as definitions with the passwords of user mappings, is nobody else's.
+    os.umask(0o077)
     return run(parser.parse_args(arguments).directory)

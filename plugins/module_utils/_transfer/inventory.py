@@ -22,6 +22,11 @@ def unit_of(thing: dict) -> str:
     return PREFIX + json.dumps([thing[word] for word in WORDS])
 
 
+def thing_of(unit: str) -> dict | None:
+    """Return the created thing that a marker's name speaks of, C({side, database, kind, name}); None for any other."""
+    return dict(zip(WORDS, json.loads(unit[len(PREFIX) :]))) if unit.startswith(PREFIX) else None
+
+
 def restore(done: dict, journal) -> None:
     """Enter in the journal what the markers I(done) know as created and a lost journal does not."""
     known = {unit_of(thing) for thing in journal.creations()}

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS event (
 
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
 READ_TIMEOUT_SECONDS = 10
+LOG_PAGES = 8000  # of 4 kB
 
 
 def utc_now() -> str:
@@ -52,6 +53,8 @@ class Journal(trace.Trace):
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
+        # Whoever empties the log waits for the disk, in the midst of handing out work.
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         self.connection.executescript(SCHEMA + trace.SCHEMA)
         trace.complete(self.connection)
 
@@ -158,13 +161,18 @@ class Journal(trace.Trace):
         )
 
     def creating(self, side: str, database: str | None, kind: str, name: str) -> None:
-        """Write down that something is about to be created, before it is: nothing is ever left behind unknown."""
+        """Write down that something is about to be created, before it is: nothing is ever left behind unknown.
+
+        It is on disk when this returns, so that it outlives the host's power as well.
+        """
+        self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute(
             "INSERT INTO created (side, database, kind, name, state, at) VALUES (?, ?, ?, ?, 'intended', ?)"
             " ON CONFLICT (side, database, kind, name) DO UPDATE SET state = 'intended', at = excluded.at"
             " WHERE state = 'removed'",
             (side, database or "", kind, name, utc_now()),
         )
+        self.connection.execute("PRAGMA synchronous = NORMAL")
 
     def created(self, side: str, database: str | None, kind: str, name: str) -> None:
         """Write down that it now exists."""

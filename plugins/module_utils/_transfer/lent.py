@@ -10,14 +10,12 @@ of the other's database, and the last one takes it back.
 
 from __future__ import annotations
 
-import json
-
 from .._core.errors import MigrationError
 from .._core.request import Request
 from .._postgres.connection import connect, rows, transaction
 from .._postgres.driver import psycopg2
 from . import marker
-from .inventory import PREFIX, WORDS, unit_of
+from .inventory import thing_of, unit_of
 
 # Who drops the helper schema locks the table first, so an entry is either seen by its owner or refused.
 LOCK = f"LOCK TABLE {marker.SCHEMA}.unit IN ACCESS EXCLUSIVE MODE"
@@ -34,13 +32,7 @@ SELECT d.datname FROM pg_catalog.pg_database d
 
 def entries(units) -> list:
     """Return the roles that markers name as lent to the migration's user."""
-    found = []
-    for unit in units:
-        if unit.startswith(PREFIX):
-            thing = dict(zip(WORDS, json.loads(unit[len(PREFIX) :])))
-            if thing["kind"] == "membership":
-                found.append(thing["name"])
-    return found
+    return [thing["name"] for thing in map(thing_of, units) if thing and thing["kind"] == "membership"]
 
 
 def drop_helper_schema(session, migration: str) -> list:

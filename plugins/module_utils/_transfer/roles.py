@@ -109,8 +109,17 @@ def read_memberships(session) -> list:
     return rows(session, MEMBERSHIPS.format(options=options))
 
 
+def is_rivalry(error) -> bool:
+    """Return whether the server says that another session has made the same role or membership at the same moment.
+
+    Depending on who looked when, that is duplicate_object, unique_violation, or an internal error about a tuple.
+    """
+    return error.pgcode in ("42710", "23505") or (error.pgcode == "XX000" and "concurrently" in str(error))
+
+
 def attempt(target, statement: str) -> str | None:
-    """Run one statement; return the server's complaint when a right is missing or a setting is refused, else None.
+    """Run one statement; return the server's complaint when a right is missing, a setting is refused, or another session
+    does the same, else None.
 
     A transaction that is open goes on after a refusal.
     """
@@ -121,7 +130,7 @@ def attempt(target, statement: str) -> str | None:
         try:
             cursor.execute(statement)
         except psycopg2.Error as error:
-            if error.pgcode and error.pgcode[:2] in ("42", "22", "0L"):
+            if error.pgcode and (error.pgcode[:2] in ("42", "22", "0L") or is_rivalry(error)):
                 if inside:
                     cursor.execute("ROLLBACK TO SAVEPOINT attempt")
                 return error.diag.message_primary
@@ -152,8 +161,8 @@ def missing_roles(target, plan: RolePlan) -> dict:
 def create_roles(target, plan: RolePlan, journal) -> list:
     """Create the roles that the target lacks, with memberships, settings and comments; return warnings for people.
 
-    Roles that are there already keep their attributes and passwords. A password is carried as the source keeps it,
-    where its user may read that; an ordinary user may not.
+    Roles that are there already keep their attributes and passwords, also those that another migration to the same target
+    creates meanwhile. A password is carried as the source keeps it, where its user may read that; an ordinary user may not.
     """
     warnings, without = [], []
     for name, final in missing_roles(target, plan).items():
@@ -168,15 +177,21 @@ def create_roles(target, plan: RolePlan, journal) -> list:
             parameter, _equals, content = setting.partition("=")
             statements.append(f"ALTER ROLE {identifier} SET {parameter} TO {setting_value(parameter, content)}")
         # All or nothing: a role that exists is taken for one that was there before.
-        with transaction(target) as cursor:
-            cursor.execute(f"CREATE ROLE {identifier} {' '.join(plain)}")
-            for statement in statements:
-                complaint = attempt(target, statement)
-                if complaint:
-                    # A setting's value may be nobody's business.
-                    warnings.append(f"Role {final}: '{statement.partition(' TO ')[0]}' was refused: {complaint}")
-            if role["login"] and not set_password(target, final, plan.verifiers.get(name), name, warnings):
-                without.append(final)
+        try:
+            with transaction(target) as cursor:
+                cursor.execute(f"CREATE ROLE {identifier} {' '.join(plain)}")
+                for statement in statements:
+                    complaint = attempt(target, statement)
+                    if complaint:
+                        # A setting's value may be nobody's business.
+                        warnings.append(f"Role {final}: '{statement.partition(' TO ')[0]}' was refused: {complaint}")
+                if role["login"] and not set_password(target, final, plan.verifiers.get(name), name, warnings):
+                    without.append(final)
+        except psycopg2.Error as error:
+            if not is_rivalry(error):
+                raise
+            journal.removed("target", None, "role", final)
+            continue
         journal.created("target", None, "role", final)
     if without:
         warnings.append(
@@ -232,12 +247,17 @@ def missing_memberships(target, plan: RolePlan) -> list:
 
 def grant_memberships(target, plan: RolePlan) -> list:
     """Grant the memberships that the target lacks; return warnings."""
-    warnings = []
+    refused = {}
     for group, user, statement in missing_memberships(target, plan):
         complaint = attempt(target, statement)
         if complaint:
-            warnings.append(f"Membership of {user} in {group} was refused: {complaint}")
-    return warnings
+            refused[group, user] = complaint
+    missing = {(group, user) for group, user, _statement in missing_memberships(target, plan)} if refused else set()
+    return [
+        f"Membership of {user} in {group} was refused: {complaint}"
+        for (group, user), complaint in refused.items()
+        if (group, user) in missing
+    ]
 
 
 def join_owners(target, plan: RolePlan, journal) -> None:
@@ -283,11 +303,13 @@ def join(target, names: list, journal) -> dict:
             continue
         journal.creating("target", None, "membership", name)
         complaint = attempt(target, statement)
-        if complaint:
-            journal.removed("target", None, "membership", name)
-            refused[name] = (statement, complaint)
-        else:
+        if not complaint:
             journal.created("target", None, "membership", name)
+            continue
+        journal.removed("target", None, "membership", name)
+        # Another migration with the same user may have been quicker.
+        if not value(target, usable, (name, name, may_set)):
+            refused[name] = (statement, complaint)
     return refused
 
 

@@ -189,6 +189,18 @@ def leftovers(layout: Layout) -> list:
     return paths
 
 
+def rest(layout: Layout) -> list:
+    """Return what keeps the state directory from going with the last migration, in sentences: what none of them has made."""
+    known = {"archive", "client-programs", os.path.basename(layout.archive_directory)}
+    try:
+        found = sorted(set(os.listdir(layout.state_directory)) - known)
+    except OSError:
+        return []
+    if not found or other_migrations(layout) or os.path.isdir(layout.directory):
+        return []
+    return [f"directory {layout.state_directory}: it holds what no migration has made, {', '.join(found[:10])}"]
+
+
 def absent(layout: Layout, check_mode: bool) -> list:
     """Remove the migration's directory, and the engine when no other migration lives here; return what went."""
     paths = leftovers(layout)

@@ -18,9 +18,9 @@ from .._postgres.quoting import quote_identifier
 from . import marker
 from .catalogue import user_objects
 from .leftovers import clear_the_way
-from .progress import inventory
 from .sessions import Sessions
 from .target_database import databases_of
+from .traces import created
 
 OTHERS = """
 SELECT a.usename AS name, count(*) AS number FROM pg_catalog.pg_stat_activity a
@@ -44,7 +44,7 @@ def named(layout: Layout, request: Request, databases, roles) -> list:
     """
     made = [
         (thing["kind"], thing["name"])
-        for thing in inventory(layout.journal_file)
+        for thing in created(layout, request)
         if thing["side"] == "target" and thing["state"] != "removed"
     ]
     wanted = [("database", name) for name in databases] + [("role", name) for name in roles]

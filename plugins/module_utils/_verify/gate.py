@@ -13,7 +13,7 @@ from .formats import ALGORITHMS, FORMAT, SAMPLE, rests_on_full
 from .identity import same_server
 from .recheck import DIFFERS, PASSED
 from .signature import content
-from .verdict import MATCH, OVERRIDDEN
+from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, OVERRIDDEN
 
 # Clocks of two hosts may differ by so much without anything being wrong.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -78,6 +78,16 @@ def evaluate(
         + _time(report, now)
         + _identities(report, evidence)
         + _stillness(evidence)
+    )
+
+
+def disproves(report, request_hash: str) -> bool:
+    """Return whether a report, whole and of this very request, does not find source and target equal."""
+    return (
+        isinstance(report, dict)
+        and not _whole(report)
+        and report.get("request_hash") == request_hash
+        and report.get("verdict") in (MISMATCH, INCOMPLETE, FAILED)
     )
 
 
@@ -200,7 +210,8 @@ def _content(report: dict, accept_warnings, accept_sample: bool, accept_override
             refusal(
                 code,
                 f"The verdict is {verdict}: {report.get('reason') or 'no reason is given'}",
-                "Put right what the report names, then verify again with mode 'full'.",
+                "Put right what the report names, then verify again with mode 'full'; or give the migration up with "
+                "'outcome: abandoned'.",
             )
         )
     if accept_warnings:

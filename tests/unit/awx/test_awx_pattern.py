@@ -13,6 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from tests.awx import rules
 from tests.awx.pattern import PATTERN, RECORDED, SECRETS, configure, lay_out_project
@@ -296,6 +298,37 @@ def test_playbooks_do_what_the_collections_playbooks_do():
             wanted = [role["role"].rpartition(".")[2] for one in ours for role in one["roles"]]
         assert pattern.roles_of(play) == wanted
         assert play["hosts"] == "{{ azpg_hosts | default('migrations') }}"
+
+
+REASONS = [{"code": "report-missing", "msg": "", "hint": ""}]
+ENDS = [
+    ({}, "unknown", []),
+    ({"decommission_result": {"state": "decommissioned", "refusals": []}}, "decommissioned", []),
+    ({"decommission_result": {"state": "refused", "refusals": REASONS}}, "refused", ["report-missing"]),
+    (
+        {"decommission_result": {"code": "gate-refused", "msg": "no", "details": {"reasons": REASONS}}},
+        "refused",
+        ["report-missing"],
+    ),
+    (
+        {"decommission_result": {"code": "invalid-request", "msg": "no", "details": {"state": "completed"}}},
+        "completed",
+        [],
+    ),
+    ({"decommission_result": {"code": "connection-failed", "msg": "no", "details": {}}}, "unknown", []),
+    ({"decommission_result": {"msg": "MODULE FAILURE"}}, "unknown", []),
+]
+
+
+@pytest.mark.parametrize("playbook", ["decommission", "rollback", "site"])
+@pytest.mark.parametrize(("known", "state", "refusals"), ENDS)
+def test_a_job_hands_on_how_it_ended_also_when_it_was_refused(project, playbook, known, state, refusals):
+    text = (project / "playbooks" / f"{playbook}.yml").read_text(encoding="utf-8")
+    (play,) = DataLoader().load(trust_as_template(text))
+    ((data,),) = ([*step["ansible.builtin.set_stats"]["data"].values()] for step in play["tasks"][0]["always"])
+    handed_on = Templar(DataLoader(), variables={"azpg_name": "shop", **known}).template(data)["shop"]
+    assert handed_on["state"] == state
+    assert list(handed_on.get("refusals", refusals)) == refusals
 
 
 def test_artefacts_have_names_of_their_own():

@@ -290,11 +290,9 @@ class AzureBackend:
         server = self.azure.get(self.target)
         if server is None:
             raise no_target(self.target)
-        if self.runtime and self.azure.get(self.runtime) is None:
-            raise PreconditionFailed(
-                f"There is no runtime server {self.runtime}.",
-                "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
-            )
+        missing = creating.missing_runtime(self.azure, self.runtime)
+        if missing:
+            raise missing
         place = creating.free_place(self.azure, self.request, kind, number, run)
         option = bodies.BOTH
         if kind == identity.VALIDATE:
@@ -307,6 +305,11 @@ class AzureBackend:
             return creating.create(self.azure, self.request, place, body)
         finally:
             self.occupancy.changed(self.target)
+
+    def missing(self) -> list:
+        """Return what has to be there before the migration can begin, and is not, in sentences."""
+        missing = creating.missing_runtime(self.azure, self.runtime)
+        return [str(missing)] if missing else []
 
     def what_stands_in_the_way(self, found: story.Story) -> str:
         """Return what the migration waits for, as the rest of a sentence; an empty text when it may begin."""

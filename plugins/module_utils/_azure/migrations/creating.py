@@ -80,6 +80,16 @@ def create(azure, request: Request, place: identity.Place, body: dict, sleep=tim
     return record
 
 
+def missing_runtime(azure, runtime) -> PreconditionFailed | None:
+    """Return what to raise when the runtime server I(runtime) is not there; None when it is, or when none is used."""
+    if not runtime or azure.get(runtime) is not None:
+        return None
+    return PreconditionFailed(
+        f"There is no runtime server {runtime}.",
+        "Run module runtime_server with state=present (playbook azpg.migrate.provision) first.",
+    )
+
+
 def seen(azure, path: str, sleep) -> dict | None:
     """Return a record; None when it is not there after several looks."""
     for look in range(LOOKS):

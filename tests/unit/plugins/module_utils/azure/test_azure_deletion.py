@@ -42,7 +42,9 @@ def server(identifier: str, tags: dict, fqdn: str | None = None) -> Server:
         "id": identifier,
         "location": "East US",
         "tags": tags,
-        "properties": {"fullyQualifiedDomainName": fqdn or f"{identifier.rsplit('/', 1)[-1]}.{SUFFIX}"},
+        "properties": {
+            "fullyQualifiedDomainName": f"{identifier.rsplit('/', 1)[-1]}.{SUFFIX}" if fqdn is None else fqdn
+        },
     }
     return Server.from_json(body)
 
@@ -110,6 +112,23 @@ def test_however_source_and_target_are_spelled_they_are_never_deleted(
     own = {word: asked.hash if word == ownership.REQUEST else value for word, value in TAGS[tags].items()}
     found = server(identifier, own, spelled(f"{name}.{SUFFIX}"))
     assert deletion.judge_server(asked, found, SUFFIX, databases).kind == deletion.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("identifier", "fqdn", "hosts", "side"),
+    [
+        (TARGET, None, {"target_host": "10.30.0.5"}, "target"),
+        (f"{SUBSCRIPTION}/flexibleServers/legacy", "", {"source_host": f"legacy.{SUFFIX}"}, "source"),
+        (f"{SUBSCRIPTION}/flexibleServers/other", f"legacy.{SUFFIX}", {"source_host": f"legacy.{SUFFIX}"}, "source"),
+    ],
+    ids=["by its id alone", "by its name alone", "by its address alone"],
+)
+def test_one_word_is_enough_to_know_an_end(identifier, fqdn, hosts, side):
+    asked = request(**hosts)
+    found = server(identifier, ownership.own_tags(asked, ("server",)), fqdn)
+    verdict = deletion.judge_server(asked, found, SUFFIX)
+    assert (verdict.kind, verdict.code) == (deletion.REFUSE, "runtime-is-endpoint")
+    assert f"is the {side} of" in verdict.msg
 
 
 def test_there_are_combinations_of_each_kind():

@@ -59,6 +59,13 @@ def test_page_says_what_the_record_says(tmp_path):
     assert "<b>illing" not in page and "<script" not in page
 
 
+def test_page_names_what_is_there_still_and_only_then():
+    record = {"request": REQUEST.identity, "outcome": "completed", "removed": [], "kept": [], "sha256": "0"}
+    assert "Still there" not in final_page({**record, "remaining": []}) + final_page(record)
+    page = final_page({**record, "remaining": ["target: role <x>: somebody needs it"]})
+    assert "Still there" in page and "target: role &lt;x&gt;: somebody needs it" in page
+
+
 def test_page_of_what_was_given_up_claims_no_proof():
     page = final_page({"request": REQUEST.identity, "outcome": "rolled_back", "removed": [], "kept": []})
     assert "ROLLED BACK" in page and "Nothing was proven." in page and "nobody was named" in page

@@ -9,11 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.action.migration import ActionModule
-from ansible_collections.azpg.migrate.plugins.module_utils._core import status
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import InvalidRequest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint, Request
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import ENDPOINT, REQUEST, merged
-from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import check_abandonment, summary
+from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import summary
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import difference
 from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import digest_of
 
@@ -48,24 +46,6 @@ def task():
     return SimpleNamespace(request=request)
 
 
-@pytest.mark.parametrize("confirm", [None, "", "Shop", "other"])
-def test_giving_up_takes_the_migrations_name(confirm):
-    with pytest.raises(InvalidRequest, match="needs its name") as caught:
-        check_abandonment(task(), {"state": status.FAILED}, confirm)
-    assert "confirm: shop" in caught.value.hint
-
-
-@pytest.mark.parametrize(("state", "words"), [(status.RUNNING, "is running"), (status.COMPLETED, "is completed")])
-def test_what_runs_or_is_complete_is_not_given_up(state, words):
-    with pytest.raises(InvalidRequest, match=words):
-        check_abandonment(task(), {"state": state}, "shop")
-
-
-@pytest.mark.parametrize("state", [status.FAILED, status.CANCELLED, status.INTERRUPTED])
-def test_what_stopped_can_be_given_up(state):
-    check_abandonment(task(), {"state": state}, "shop")
-
-
 PROGRESS = {
     "tables_done": 56,
     "rows_done": 1000,
@@ -97,6 +77,16 @@ def test_summary_says_what_moved_how_fast_what_was_proven_and_where():
 def test_summary_of_what_was_given_up():
     (line,) = summary(task(), {"migration": PROGRESS, "verification": {}, "removed": [], "kept": []})
     assert "abandoned" in line and "keeps what had arrived" in line
+
+
+def test_summary_of_what_was_given_up_since_it_is_proven_wrong():
+    verification = {"verdict": "MISMATCH", "reason": "A row is missing.", "report": "/archive/shop/verification.json"}
+    content = {"outcome": "abandoned", "migration": PROGRESS, "verification": verification, "removed": [], "kept": []}
+    assert summary(task(), content) == [
+        "Migration shop was abandoned; the target keeps what had arrived.",
+        "Not proven: MISMATCH. A row is missing.",
+        "Report: /archive/shop/verification.json",
+    ]
 
 
 def test_report_in_short_is_bounded():

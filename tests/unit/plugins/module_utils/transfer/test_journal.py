@@ -148,6 +148,21 @@ def test_creations_are_known_before_and_after(path, journal):
     assert inventory(path)[-1]["state"] == "intended"
 
 
+def test_what_is_going_to_be_made_is_on_disk_before_it_is(journal):
+    said: list = []
+    journal.connection.set_trace_callback(said.append)
+    journal.creating("target", None, "role", "anna")
+    journal.created("target", None, "role", "anna")
+    words = [" ".join(line.split()[:4]) for line in said]
+    assert words == [
+        "PRAGMA synchronous = FULL",
+        "INSERT INTO created (side,",
+        "PRAGMA synchronous = NORMAL",
+        "UPDATE created SET state",
+    ]
+    assert journal.connection.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
 def test_reader_cannot_write(path, journal):
     with open_reader(path) as connection, pytest.raises(sqlite3.OperationalError):
         connection.execute("DELETE FROM unit")
