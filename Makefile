@@ -145,7 +145,7 @@ faults-online: setup ## long: online migrations under load, with faults at any m
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections:$(ROOT)/tests/integration" $(RUN) -m tests.faults.online $(FAULTS)
 
 .PHONY: bench-online
-bench-online: setup ## applying changes beside a subscription: BENCH="--workloads tisl --pairs 5 --results FILE", or BENCH=--cutover
+bench-online: setup ## applying changes beside a subscription: BENCH="--workloads tisl --pairs 5 --results FILE", --pgcopydb, or --cutover
 	@PYTHONPATH="$(ROOT):$(CACHE)/ansible/collections" $(RUN) -m tests.benchmarks.online $(BENCH)
 
 .PHONY: bench-verify

@@ -30,9 +30,11 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online impo
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import slot as slots
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.sessions import Sessions
 
+from tests.benchmarks.contenders import version_of_pgcopydb
 from tests.benchmarks.engine import commit, processor
 from tests.benchmarks.measuring import proportional_memory
 from tests.benchmarks.online_cutover import Steady
+from tests.benchmarks.online_pgcopydb import Follow
 from tools.lab.binaries import obtain
 from tools.lab.cluster import Cluster
 
@@ -145,6 +147,7 @@ class Bench:
         self.directory = directory
         self.majors = majors
         self.database = "bench"
+        self.peer: Follow | None = None
         self.engine = directory / "engine.pyz"
         self.engine.write_bytes(installation.build(installation.engine_sources()))
 
@@ -166,6 +169,8 @@ class Bench:
         self.target.psql("CREATE DATABASE original")
         self.target.psql(dump.stdout.decode(), dbname="original")
         self.target.psql("VACUUM ANALYZE", dbname="original")
+        if self.peer:
+            self.peer.prepare()
         self.source.psql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", dbname=self.database)
         for number in range(pairs):
             for name in ("ours", "native"):
@@ -306,6 +311,21 @@ def measure(bench: Bench, pairs: int) -> dict:
     return found
 
 
+def follow(bench: Bench, known: dict, letters: str) -> list:
+    """Return what comes of the peer that follows too, with one backlog after the other, as the lines of a table."""
+    lines = ["| backlog | what came of it |", "|---|---|"]
+    for letter in letters:
+        bench.peer = Follow(bench)
+        bench.fill(known[letter], 0)
+        try:
+            words = bench.peer.run()
+        finally:
+            bench.peer.close()
+        print(f"  {letter}: {words}", flush=True)
+        lines.append(f"| ({letter}) {known[letter].title} | {words} |")
+    return lines
+
+
 def table(found: dict, rows: int) -> list:
     """Return the lines of a Markdown table."""
     ratio = statistics.median(native.wall / ours.wall for ours, native in zip(found[OURS], found[NATIVE]))
@@ -336,9 +356,10 @@ def write(path: Path, title: str, lines: list) -> None:
 
 def heading(chosen) -> list:
     """Return the line that says what was measured on what."""
+    pairs = "" if chosen.cutover or chosen.pgcopydb else f"{chosen.pairs} pairs, "
     return [
         f"{datetime.now(timezone.utc):%Y-%m-%d}, commit {commit()}, {os.cpu_count()} processors ({processor()}), PostgreSQL "
-        f"{chosen.source} to {chosen.target}, scale {chosen.scale:g}, {chosen.pairs} pairs, TLS on all connections."
+        f"{chosen.source} to {chosen.target}, scale {chosen.scale:g}, {pairs}TLS on all connections."
     ]
 
 
@@ -351,6 +372,7 @@ def main() -> None:
     parser.add_argument("--source", type=int, default=17)
     parser.add_argument("--target", type=int, default=18)
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench-online"))
+    parser.add_argument("--pgcopydb", action="store_true", help="the backlogs with the pgcopydb that is on PATH")
     parser.add_argument("--cutover", action="store_true", help="steady load and cutover instead of backlogs")
     parser.add_argument(
         "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
@@ -381,6 +403,18 @@ def main() -> None:
             return
         bench = Bench(source, target, prefixes[1], chosen.directory, (chosen.source, chosen.target))
         known = workloads(chosen.scale)
+        if chosen.pgcopydb:
+            lines = [
+                "",
+                *heading(chosen),
+                f"On PATH: {version_of_pgcopydb()}.",
+                "",
+                *follow(bench, known, chosen.workloads),
+            ]
+            print("\n".join(lines), flush=True)
+            if chosen.results:
+                write(chosen.results, "The same with pgcopydb follow", lines)
+            return
         for letter in chosen.workloads:
             workload = known[letter]
             print(f"{letter}: {workload.title}", flush=True)

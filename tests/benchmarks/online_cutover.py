@@ -9,6 +9,7 @@ Ten tables of 200 MB each; one of them is written to by pgbench at 2,000 transac
 from __future__ import annotations
 
 import contextlib
+import shutil
 import statistics
 import subprocess
 import time
@@ -38,6 +39,8 @@ class Steady:
 
     def run(self) -> list:
         """Run it; return lines of results."""
+        for name in ("state", "archive"):  # an earlier run's speaks of other servers
+            shutil.rmtree(self.directory / name, ignore_errors=True)
         self.source.psql(f"CREATE DATABASE {DATABASE}")
         self.source.psql(TABLES.format(rows=self.rows) + "VACUUM ANALYZE;", dbname=DATABASE)
         script = self.directory / "update.sql"
@@ -67,11 +70,14 @@ class Steady:
             DATABASE,
         ]
         with self.source.environment(dbname=DATABASE) as environment:
+            print("  base copy", flush=True)
             load = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 backend.start()
-                self.wait(backend, lambda found: found["state"] == "replicating" and (found["lag_seconds"] or 99) < 2)
+                self.wait(backend, self.follows)
+                print(f"  the load is followed for {self.seconds} s", flush=True)
                 lags, written = self.watch(backend)
+                print("  cutover", flush=True)
                 backend.cut_over()
                 found = self.wait(backend, lambda found: found["state"] == "completed")
             finally:
@@ -90,6 +96,12 @@ class Steady:
         ]
 
     @staticmethod
+    def follows(found: dict) -> bool:
+        """Return whether a status says that changes flow and the target is less than two seconds behind."""
+        lag = found.get("lag_seconds")
+        return found["state"] == "replicating" and lag is not None and lag < 2
+
+    @staticmethod
     def wait(backend, done) -> dict:
         """Wait for a status."""
         deadline = time.monotonic() + 900
@@ -97,7 +109,8 @@ class Steady:
             found = backend.status()
             if done(found):
                 return found
-            assert found["state"] not in ("failed", "interrupted") and time.monotonic() < deadline, found.get("error")
+            assert found["state"] not in ("failed", "interrupted"), found.get("error")
+            assert time.monotonic() < deadline, f"waited in vain: {found}"
             time.sleep(0.2)
 
     def watch(self, backend) -> tuple:
@@ -105,6 +118,7 @@ class Steady:
         count = f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'"
         before, begun, lags = int(self.source.psql(count)), time.monotonic(), []
         while time.monotonic() - begun < self.seconds:
-            lags.append(backend.status()["lag_seconds"])
+            lag = backend.status()["lag_seconds"]
+            lags.append(self.seconds if lag is None else lag)
             time.sleep(1)
         return lags, (int(self.source.psql(count)) - before) / (time.monotonic() - begun)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from pairs import SOURCES, TARGETS, Server
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 PAGE = ROOT / "docs" / "matrix.md"
+PARTS = ("# Verification across major versions", "## Online migrations across major versions")
+TITLE = re.compile("^(#+ .*)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +50,29 @@ def results(request):
     yield found
     wanted = sum(source <= target for source in SOURCES for target in TARGETS)
     if len(found) == wanted and not request.session.testsfailed:
-        PAGE.write_text(page(found), encoding="utf-8")
+        write_part(PARTS[0], page(found))
 
 
-def page(found: dict) -> str:
-    """Return the results as a page."""
+def write_part(title: str, text: str) -> None:
+    """Put a part of the page in the place of what there was of it."""
+    pieces = TITLE.split(PAGE.read_text(encoding="utf-8"))[1:]
+    known = {**dict(zip(pieces[::2], pieces[1::2])), title: text}
+    parts = [f"{name}\n\n{known[name].strip()}\n" for name in PARTS if name in known]
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def written() -> str:
+    """Return the words that say when and from what a part was written."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    today = datetime.date.today().isoformat()
+    return f"Written by `make test-matrix` on {datetime.date.today().isoformat()}, commit {commit or 'unknown'}."
+
+
+def page(found: dict) -> str:
+    """Return the results of verification."""
     lines = [
-        "# Verification across major versions",
-        "",
-        f"Written by `make test-matrix` on {today}, commit {commit or 'unknown'}. Each source was moved with the target's own",
+        f"{written()} Each source was moved with the target's own",
         "pg_dump and pg_restore, between servers on one machine, and compared with mode `full` by an ordinary user.",
         "",
         "- *hashed by*: the servers, or for a source that is too old for it, this program, to which all rows travel.",

@@ -10,21 +10,59 @@ import secrets
 import sys
 
 import pytest
-from conftest import CACHE, ROOT
+from conftest import CACHE, PARTS, ROOT, write_part, written
 
 sys.path.append(str(ROOT / "tests" / "integration"))
 pytest.register_assert_rewrite("tests.streams.suite")
 
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.stream import protocol  # noqa: E402
 from support.online import CHANGES, make  # noqa: E402
 from support.servers import SEEDS, USER, Lab, ask, contents  # noqa: E402
 
 from tests.streams.suite import WAYS, carry, empty, start  # noqa: E402
 from tools.lab import dataset  # noqa: E402
 
-TARGET = 18
+SOURCES, TARGET = (11, 13, 15, 17), 18
 
 
-@pytest.fixture(scope="module", params=(11, 13, 15, 17), ids=lambda major: f"from{major}")
+@pytest.fixture(scope="module")
+def results(request):
+    """Where the tests leave what they found, C({major: {}}); the part of the page is written when all have left something."""
+    found: dict = {major: {} for major in SOURCES}
+    yield found
+    if all(len(item) == len(WAYS) + 1 for item in found.values()) and not request.session.testsfailed:
+        write_part(PARTS[1], page(found))
+
+
+def page(found: dict) -> str:
+    """Return the results."""
+    lines = [
+        f"{written()} Changes are followed from each",
+        f"source to PostgreSQL {TARGET}, in every way in which they can be carried; after each round of changes both sides are compared",
+        "row by row. Then a sample application is migrated online as a whole, changed before the cutover, and verified.",
+        "",
+        "- *cases*: databases' edges that an application's changes can meet: keys that change and swap, values out of line, columns of",
+        "  all kinds, emptied tables, partitions, rows without a key, transactions in progress, and more.",
+        "- *binary*, *text*, *in order*, *whole transactions*: rounds of changes, batches that had to be replayed in order, and bytes of",
+        "  the largest transaction that waited on disk for its commit. Before 14 values come as text, and transactions as a whole.",
+        "- *migration*: the verdict on all tables after the cutover.",
+        "",
+        f"| source | target | protocol | cases | {' | '.join(WAYS)} | migration |",
+        f"|---|---|---|---|{'---|' * len(WAYS)}---|",
+    ]
+    for item in found.values():
+        migration = item["migration"]
+        ways = [item[way] for way in WAYS]
+        told = [f"{one['rounds']} rounds equal, {one['replayed']} replayed, {one['spooled']:,} bytes" for one in ways]
+        cases = sorted({one["cases"] for one in ways})
+        lines.append(
+            f"| {' | '.join(migration['versions'])} | {migration['protocol']} | {' to '.join(map(str, cases))} "
+            f"| {' | '.join(told)} | {migration['verdict']} of {migration['tables']} tables |"
+        )
+    return "\n".join([*lines, ""])
+
+
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda major: f"from{major}")
 def servers(request, tmp_path_factory):
     """A source of each major in turn, and a target."""
     with contextlib.ExitStack() as stack:
@@ -32,19 +70,20 @@ def servers(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_changes_arrive(servers, tmp_path, way):
+def test_changes_arrive(servers, tmp_path, way, results):
     major, pair = servers
     pipe = empty(pair, tmp_path)
     try:
         seen = carry(pipe, way, major)
         assert seen["replayed"], "some of the cases have to be replayed in order"
         assert bool(seen["spooled"]) == (major >= 14 and way != "whole transactions")
+        results[major][way] = seen
     finally:
         pipe.end()
 
 
-def test_a_whole_migration(servers, tmp_path):
-    _major, (source, target) = servers
+def test_a_whole_migration(servers, tmp_path, results):
+    major, (source, target) = servers
     passwords = {side: secrets.token_urlsafe(18) for side in ("source", "target")}
     dataset.create_roles(source)
     dataset.create_source_user(source, USER, passwords["source"])
@@ -60,5 +99,13 @@ def test_a_whole_migration(servers, tmp_path):
         assert contents(source, "majors") == contents(target, "majors")
         found = one.module("verification").good()["verification"]
         assert found["verdict"] == "MATCH", found["reason"]
+        versions = [
+            ask(server, "SELECT split_part(current_setting('server_version'), ' ', 1)")[0][0]
+            for server in (source, target)
+        ]
+        spoken = protocol(ask(source, "SELECT current_setting('server_version_num')::int")[0][0])
+        results[major]["migration"] = {
+            "versions": versions, "protocol": spoken, "verdict": found["verdict"], "tables": len(contents(target, "majors")),
+        }  # fmt: skip
     finally:
         one.close()

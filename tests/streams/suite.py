@@ -45,7 +45,8 @@ def empty(servers: tuple, directory: Path) -> Pipe:
 def carry(pipe: Pipe, way: str, major: int) -> dict:
     """Carry all cases, round by round, and demand that source and target are equal after each; return what there was of it.
 
-    C({replayed, spooled}): batches that were replayed in order, bytes of the largest transaction that waited in progress.
+    C({cases, rounds, replayed, spooled}): the last two are batches that were replayed in order, and bytes of the largest
+    transaction that waited in progress.
     """
     for word, choice in WAYS[way].items():
         setattr(pipe, word, choice)
@@ -54,8 +55,8 @@ def carry(pipe: Pipe, way: str, major: int) -> dict:
     for case in cases:
         pipe.both(f"CREATE SCHEMA {case.name}; SET search_path = {case.name};\n{case.tables}")
     pipe.begin()
-    seen = {"replayed": 0, "spooled": 0}
-    for number in range(max(len(case.rounds) for case in cases)):
+    seen = {"cases": len(cases), "rounds": max(len(case.rounds) for case in cases), "replayed": 0, "spooled": 0}
+    for number in range(seen["rounds"]):
         for case in cases:
             if number < len(case.rounds):
                 pipe.run("source", f"SET search_path = {case.name};\n{case.rounds[number]}")

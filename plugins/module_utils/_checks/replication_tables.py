@@ -202,6 +202,7 @@ RULES = (
         documentation="https://www.postgresql.org/docs/current/sql-altertable.html",
         clean="no trigger and no rule fires for replicated rows",
         severity="warning",
+        providers=AZURE,  # the host provider creates triggers and rules at the cutover
     ),
     database_rule(
         id="timescaledb-online",

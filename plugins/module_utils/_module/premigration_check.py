@@ -111,7 +111,7 @@ def left_to_the_engine(task: Task) -> tuple:
 
     The engine knows what has been decided about tables without identity, and names those that nobody has decided about.
     """
-    return ("replica-identity", "always-triggers") if is_followed_from_here(task) else ()
+    return ("replica-identity",) if is_followed_from_here(task) else ()
 
 
 def taken_already(task: Task) -> tuple:

@@ -202,6 +202,8 @@ class OnlineTrial:
                 return
             words = result.get("msg")
             self.notes.append(f"again: {str(words)[:60]}")
+            with open(self.stage.directory / "again.txt", "a", encoding="utf-8") as kept:
+                kept.write(f"{self.seed} {self}\n{words}\n{self.dump()}\n\n")
             time.sleep(1)
         raise AssertionError(f"does not come to {state}: {words}\n{self.dump()}")
 

@@ -143,7 +143,11 @@ def contents(cluster: Cluster, database: str) -> dict:
 
 def drop_database(cluster: Cluster, name: str) -> None:
     """Drop a database, whoever is connected."""
-    ask(cluster, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    with session(cluster) as connection:
+        force = " WITH (FORCE)" if connection.server_version >= 130000 else ""
+        if not force:  # the server waits some seconds for those who are told to go
+            run(connection, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        run(connection, f'DROP DATABASE IF EXISTS "{name}"{force}')
 
 
 class Lab:

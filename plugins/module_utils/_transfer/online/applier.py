@@ -10,6 +10,7 @@ from ..._postgres.driver import psycopg2
 from ..searching import UNRESOLVED
 from . import position
 from .conflict import explain
+from .netting import Unordered
 from .ordered import Refused, replay
 from .pgoutput import lsn_number, lsn_text
 from .stage import Stages
@@ -112,16 +113,18 @@ class Applier:
         self.stages.forget()
 
     def back_to_savepoint(self) -> None:
-        """Take back the batch that is being written."""
+        """Take back the batch that is being written, and with it a search path that was set for it."""
         self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
         self.stages.forget()
+        if self.lent:
+            self.set_path()
 
     def write(self, batch) -> None:
         """Write the changes of a batch: as sets if that can be done, else in order."""
         if not batch.log:
             return
         self.cursor.execute("SAVEPOINT batch")
-        if not (batch.ordered or self.ordered) and self.write_sets(batch):
+        if not self.ordered and self.write_sets(batch):
             self.cursor.execute("RELEASE SAVEPOINT batch")
             return
         self.replayed += 1
@@ -137,12 +140,16 @@ class Applier:
     def write_sets(self, batch) -> bool:
         """Write a batch as sets; return False, with nothing written, when it has to be replayed in order."""
         try:
+            net = batch.net()
+        except Unordered:
+            return False
+        try:
             try:
-                self.writer.write(batch)
+                self.writer.write(net)
             except psycopg2.Error as error:
                 if error.pgcode not in UNRESOLVED or not self.lend_path():
                     raise
-                self.writer.write(batch)
+                self.writer.write(net)
         except NotAsExpected:
             self.back_to_savepoint()
             return False
@@ -166,9 +173,8 @@ class Applier:
         """Let functions that generated columns, checks and indexes call find what they look for, from now on."""
         if self.lent or not self.path:
             return False
-        self.back_to_savepoint()
         self.lent = True
-        self.set_path()
+        self.back_to_savepoint()
         return True
 
     def set_path(self) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
 from typing import Callable
 
 from . import tables
@@ -22,7 +25,10 @@ from .stream import FEEDBACK_SECONDS, ChangeStream
 
 WAIT_SECONDS = 0.5  # for messages, before other things are looked at
 BUSY_SECONDS = 0.02  # while the writer may come to an end at any moment
+BATCHES_AHEAD = 2  # that wait for the writer, so that the source need not
+GATHER_SECONDS = 0.05  # for which changes are gathered while the writer has nothing to do and more may come
 MESSAGES_AT_ONCE = 500
+PAYLOAD = attrgetter("payload")
 
 
 @dataclass
@@ -75,7 +81,7 @@ class Follower:
         self.spool = spool
         self.confirmation = Confirmation()
         self.counts = Counts(applied=position.position, committed_at=position.committed_at)
-        self.batches: queue.Queue = queue.Queue(maxsize=1)
+        self.batches: queue.Queue = queue.Queue(maxsize=BATCHES_AHEAD)
         self.waiting = 0  # batches that have been handed on and not been written
         self.failure: BaseException | None = None
         self.changing = threading.Lock()
@@ -83,6 +89,8 @@ class Follower:
         self.described: Callable = lambda before, after: None
         self.barriers: list = []
         self.touched: dict = {}
+        self.gathered: object = None
+        self.gathered_at = 0.0
         self.tick: Callable = lambda: None
         self.relations: dict = {}
         self.is_looking = False  # at definitions of the target
@@ -98,27 +106,37 @@ class Follower:
         """
         self.tick = tick
         self.thread.start()
-        feed, read = self.assembler.feed, self.stream.read
+        take, stream = self.assembler.take, self.stream
         try:
             while not until():
-                data = b""
-                for _message in range(MESSAGES_AT_ONCE):
-                    data = read()
-                    if data is None:
-                        break
-                    feed(data)
+                found = stream.come()
+                take(map(PAYLOAD, islice(found, MESSAGES_AT_ONCE)))
                 self.look_after()
-                if data is None:
+                following = next(found, None)
+                if following is not None:
+                    stream.heard = time.monotonic()
+                    take((following.payload,))
+                elif not stream.is_more():
                     self.rest()
         finally:
             self.ended.set()
 
     def rest(self) -> None:
         """Nothing is there at the moment: hand on what has been gathered, if the writer has time, and wait."""
-        if self.waiting == 0 and self.assembler.is_between:
+        if self.waiting == 0 and self.assembler.is_between and self.is_enough():
             self.assembler.close()
         self.advance()
-        self.stream.wait(BUSY_SECONDS if self.waiting or self.assembler.batch.transactions else WAIT_SECONDS)
+        if self.waiting or self.assembler.batch.transactions or not self.assembler.is_between:
+            self.stream.wait(BUSY_SECONDS, much=True)
+        else:
+            self.stream.wait(WAIT_SECONDS)
+
+    def is_enough(self) -> bool:
+        """Whether what has been gathered is handed on: when the source says that it has no more, or after a moment."""
+        batch, now = self.assembler.batch, time.monotonic()
+        if self.gathered is not batch:
+            self.gathered, self.gathered_at = batch, now
+        return self.stream.walked > self.assembler.heard_position or now - self.gathered_at >= GATHER_SECONDS
 
     def advance(self) -> None:
         """When all that has come is safe, so is everything up to where the source has got, though there was nothing to do."""
@@ -142,10 +160,10 @@ class Follower:
 
     def emit(self, batch) -> None:
         """Hand a batch to the writer; the source is told that this end lives while that takes time."""
-        self.touched.update(dict.fromkeys(batch.changes, self.position_of(batch)))
+        self.touched.update(dict.fromkeys(batch.tables, batch.last_commit))
         if batch.truncate:
             numbers = (table.relation.oid.to_bytes(4, "big") for table in batch.truncate[0])
-            self.touched.update(dict.fromkeys(numbers, self.position_of(batch)))
+            self.touched.update(dict.fromkeys(numbers, batch.last_commit))
         with self.changing:
             self.waiting += 1
         self.look_after()  # a transaction that was kept on the spool may come in one go
@@ -156,15 +174,10 @@ class Follower:
             except queue.Full:
                 self.look_after()
 
-    @staticmethod
-    def position_of(batch) -> int:
-        """Return the position of the last commit that a batch has something of."""
-        return batch.starts[-1][1] if batch.starts else 0
-
     def touched_since(self, position: int) -> list:
         """Return the oids of the tables that transactions behind I(position) have changed; called by the thread that reads."""
         found = {number for number, last in self.touched.items() if last >= position}
-        found.update(self.assembler.batch.changes)
+        found.update(self.assembler.batch.tables)
         return sorted(int.from_bytes(number, "big") for number in found)
 
     def table_of(self, relation, types: dict):

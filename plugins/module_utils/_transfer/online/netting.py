@@ -7,14 +7,37 @@ A row is known by the key that it has now, and remembers the key that it had whe
 was inserted since has none. So an update of a row that has been inserted is an insert, a row that comes and goes leaves
 nothing, and keys may wander from row to row. Most messages are kept as they came and taken apart only when they are
 still there at the end. Of a table without a key only copies of whole rows are counted.
+
+Rows whose keys stay do not mind each other, so order matters only among the changes of one row: what is told of rows
+that have but one kind of change is taken in as a whole, without a look at each.
 """
 
 from __future__ import annotations
 
-from .pgoutput import FIRST_VALUE, INSERT, NEW_ROW, NULL, NULL_VALUE, OLD_ROW, ROW, StreamError, values
+import struct
+from operator import itemgetter
+
+from .pgoutput import (
+    BINARY_VALUE,
+    DELETE,
+    FIRST_VALUE,
+    INSERT,
+    NEW_ROW,
+    NULL,
+    NULL_VALUE,
+    OLD_ROW,
+    ROW,
+    UPDATE,
+    StreamError,
+    values,
+)
 from .tables import Table
 
 INSERT_BYTE, UPDATE_BYTE = b"I", b"U"
+INSERTED = (INSERT, NEW_ROW)
+# Bytes of the binary form of types that always have as many: bool, int8, int2, int4, oid, float4, float8, date, time, timestamp,
+# timestamptz, uuid.
+SIZES = {16: 1, 20: 8, 21: 2, 23: 4, 26: 4, 700: 4, 701: 8, 1082: 4, 1083: 8, 1114: 8, 1184: 8, 2950: 16}
 UNCHANGED_BYTE = b"u"  # may be anything else too; a message without it has no value that is not told
 
 
@@ -51,10 +74,21 @@ def scattered_key(places: tuple, expected: int):
     return key
 
 
+def fixed_key(sizes: list):
+    """Return a function that joins the first images of a message's row, whose values have I(sizes) bytes."""
+    if len(sizes) == 1:
+        return itemgetter(slice(FIRST_VALUE + 1, FIRST_VALUE + 5 + sizes[0]))
+    cut = struct.Struct("".join(f"x{size + 4}s" for size in sizes)).unpack_from
+    return lambda data: b"".join(cut(data, FIRST_VALUE))
+
+
 def key_function(table: Table, expected: int):
     """Return the function that finds the key in a message with one row; None for a table without a key."""
     if table.bag:
         return None
+    sizes = [SIZES.get(table.relation.columns[place].type_oid) for place in table.key]
+    if expected == BINARY_VALUE and table.key == tuple(range(len(table.key))) and None not in sizes:
+        return fixed_key(sizes)
     if table.key == (0,):
         return first_key
     if table.key == tuple(range(len(table.key))):
@@ -67,7 +101,33 @@ def completed(new: list, old: list) -> list:
     return [before if value is None else value for value, before in zip(new, old)]
 
 
-class KeyedChanges:
+class Changes:
+    """Changes of a table, by how rows are found."""
+
+    def insert(self, data: bytes) -> None:
+        """Take in an INSERT."""
+        raise NotImplementedError
+
+    def update(self, data: bytes) -> None:
+        """Take in an UPDATE."""
+        raise NotImplementedError
+
+    def delete(self, data: bytes) -> None:
+        """Take in a DELETE."""
+        raise NotImplementedError
+
+    def add(self, data: bytes) -> None:
+        """Take in a change after all that came before."""
+        kind = data[0]
+        if kind == UPDATE:
+            self.update(data)
+        elif kind == INSERT:
+            self.insert(data)
+        else:
+            self.delete(data)
+
+
+class KeyedChanges(Changes):
     """Changes of a table whose rows have keys.
 
     I(live) is C({key: row}), where a row is a message with one row at the usual place (of an INSERT: the row is new; of
@@ -81,6 +141,38 @@ class KeyedChanges:
         self.toastable = table.toastable
         self.live: dict = {}
         self.gone: dict = {}
+
+    def take(self, lanes: dict) -> set | None:
+        """Take in what can be taken in without order.
+
+        :param lanes: messages by how they begin, C({(kind, what the first row is): messages in order})
+        :return: the keys of the rows whose changes have to be taken in one by one, in their order; None for all
+        """
+        if any(kind == UPDATE and row != NEW_ROW for kind, row in lanes):
+            return None
+        found, disputed = [], set()
+        for (kind, _row), messages in lanes.items():
+            keys = list(map(self.key_of, messages))
+            last = dict(zip(keys, messages))
+            if len(last) < len(messages) and (kind != UPDATE or self.leaves_out(messages)):
+                disputed.update(several(keys))
+            for _kind, others in found:
+                disputed.update(others.keys() & last.keys())
+            found.append((kind, last))
+        for kind, last in found:
+            for key in disputed:
+                last.pop(key, None)
+            if kind == DELETE:
+                self.gone.update(dict.fromkeys(last))
+            else:
+                self.live.update(last)
+        return disputed
+
+    def leaves_out(self, messages: list) -> bool:
+        """Return whether an UPDATE leaves out values that have not changed."""
+        return self.toastable and any(
+            None in values(data, ROW, self.expected)[0] for data in messages if UNCHANGED_BYTE in data
+        )
 
     def insert(self, data: bytes) -> None:
         """Take in an INSERT."""
@@ -154,21 +246,36 @@ class KeyedChanges:
         return (None if row[0] == INSERT else key), values(row, ROW, self.expected)[0]
 
     def inserts(self) -> list:
-        """Return the rows that are new, lists of values."""
-        found = (self.apart(key, row) for key, row in self.live.items())
-        return [new for origin, new in found if origin is None]
+        """Return the rows that are new: messages, or lists of values."""
+        return [
+            row if row.__class__ is bytes else row[1]
+            for row in self.live.values()
+            if (row[0] == INSERT if row.__class__ is bytes else row[0] is None)
+        ]
 
     def updates(self) -> dict:
-        """Return the rows that stay under their keys, C({places of the values that are told: [values]})."""
+        """Return the rows that stay under their keys, C({places of the values that are told: rows}).
+
+        A row is a list of values, or a message where all of them are told.
+        """
         every = tuple(range(len(self.table.columns)))
-        found: dict = {}
+        whole: list = []
+        found: dict = {every: whole}
         for key, row in self.live.items():
-            origin, new = self.apart(key, row)
-            if origin != key:
-                continue
+            if row.__class__ is bytes:
+                if row[0] == INSERT:
+                    continue
+                if not self.toastable or UNCHANGED_BYTE not in row:
+                    whole.append(row)
+                    continue
+                new = values(row, ROW, self.expected)[0]
+            else:
+                origin, new = row
+                if origin != key:
+                    continue
             told = every if None not in new else tuple(place for place in every if new[place] is not None)
             found.setdefault(told, []).append(new)
-        return found
+        return {places: rows for places, rows in found.items() if rows}
 
     def moves(self) -> dict:
         """Return the rows that have another key than before, C({places: [(origin, values)]})."""
@@ -181,7 +288,7 @@ class KeyedChanges:
         return found
 
 
-class CountedRows:
+class CountedRows(Changes):
     """Changes of a table whose rows have no key: how many copies of a row there are more, or less.
 
     Rows are known as they came, so equal ones are equal byte by byte.
@@ -191,6 +298,14 @@ class CountedRows:
         self.table = table
         self.expected = expected
         self.copies: dict = {}
+        self.new: list = []
+
+    def take(self, lanes: dict) -> set | None:
+        """Take in what can be taken in without order; see M(KeyedChanges.take)."""
+        if len(lanes) == 1 and INSERTED in lanes:
+            self.new = lanes[INSERTED]
+            return set()
+        return None
 
     def insert(self, data: bytes) -> None:
         """Take in an INSERT."""
@@ -217,8 +332,8 @@ class CountedRows:
         self.copies[row] = self.copies.get(row, 0) - 1
 
     def inserts(self) -> list:
-        """Return the rows to insert, each as often as it is needed."""
-        return [
+        """Return the rows to insert, each as often as it is needed: messages, or lists of values."""
+        return self.new or [
             images
             for row, number in self.copies.items()
             if number > 0
@@ -235,6 +350,12 @@ def joined(images: list, kind: int) -> bytes:
     mark, none = bytes([kind]), bytes([NULL_VALUE])
     parts = [none if image == NULL else mark + image for image in images]
     return b"".join((len(images).to_bytes(2, "big"), *parts))
+
+
+def several(keys: list) -> set:
+    """Return what is there more than once."""
+    seen: set = set()
+    return {key for key in keys if key in seen or seen.add(key)}
 
 
 def changes_of(table: Table, expected: int):

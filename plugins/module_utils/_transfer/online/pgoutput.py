@@ -325,6 +325,11 @@ def owner(data: bytes) -> int:
     return _U32.unpack_from(data, 1)[0]
 
 
-def without_owner(data: bytes) -> bytes:
-    """Return such a message as it would have come in a transaction that is sent whole."""
-    return data[:1] + data[5:]
+def as_if_whole(data: bytes) -> tuple:
+    """Return the BEGIN and the COMMIT of a transaction that was sent in pieces, from its STREAM_COMMIT.
+
+    :raises StreamError: when that is cut off
+    """
+    if len(data) < 1 + _STREAM_COMMIT.size:
+        raise StreamError(f"A message of kind 'c' is cut off after {len(data)} bytes.")
+    return b"B" + data[6:14] + data[22:30] + data[1:5], b"C" + data[5:]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 
-from .pgoutput import NULL
+from . import shapes
+from .pgoutput import NULL, ROW, TEXT_VALUE, values
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
 TRAILER = b"\xff\xff"
@@ -53,6 +54,12 @@ class BinaryRows:
         """Return a row."""
         return _U16(len(images)) + b"".join(images)
 
+    @classmethod
+    def copied(cls, found: list, before: list) -> list:
+        """Return rows, messages or lists of images, as pieces of what COPY reads, each with I(before) in front."""
+        pieces = shapes.copied([one for one in found if one.__class__ is bytes], before)
+        return pieces + [cls.row(before + one) for one in found if one.__class__ is not bytes]
+
     @staticmethod
     def number(value: int) -> bytes:
         """Return the image of a bigint."""
@@ -73,6 +80,11 @@ class TextRows:
     def row(images: list) -> bytes:
         """Return a row."""
         return b"\t".join(map(text_value, images)) + b"\n"
+
+    @classmethod
+    def copied(cls, found: list, before: list) -> list:
+        """Return rows, messages or lists of images, as pieces of what COPY reads, each with I(before) in front."""
+        return [cls.row(before + (values(one, ROW, TEXT_VALUE)[0] if one.__class__ is bytes else one)) for one in found]
 
     @staticmethod
     def number(value: int) -> bytes:

@@ -12,10 +12,10 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
-
-from .pgoutput import owner, without_owner
+from itertools import chain
 
 BUFFER_BYTES = 1 << 18
+ALIKE = 512  # messages that are looked at together, or an eighth of them
 _HEAD = struct.Struct(">I")
 
 
@@ -31,7 +31,7 @@ class Spooled:
         # It is closed by its owner, the spool.
         self.file = open(path, "wb", BUFFER_BYTES)  # noqa: SIM115
         self.size = 0
-        self.aborted: set = set()
+        self.aborted: set = set()  # the parts' numbers, as they come in messages
 
 
 class Spool:
@@ -50,19 +50,19 @@ class Spool:
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory, 0o700)
 
-    def add(self, xid: int, data: bytes) -> None:
-        """Keep a message of a transaction as it came.
+    def add(self, xid: int, messages: list) -> None:
+        """Keep messages of a transaction as they came.
 
         :raises SpoolFull: when there is no room for it
         """
         kept = self.found.get(xid)
         if kept is None:
             kept = self.found[xid] = Spooled(os.path.join(self.directory, str(xid)))
-        size = len(data) + _HEAD.size
+        sizes = list(map(len, messages))
+        size = sum(sizes) + len(sizes) * _HEAD.size
         if self.size + size > self.limit:
             raise SpoolFull
-        kept.file.write(_HEAD.pack(len(data)))
-        kept.file.write(data)
+        kept.file.write(b"".join(chain.from_iterable(zip(map(_HEAD.pack, sizes), messages))))
         kept.size += size
         self.size += size
 
@@ -76,22 +76,22 @@ class Spool:
         if part == xid:
             self.forget(xid)
         elif xid in self.found:
-            self.found[xid].aborted.add(part)
+            self.found[xid].aborted.add(_HEAD.pack(part))
 
-    def messages(self, xid: int) -> Iterator[bytes]:
-        """Yield what is left of a transaction's messages, as if it had been sent whole."""
+    def messages(self, xid: int) -> Iterator[list]:
+        """Yield what is left of a transaction's messages, as if it had been sent whole, some at a time."""
         kept = self.found.get(xid)
         if kept is None:
             return
         kept.file.flush()
-        with open(kept.path, "rb", BUFFER_BYTES) as stream:
+        with open(kept.path, "rb", 0) as stream:
+            rest, wanted = b"", BUFFER_BYTES
             while True:
-                head = stream.read(_HEAD.size)
-                if not head:
+                block = rest + stream.read(wanted)
+                if len(block) == len(rest):
                     return
-                data = stream.read(_HEAD.unpack(head)[0])
-                if owner(data) not in kept.aborted:
-                    yield without_owner(data)
+                found, rest, wanted = apart(block, kept.aborted)
+                yield found
 
     def forget(self, xid: int) -> None:
         """Remove a transaction."""
@@ -106,3 +106,38 @@ class Spool:
         for xid in list(self.found):
             self.forget(xid)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def apart(block: bytes, aborted: set) -> tuple:
+    """Take a piece of a file apart; return C((messages, the rest of the piece, how much to read next)).
+
+    Each message is there with its size and, behind its kind, the number of the part of the transaction that it belongs to.
+    """
+    found, at, end = [], 0, len(block)
+    size_of = _HEAD.unpack_from
+    while at + _HEAD.size <= end:
+        begins = at + _HEAD.size
+        following = begins + size_of(block, at)[0]
+        if following > end:
+            return found, block[at:], max(BUFFER_BYTES, following - end)
+        alike = 0 if aborted else number_alike(block, at, following - at)
+        if alike:
+            cut = struct.Struct(f"4xs4x{following - begins - 5}s").iter_unpack
+            found += map(b"".join, cut(block[at : at + alike * (following - at)]))
+            at += alike * (following - at)
+            continue
+        if not aborted or block[begins + 1 : begins + 5] not in aborted:
+            found.append(block[begins : begins + 1] + block[begins + 5 : following])
+        at = following
+    return found, block[at:], BUFFER_BYTES
+
+
+def number_alike(block: bytes, at: int, size: int) -> int:
+    """Return how many messages from I(at) on have the size of the first one, with its head; 0 when they are few or not known."""
+    for number in (ALIKE, ALIKE // 8):
+        end = at + number * size
+        if end <= len(block) and all(
+            block[at + place : end : size] == block[at + place : at + place + 1] * number for place in range(_HEAD.size)
+        ):
+            return number
+    return 0

@@ -9,15 +9,24 @@ everything before it is safe on the target; which positions may be told, M(confi
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import socket
 import time
+from collections.abc import Iterator
 
 from ..._core.errors import TransferFailed
 from ..._postgres.quoting import quote_identifier
+from . import read_ahead
 from .pgoutput import lsn_text
 
 FEEDBACK_SECONDS = 5.0
 SILENT_SECONDS = 90.0  # the source answers each feedback; one that is silent for so long is gone
+RECORDS_AHEAD = 4  # that fit into what is read ahead, or so; small ones are whole messages
+MUCH_BYTES = 8192  # less than the system keeps of small messages before it lets the source wait
+PATIENT_SECONDS = 10.0  # after which a single word of the source is enough again
+AHEAD_SECONDS = 0.02  # to wait while something lies here, and the socket says nothing
 STREAMING, BINARY_FROM = 140000, 140000
 PROTOCOLS = ((160000, 4), (150000, 3), (140000, 2), (0, 1))
 
@@ -65,24 +74,45 @@ class ChangeStream:
         command = start_command(slot, position, options)
         # psycopg2 does not begin to send feedback on its own: the interval is longer than ours.
         self.cursor.start_replication_expert(command, decode=False, status_interval=3600)
-        self.read_one = self.cursor.read_message
+        self.is_ahead = read_ahead.begin(connection)
+        self.asked = 0
+        self.socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self.low_water = 1
         self.feedback()
 
-    def read(self) -> bytes | None:
-        """Return the next message of the plugin, None when there is none yet."""
-        found = self.read_one()
-        return None if found is None else found.payload
+    def come(self) -> Iterator:
+        """Return what has come, messages with a I(payload); at its end there is nothing more for the moment."""
+        return iter(self.cursor.read_message, None)
+
+    def is_more(self) -> bool:
+        """Whether something may lie here though nothing more came: of a message in several records one is taken at a time.
+
+        It may be a part of a record as well, so there is an end to asking.
+        """
+        self.asked = self.asked + 1 if self.is_ahead() else RECORDS_AHEAD
+        if self.asked < RECORDS_AHEAD:
+            return True
+        self.asked = 0
+        return False
 
     @property
     def walked(self) -> int:
         """How far the source has got: everything that was committed before has been sent, as far as there was something."""
         return self.cursor.wal_end
 
-    def wait(self, seconds: float, *others) -> None:
+    def wait(self, seconds: float, *others, much: bool = False) -> None:
         """Wait until something comes, here or on I(others), but not longer than so many seconds.
 
+        :param much: be woken by some dozens of changes, not by one: that would cost both ends more than the change itself
         :raises TransferFailed: when the source has been silent for too long
         """
+        if self.is_ahead():
+            seconds = min(seconds, AHEAD_SECONDS)
+        low_water = MUCH_BYTES if much and time.monotonic() - self.heard < PATIENT_SECONDS else 1
+        if low_water != self.low_water:
+            self.low_water = low_water
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
         readable = select.select([self.cursor, *others], [], [], seconds)[0]
         now = time.monotonic()
         if self.cursor in readable:
@@ -109,4 +139,5 @@ class ChangeStream:
 
     def close(self) -> None:
         """End it."""
+        self.socket.close()
         self.connection.close()

@@ -68,14 +68,14 @@ class SetWriter:
         self.rows = rows_for(expected)
         self.uses = 0
 
-    def write(self, batch) -> None:
-        """Write a batch.
+    def write(self, net: list) -> None:
+        """Write what the changes of tables come to, see M(batch.Batch.net).
 
         :raises NotAsExpected: when rows are missing on the target
         :raises psycopg2.Error: what the server says
         """
         self.uses = 0
-        for changes in batch.changes.values():
+        for changes in net:
             if isinstance(changes, KeyedChanges):
                 self.delete(changes.table, list(changes.gone))
                 for places, rows in changes.moves().items():
@@ -87,10 +87,9 @@ class SetWriter:
             self.insert(changes.table, changes.inserts())
 
     def stage(self, table: Table, columns: list, rows: list) -> str:
-        """Copy rows, lists of images, into the table's stage; return the FROM item that finds them there, C(s)."""
+        """Copy rows, see M(rows), into the table's stage; return the FROM item that finds them there, C(s)."""
         self.uses += 1
-        row, number = self.rows.row, [self.rows.number(self.uses)]
-        content = self.rows.whole([row(number + images) for images in rows])
+        content = self.rows.whole(self.rows.copied(rows, [self.rows.number(self.uses)]))
         name = self.stages.fill(table, ["n", *columns], self.rows.form, content)
         return f"(SELECT * FROM {name} WHERE n = {self.uses}) s"
 
@@ -102,7 +101,9 @@ class SetWriter:
     def delete(self, table: Table, keys: list) -> None:
         """Delete the rows with the keys that they had when the batch began."""
         if keys:
-            staged = self.stage(table, self.key_columns(table), [split_images(key, len(table.key)) for key in keys])
+            number = len(table.key)
+            rows = [[key] for key in keys] if number == 1 else [split_images(key, number) for key in keys]
+            staged = self.stage(table, self.key_columns(table), rows)
             self.cursor.execute(
                 f"DELETE FROM {table.only}{table.qualified} t USING {staged} WHERE {matches(table, 'k')}"
             )
@@ -134,7 +135,7 @@ class SetWriter:
     def insert(self, table: Table, rows: list) -> None:
         """Insert rows."""
         if rows:
-            content = self.rows.whole([self.rows.row(row) for row in rows])
+            content = self.rows.whole(self.rows.copied(rows, []))
             self.stages.copy(f"{table.qualified} {column_list(table)}", self.rows.form, content)
             self.expect(len(rows), table, "insert")
 

@@ -9,7 +9,9 @@ import struct
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import assembler as module
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import spool as spool_module
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.assembler import Assembler
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.netting import Unordered
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE, StreamError
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.position import Snapshot
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import Spool, SpoolFull
@@ -30,8 +32,7 @@ class Bench:
         return table(one)
 
     def feed(self, *messages: bytes) -> Bench:
-        for data in messages:
-            self.assembler.feed(data)
+        self.assembler.take(messages)
         return self
 
 
@@ -75,6 +76,13 @@ def test_a_large_transaction_is_cut_and_only_its_end_is_whole(bench, monkeypatch
     assert sum(len(batch.log) for batch in bench.batches) == 10
     assert bench.batches[-1].position.end_lsn == 108 and bench.batches[0].position is None
     assert {batch.transaction_of(0) for batch in bench.batches} == {(100, 7)}
+
+
+def test_transactions_without_changes_end_a_batch_too(bench):
+    bench.assembler.close_weight = 1000
+    for number in range(12):
+        bench.feed(begin(100 + 10 * number), commit(100 + 10 * number))
+    assert [batch.transactions for batch in bench.batches] == [5, 5] and bench.batches[0].is_empty
 
 
 def test_what_was_applied_already_is_left_out(tmp_path):
@@ -161,6 +169,27 @@ def test_the_spool_has_a_bound(tmp_path):
         bench.feed(*piece(701, *(insert(number, "a" * 20, "b") for number in range(9)), first=True))
 
 
+def test_the_spool_gives_back_what_it_was_given_in_any_sizes(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "BUFFER_BYTES", 64)
+    spool = Spool(str(tmp_path / "spool"), 1 << 20)
+    contents = [insert(number, "x" * (number * 7 % 200), "b") for number in range(200)]
+    for number, data in enumerate(contents):
+        spool.add(701, [streamed(data, 703 if number % 3 == 0 else 701)])
+    spool.abort(701, 703)
+    assert [data for some in spool.messages(701) for data in some] == [
+        data for number, data in enumerate(contents) if number % 3
+    ]
+
+
+@pytest.mark.parametrize("alike", [64, 1000, 3000])
+def test_the_spool_gives_back_messages_that_are_alike(tmp_path, alike):
+    spool = Spool(str(tmp_path / "spool"), 1 << 24)
+    contents = [insert(10000 + number, "same", "length") for number in range(alike)]
+    contents += [insert(number, "x" * (number % 5), "b") for number in range(100)] + contents
+    spool.add(701, [streamed(data, 701) for data in contents])
+    assert [data for some in spool.messages(701) for data in some] == contents
+
+
 def test_messages_come_with_their_batch(bench):
     content = b"\1" + struct.pack(">Q", 90) + b"azpg_migrate\0" + struct.pack(">I", 4) + b"wall"
     bench.feed(begin(100), b"M" + content, commit(100))
@@ -193,4 +222,6 @@ def test_what_makes_no_sense_as_a_set_is_kept_in_order(bench):
         commit(100),
     )
     bench.assembler.close()
-    assert bench.batches[0].ordered and len(bench.batches[0].log) == 3
+    with pytest.raises(Unordered):
+        bench.batches[0].net()
+    assert len(bench.batches[0].log) == 3

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import pgoutput
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.batch import Batch
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.netting import Unordered, changes_of
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE
 from online_streams import UNCHANGED, delete, insert, relation, sized, table, update
@@ -16,8 +18,26 @@ from online_streams import UNCHANGED, delete, insert, relation, sized, table, up
 def taken(*messages: bytes, of=None):
     changes = changes_of(of or table(), BINARY_VALUE)
     for data in messages:
-        {ord("I"): changes.insert, ord("U"): changes.update, ord("D"): changes.delete}[data[0]](data)
+        changes.add(data)
     return changes
+
+
+def images(rows: list) -> list:
+    """Return rows, messages or lists, as lists of images."""
+    return [pgoutput.values(row, pgoutput.ROW, BINARY_VALUE)[0] if isinstance(row, bytes) else row for row in rows]
+
+
+def updated(changes) -> dict:
+    return {places: images(rows) for places, rows in changes.updates().items()}
+
+
+def gathered(*messages: bytes, of=None) -> Batch:
+    """Return a batch with these changes of one table."""
+    batch = Batch(BINARY_VALUE)
+    for data in messages:
+        batch.log.append(data)
+        (batch.append.get(data[:6]) or batch.lane(data[:6], of or table()))(data)
+    return batch
 
 
 def values(*contents) -> list:
@@ -29,7 +49,7 @@ def values(*contents) -> list:
 
 def net(changes) -> tuple:
     """Return C((deleted keys, {places: updated rows}, {places: moved rows}, inserted rows))."""
-    return list(changes.gone), changes.updates(), changes.moves(), changes.inserts()
+    return list(changes.gone), updated(changes), changes.moves(), images(changes.inserts())
 
 
 ALL = (0, 1, 2)
@@ -71,17 +91,19 @@ ALL = (0, 1, 2)
 )
 def test_net_changes(messages, expected):
     assert net(taken(*messages)) == expected
+    (changes,) = gathered(*messages).net()
+    assert net(changes) == expected
 
 
 def test_whole_old_rows_tell_what_has_not_changed():
     of = table(relation(identity="f", key="id a b"))
     changes = taken(update(1, UNCHANGED, "x", old=[1, "a", "b"]), of=of)
-    assert changes.updates() == {ALL: [values(1, "a", "x")]}
+    assert updated(changes) == {ALL: [values(1, "a", "x")]}
 
 
 def test_a_key_that_is_out_of_line_is_told_with_the_old_row():
     changes = taken(update(UNCHANGED, "a", "b", key=[1, None, None]))
-    assert changes.updates() == {ALL: [values(1, "a", "b")]}
+    assert updated(changes) == {ALL: [values(1, "a", "b")]}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +118,8 @@ def test_a_key_that_is_out_of_line_is_told_with_the_old_row():
 def test_what_cannot_be_is_left_to_the_replay(messages):
     with pytest.raises(Unordered):
         taken(*messages)
+    with pytest.raises(Unordered):
+        gathered(*messages).net()
 
 
 def test_identity_columns_keep_a_row_from_being_changed_in_place():
@@ -121,7 +145,7 @@ def test_rows_without_a_key_are_counted():
         insert("x", "y"), insert("x", "y"), delete("x", "y", whole=True), delete("p", "q", whole=True), delete("p", "q", whole=True),
         update("p", "n", old=["p", "q"]), update(UNCHANGED, "m", old=["long", "l"]), of=of,
     )  # fmt: skip
-    assert sorted(changes.inserts()) == sorted([values("x", "y"), values("p", "n"), values("long", "m")])
+    assert sorted(images(changes.inserts())) == sorted([values("x", "y"), values("p", "n"), values("long", "m")])
     assert sorted(changes.deletes()) == sorted([(values("p", "q"), 3), (values("long", "l"), 1)])
 
 
@@ -136,11 +160,11 @@ def applied(rows: dict, changes) -> dict:
             new = [row[place] if place in places else old[place] for place in range(3)]
             assert new[0] not in found
             found[new[0]] = new
-    for places, updated in changes.updates().items():
-        for row in updated:
+    for places, told in updated(changes).items():
+        for row in told:
             old = found[row[0]]
             found[row[0]] = [row[place] if place in places else old[place] for place in range(3)]
-    for row in changes.inserts():
+    for row in images(changes.inserts()):
         assert row[0] not in found
         found[row[0]] = row
     return found
@@ -173,3 +197,39 @@ def test_any_history_comes_to_what_it_comes_to():
                     messages.append(update(*told, key=[key, None, None]))
         expected = {sized(key): values(*row) for key, row in rows.items()}
         assert applied(start, taken(*messages)) == expected, f"seed {seed}"
+        if messages:
+            assert applied(start, gathered(*messages).net()[0]) == expected, f"seed {seed}, by lanes"
+
+
+def test_only_rows_with_several_kinds_of_change_are_looked_at_one_by_one():
+    batch = gathered(
+        *(update(key, "a", "b") for key in range(5)), *(insert(key, "i", "j") for key in range(10, 14)), delete(3, None, None),
+        *(delete(key, None, None) for key in (20, 21)), update(11, "u", "v"), update(4, "c", "d"),
+    )  # fmt: skip
+    (changes,) = batch.net()
+    assert sorted(changes.gone) == sorted([sized(3), sized(20), sized(21)])
+    assert sorted(updated(changes)[ALL]) == sorted([values(key, "a", "b") for key in range(3)] + [values(4, "c", "d")])
+    assert sorted(images(changes.inserts())) == sorted(
+        [values(key, "i", "j") for key in (10, 12, 13)] + [values(11, "u", "v")]
+    )
+
+
+def test_inserts_into_a_table_without_a_key_are_not_counted():
+    of = table(relation(names="a b", key="", identity="f"))
+    messages = [insert("x", "y"), insert("x", "y"), insert("p", "q")]
+    (changes,) = gathered(*messages, of=of).net()
+    assert (changes.inserts(), changes.deletes()) == (messages, [])
+    (changes,) = gathered(*messages, delete("x", "y", whole=True), of=of).net()
+    assert sorted(images(changes.inserts())) == sorted([values("x", "y"), values("p", "q")])
+
+
+@pytest.mark.parametrize("oids", [(23, 25, 25), (20, 23, 25), (23, 20, 16)])
+def test_keys_of_fixed_size_are_cut_out(oids):
+    sizes = {23: 4, 20: 8, 16: 1}
+    contents = ["x" * sizes.get(oid, 3) for oid in oids]
+    for number in (1, 2, 3):
+        names = ["id", "a", "b"]
+        one = relation(key=" ".join(names[:number]))
+        one = one._replace(columns=tuple(c._replace(type_oid=oid) for c, oid in zip(one.columns, oids)))
+        of = table(one, **{name: {"type_oid": oid} for name, oid in zip(names, oids)})
+        assert list(taken(insert(*contents), of=of).live) == [b"".join(map(sized, contents[:number]))]

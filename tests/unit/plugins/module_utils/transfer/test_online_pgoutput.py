@@ -88,7 +88,17 @@ def test_pieces_of_transactions_in_progress():
     assert pgoutput.parse(b"A" + struct.pack(">IIQq", 741, 742, 90, NOON)) == (741, 742)
     inside = b"I" + struct.pack(">I", 742) + struct.pack(">I", 16385) + b"N" + row(value(b"1"))
     assert pgoutput.owner(inside) == 742
-    assert pgoutput.parse(inside, streamed=True) == pgoutput.parse(pgoutput.without_owner(inside))
+    assert pgoutput.parse(inside, streamed=True) == pgoutput.parse(inside[:1] + inside[5:])
+
+
+def test_a_transaction_in_pieces_ends_as_if_it_had_come_whole():
+    message = b"c" + struct.pack(">IBQQq", 741, 0, 100, 148, NOON)
+    begun, ended = pgoutput.as_if_whole(message)
+    parsed = pgoutput.parse(message)
+    assert pgoutput.parse(begun) == (100, parsed.committed_at, 741)
+    assert pgoutput.parse(ended) == (100, 148, parsed.committed_at)
+    with pytest.raises(pgoutput.StreamError, match="cut off"):
+        pgoutput.as_if_whole(message[:-1])
 
 
 @pytest.mark.parametrize(
