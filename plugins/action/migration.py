@@ -20,6 +20,8 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.status import SETTLED
 from ansible_collections.azpg.migrate.plugins.module_utils._core.watching import Watching
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE
+from ansible_collections.azpg.migrate.plugins.module_utils._module.variables import in_playbooks
+from ansible_collections.azpg.migrate.plugins.plugin_utils.variables import with_warnings
 
 display = Display()
 
@@ -45,6 +47,9 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """Return the module's result; the last one when it was watched."""
         super().run(tmp, task_vars)
+        return with_warnings(self._go(task_vars), task_vars)
+
+    def _go(self, task_vars):
         arguments = self._task.args.copy()
         goal = arguments.get("state", COMPLETED)
         wait = self._boolean(arguments.get("wait", True))
@@ -158,7 +163,7 @@ class ActionModule(ActionBase):
     def _words(result):
         error = result["migration"].get("error")
         if error:
-            return f"{error['msg']} {error['hint']}".strip()
+            return in_playbooks(f"{error['msg']} {error['hint']}".strip(), "migration")
         return f"The transfer is {result['state']}. Run the task again to resume it."
 
 

@@ -247,7 +247,7 @@ def superuser_owned(context: Context, database: str):
         yield violated(
             database,
             f"superusers of the source own objects: {owners}; on the target they will belong to {context.user(TARGET)}",
-            remedy=f"Say who owns them on the target: role_map: {{{pairs}}}; "
+            remedy=f"Say with 'role_map' who owns them on the target: {{{pairs}}}; "
             "or give them an ordinary owner on the source: ALTER TABLE ... OWNER TO ...;",
         )
 
@@ -336,7 +336,7 @@ RULES = (
         side=SOURCE,
         look=superuser_owned,
         expected="objects of ordinary roles, or an entry of 'role_map' for the superuser",
-        remedy="role_map: {the superuser: a role of the target}",
+        remedy="Say with 'role_map' who owns them on the target: {the superuser: a role of the target}",
         documentation="https://www.postgresql.org/docs/current/sql-reassign-owned.html",
         clean="no object belongs to a superuser that 'role_map' does not name",
         severity="warning",

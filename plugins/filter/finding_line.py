@@ -1,0 +1,24 @@
+# Copyright (c) 2026, azpg.migrate developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A finding of a check as a line for people who run playbooks."""
+
+from __future__ import annotations
+
+from ansible_collections.azpg.migrate.plugins.module_utils._core.findings import sentence
+from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import shortened
+from ansible_collections.azpg.migrate.plugins.module_utils._module.variables import in_playbooks
+
+
+def finding_line(finding, module="premigration_check", length=None) -> str:
+    """Return how it ought to be, how it is, and what helps; I(finding) is one of the findings that I(module) returns."""
+    words = sentence(finding)
+    return in_playbooks(words if length is None else shortened(words, int(length)), module)
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict:
+        """Return the filters by name."""
+        return {"finding_line": finding_line}
