@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.azpg.migrate.plugins.module_utils._core.goals import COMPLETED, REPLICATING, STEP_DUE, reached
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import (
     Pace,
+    cutover_line,
     estimate_line,
     progress_line,
     worker_line,
@@ -74,6 +75,9 @@ class ActionModule(ActionBase):
             goal, result["migration"], self._max_lag(arguments), self._listed(arguments.get("cutover_databases"))
         ):
             ended = self._call("migration", {**arguments, "wait": False}, task_vars)
+            told = cutover_line(result["migration"]) if goal == COMPLETED and changed else ""
+            if told:
+                display.display(f"[{task_vars.get('inventory_hostname', 'localhost')}] {told}")
             return {**ended, "changed": changed, "estimate": started["estimate"], **diff}
         return {
             "failed": True,

@@ -118,7 +118,7 @@ def check(task: Task) -> dict:
     if given["fence"] == DOWN:
         found = take_down(task.request, task.layout, task.check_mode)
         fence = {"verdict": "down", **{word: found[word] for word in ("restored", "left", "written")}}
-        return nothing_compared("unfenced", "The fence was taken down; nothing was compared.", found["changed"], fence)
+        return nothing_compared("unfenced", "The fence is down; nothing was to be compared.", found["changed"], fence)
     record = task.final_record()
     if record:
         return concluded(record)

@@ -67,10 +67,11 @@ def test_summary_says_what_moved_how_fast_what_was_proven_and_where():
     assert lines == [
         "Moved: shop, billing from a:5432 to b:6000.",
         "       56 tables, 1000 rows, 232 MB in 56 s, 9.7 MB/s while copying.",
-        "Proven: MATCH. 64 of 64 tables equal row by row; All agree.",
-        "Removed: 1 things of the migration; kept: 2.",
+        "Proven: MATCH. 64 of 64 tables equal row by row (partitioned tables and materialised views count as well); All agree.",
+        "Removed: 1 thing of the migration: x.",
+        "Kept: y; z.",
         "Report: /archive/shop/verification.json",
-        "To do: 1 warnings, for example: Role bob was created without a password.",
+        "To do: 1 warning, Role bob was created without a password.",
     ]
 
 
