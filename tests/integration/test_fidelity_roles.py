@@ -214,5 +214,6 @@ def test_another_migration_may_create_the_same_roles_at_the_same_moment(arena):
         assert not [remark for remark in remarks if "refused" in remark], remarks
         member = f"GRANT old_name TO {USER}"
         beaten(arena, member, lambda: roles.join_owners(target, plan, entries))
-        assert ("membership", "old_name") in entries.gone
+        # Newer servers let the second one wait and find it done, others refuse it.
+        assert arena.ask("target", f"SELECT pg_has_role('{USER}', 'old_name', 'USAGE')") == [(True,)]
     take_roles_away(arena, "by_superuser")

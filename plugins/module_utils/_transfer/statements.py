@@ -41,6 +41,10 @@ POLICY = re.compile(
 )
 USER_MAPPING = re.compile(rf"(\s*CREATE USER MAPPING FOR )({ROLE})(\s)", re.DOTALL)
 ROLE_SETTING = re.compile(rf"(ALTER ROLE )({ROLE})(\sIN DATABASE .*)\Z", re.DOTALL)
+# From the minor versions of November 2026 on servers keep options of their own with columns, which begin with pg_; client
+# programs of before repeat them, and servers of before refuse them.
+COLUMN_OPTIONS = re.compile(r"(ALTER (?:FOREIGN )?TABLE .* SET \()([^()'\"]*)\)", re.DOTALL)
+INTERNAL = re.compile(r"[(\s]pg_\w+=")
 # The kinds of entries whose text pg_dump ends with the owner's statement.
 OWNED_TYPES = frozenset(
     (
@@ -71,6 +75,21 @@ def split_statements(text: str) -> list:
     return [statement for statement in [*found, "".join(parts).strip()] if statement]
 
 
+def without_internal_options(text: str) -> str:
+    """Return the text of a table's entry without options of its columns that only servers set."""
+    if not INTERNAL.search(text):
+        return text
+    kept = []
+    for statement in split_statements(text):
+        match = COLUMN_OPTIONS.fullmatch(statement)
+        if match:
+            options = [option for option in match[2].split(", ") if not option.startswith("pg_")]
+            statement = f"{match[1]}{', '.join(options)})" if options else ""
+        if statement:
+            kept.append(f"{statement};\n")
+    return "".join(kept)
+
+
 class Renamer:
     """Puts the target's roles into texts, and enters in the plan which statements it left out.
 
@@ -97,6 +116,8 @@ class Renamer:
             return self._policy(entry)
         if entry.type == "USER MAPPING":
             return self._user_mapping(entry)
+        if entry.type in ("TABLE", "FOREIGN TABLE"):
+            entry = entry._replace(text=without_internal_options(entry.text))
         return self._owner(entry) if entry.type in OWNED_TYPES else entry.text
 
     def _each(self, entry: Entry, change) -> str:

@@ -87,7 +87,8 @@ def columns(version: int) -> str:
         "FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace WHERE l.oid = a.attcollation) END",
         "storage": "CASE WHEN c.relkind IN ('r', 'p', 'm') THEN a.attstorage::text END",
         "statistics_target": "CASE WHEN coalesce(a.attstattarget, -1) >= 0 THEN a.attstattarget END",
-        "options": "to_jsonb(a.attoptions)",
+        # Those that begin with pg_ are the server's own, and different on each.
+        "options": "(SELECT jsonb_agg(o ORDER BY o) FROM unnest(a.attoptions) o WHERE o !~ '^pg_')",
         "foreign_options": "to_jsonb(a.attfdwoptions)",
         "acl": acl("a.attacl", "c", "c.relowner"),
         "position": "row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum)",

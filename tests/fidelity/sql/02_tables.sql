@@ -109,6 +109,17 @@ SELECT c.reloptions::text, (SELECT t.reloptions::text FROM pg_class t WHERE t.oi
 -- look
 SELECT attname, attstorage, CASE WHEN attstattarget >= 0 THEN attstattarget END, attoptions::text FROM pg_attribute
  WHERE attrelid = 's'::regclass AND attnum > 0 ORDER BY attnum
+-- case: internal_column_options (as superuser)
+-- What servers from November 2026 on write down themselves, and older client programs repeat.
+CREATE TABLE i (id int, t text DEFAULT 'SET (pg_attver=1);');
+INSERT INTO i VALUES (1), (2);
+UPDATE pg_attribute SET attoptions = '{pg_attver=26505312}' WHERE attrelid = 'i'::regclass AND attname = 'id';
+UPDATE pg_attribute SET attoptions = '{pg_attver=26505312,n_distinct=5}' WHERE attrelid = 'i'::regclass AND attname = 't';
+-- look
+SELECT attname, (SELECT string_agg(o, ' ') FROM unnest(attoptions) o WHERE o !~ '^pg_') FROM pg_attribute
+ WHERE attrelid = 'i'::regclass AND attnum > 0 ORDER BY attnum
+-- look
+SELECT id, t, pg_get_expr(adbin, adrelid) FROM i, pg_attrdef WHERE adrelid = 'i'::regclass ORDER BY 1
 -- case: compression (from 14)
 CREATE TABLE c (id int, a text COMPRESSION lz4, b text COMPRESSION pglz, d text);
 INSERT INTO c SELECT 1, x, x, x FROM repeat('compress me ', 2000) x;

@@ -45,6 +45,23 @@ def test_owner(before, after):
     assert target_text(entry("TABLE", text.format(before)), PLAN) == text.format(after)
 
 
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ("pg_attver=26505312", None),
+        ("pg_attver=1, n_distinct=5", "n_distinct=5"),
+        ("n_distinct=-0.5, pg_x=1", "n_distinct=-0.5"),
+    ],
+)
+def test_options_that_servers_keep_for_themselves_stay_behind(options, left):
+    create = "CREATE TABLE app.t (id int DEFAULT f('; SET (pg_attver=1);'::text))"
+    column = 'ALTER TABLE ONLY app."t ALTER\nCOLUMN" ALTER COLUMN id SET ({})'
+    statements = [create, column.format(options), "ALTER TABLE app.t OWNER TO app_owner"]
+    wanted = [create, *([column.format(left)] if left else []), 'ALTER TABLE app.t OWNER TO "app_owner"']
+    text = target_text(entry("TABLE", "".join(f"{one};\n\n" for one in statements)), PLAN)
+    assert text == "".join(f"{one};\n" for one in wanted)
+
+
 def test_owner_statement_inside_a_body_is_left_alone():
     body = "CREATE FUNCTION app.f() AS $$\nALTER TABLE app.t OWNER TO postgres;\n$$;\n\n\n"
     text = target_text(entry("FUNCTION", body + "ALTER FUNCTION app.f() OWNER TO app_owner;\n"), PLAN)
