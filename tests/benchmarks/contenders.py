@@ -76,6 +76,9 @@ ENGINES = {
     "azpg.migrate, equal work": {"foreign_keys": "check", "toast_compression": "keep"},
     "azpg.migrate": {"foreign_keys": "auto", "toast_compression": "lz4"},
 }
+# Peers that are told to compress like the engine as it comes.
+LZ4 = ", lz4"
+LZ4_SETTINGS = "-c default_toast_compression=lz4"
 
 
 def engine(arena: Arena, database: str, **chosen) -> Cost:
@@ -100,21 +103,21 @@ def engine(arena: Arena, database: str, **chosen) -> Cost:
     return run(command, dict(os.environ), json.dumps(request.secrets).encode())
 
 
-def shell(arena: Arena, database: str, script: str) -> Cost:
-    """Run a shell script with the variables SRC_* and DST_* of both sides."""
+def shell(arena: Arena, database: str, script: str, settings: str = "") -> Cost:
+    """Run a shell script with the variables SRC_* and DST_* of both sides; I(settings) are libpq's options for sessions."""
     arena.empty_target(database, create=True)
     work = arena.scratch / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     source, target = (arena.environment(cluster, database) for cluster in (arena.source, arena.target))
-    environment = {**source, "WORK": str(work), "JOBS": str(os.cpu_count() or 2)}
+    environment = {**source, "WORK": str(work), "JOBS": str(os.cpu_count() or 2), "PGOPTIONS": settings}
     names = [name for name in source if name.startswith("PG")]
     environment.update({f"DST_{name}": target[name] for name in names})
     uri = "postgresql://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=require"
     environment["SRC_URI"], environment["DST_URI"] = uri.format(**source), uri.format(**target)
     environment["TO_TARGET"] = " ".join(f"{name}=$DST_{name}" for name in names)
     prelude = "set -e -o pipefail; target() { env " + " ".join(f'{name}="$DST_{name}"' for name in names)
-    prelude += f' PGOPTIONS="{MAINTENANCE}" "$@"; }}; '
+    prelude += f' PGOPTIONS="{MAINTENANCE} {settings}" "$@"; }}; '
     return run(["bash", "-c", prelude + script], environment)
 
 

@@ -5,7 +5,8 @@
 
 The engine runs twice in every round: with equal work (foreign keys checked by the target, the target's own TOAST
 compression), and as it comes (foreign keys taken over, lz4), for which the target's user is given the right to set
-session_replication_role. After the first round only the two fastest peers go on; the others' lines say n = 1.
+session_replication_role. Where most of the data is compressed the peers run twice too, the second time told to use lz4. After
+the first round only the two fastest peers go on, of those with lz4 the fastest two as well; the others' lines say n = 1.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SETTINGS = {
 GOING_ON = 2
 # Workloads whose foreign keys, or whose compressed values, let the engine do less than its peers.
 WITH_LESS_WORK = "abde"
+COMPRESSED = "d"
 
 
 def make_source(source: Cluster, name: str, scale: float, user: str, password: str) -> str:
@@ -54,14 +56,19 @@ def runners(arena, database: str, name: str, chosen: list) -> dict:
     def of_engine(options: dict):
         return lambda: contenders.engine(arena, database, **options)
 
-    def of_peer(script: str):
-        return lambda: contenders.shell(arena, database, script)
+    def of_peer(script: str, settings: str = ""):
+        return lambda: contenders.shell(arena, database, script, settings)
 
     engines = list(contenders.ENGINES.items())[: 2 if name in WITH_LESS_WORK else 1]
     peers = {peer: script for peer, script in contenders.peers().items() if not chosen or peer in chosen}
     return {
         **{title: of_engine(options) for title, options in engines},
         **{peer: of_peer(script) for peer, script in peers.items()},
+        **{
+            peer + contenders.LZ4: of_peer(script, contenders.LZ4_SETTINGS)
+            for peer, script in peers.items()
+            if name in COMPRESSED
+        },
     }
 
 
@@ -76,16 +83,25 @@ def measure(contestants: dict, pairs: int) -> dict:
             print(f"  {name}: {cost.wall:.1f} s, CPU {cost.cpu:.1f} s, {cost.memory / 1e6:.0f} MB", flush=True)
         if number == 0:
             peers = [name for name in order if name not in contenders.ENGINES]
-            fastest = sorted(peers, key=lambda name: costs[name][0].wall)[:GOING_ON]
+            fastest = [
+                name for some in kinds(peers) for name in sorted(some, key=lambda name: costs[name][0].wall)[:GOING_ON]
+            ]
             order = [name for name in order if name not in peers or name in fastest]
     return costs
+
+
+def kinds(peers: list) -> tuple:
+    """Divide the names of peers into those that compress as they are used to and those that were told to use lz4."""
+    fast = [name for name in peers if name.endswith(contenders.LZ4)]
+    return [name for name in peers if name not in fast], fast
 
 
 def table(costs: dict) -> list:
     """Return the lines of a Markdown table: medians, ranges, and the engine's times as medians of ratios of neighbours."""
     engines = [name for name in contenders.ENGINES if name in costs]
     middle = {name: statistics.median(cost.wall for cost in found) for name, found in costs.items()}
-    best = min((name for name in middle if name not in engines), key=middle.get, default=None)
+    peers = [name for name in middle if name not in engines]
+    best = [min(some, key=middle.get) for some in kinds(peers) if some]
     head = "| contender | n | wall s, median (range) | " + " | ".join(f"{name} / it" for name in engines)
     lines = [head + " | client CPU s | client memory MB | of pg_dump, pg_restore MB |",
              "|---|---|---|" + "---|" * len(engines) + "---|---|---|"]  # fmt: skip
@@ -99,7 +115,7 @@ def table(costs: dict) -> list:
         ]
         title = f"**{name}**" if name in engines else name.replace("|", "\\|")
         lines.append(
-            f"| {title}{' (best peer)' if name == best else ''} | {len(found)} "
+            f"| {title}{' (best peer)' if name in best else ''} | {len(found)} "
             f"| {middle[name]:.1f} ({min(walls):.1f} to {max(walls):.1f}) | {' | '.join(ratios)} "
             f"| {statistics.median(cost.cpu for cost in found):.1f} | {max(cost.memory for cost in found) / 1e6:.0f} "
             f"| {max(cost.dump_memory for cost in found) / 1e6:.0f} |"

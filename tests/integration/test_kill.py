@@ -166,6 +166,48 @@ def test_engine_killed_after_the_copy(migration, kind):
     proven(one)
 
 
+CHECKED = """
+SET ROLE app_owner;
+CREATE TABLE app.heir () INHERITS (app.quiet);
+CREATE TABLE app.known (id integer PRIMARY KEY);
+CREATE FUNCTION app.is_known(integer) RETURNS boolean LANGUAGE sql
+  AS 'SELECT EXISTS (SELECT 1 FROM app.known WHERE id = $1)';
+CREATE TABLE app.uses (id integer PRIMARY KEY, known integer, note text,
+  CONSTRAINT uses_known CHECK (app.is_known(known)));
+INSERT INTO app.known SELECT generate_series(1, 100);
+INSERT INTO app.uses SELECT g, 1 + g % 100, repeat('x', 200) FROM generate_series(1, 2000) g;
+"""
+
+
+def test_check_that_reads_another_table_is_off_for_the_second_copy(migration):
+    one = migration("checked", "seed_held")
+    name = one.databases[0]
+    lab = one.lab
+    ask(lab.source, CHECKED, name)
+    lab.empty_on_target(name)
+    one.provision()
+    with session(lab.target, name) as gate, session(lab.target, name) as lock:
+        run(gate, "SELECT pg_advisory_lock(1)")
+        one.module("migration", wait=False).good()
+        copied = "SELECT 1 FROM unit WHERE label = 'app.quiet' AND kind = 'table' AND state = 'done'"
+        wait_for(lambda: one.journal(copied), "the small tables")
+        run(lock, "BEGIN; LOCK TABLE app.quiet IN SHARE UPDATE EXCLUSIVE MODE")
+        run(gate, "SELECT pg_advisory_unlock(1)")
+        # Those of a table with heirs are gathered in the end.
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ANALYZE%quiet%'"
+        wait_for(lambda: ask(lab.target, waits), "the statistics")
+        one.kill_engine()
+        valid = "SELECT convalidated FROM pg_constraint WHERE conname = 'uses_known'"
+        assert ask(lab.target, valid, name) == [(True,)], "the check was not back yet"
+        ask(lab.source, "INSERT INTO app.known VALUES (101); INSERT INTO app.uses VALUES (0, 101, 'new')", name)
+    # One worker brings the larger table first, which needs rows of the smaller one.
+    assert one.module("migration", jobs=1).good()["state"] == "completed"
+    assert "Taken off the target for that, and made anew afterwards:" in one.events() and "uses_known" in one.events()
+    assert ask(lab.target, valid, name) == [(True,)]
+    assert {one.attempts()[label] for label in ("app.known", "app.uses")} == {2}
+    proven(one)
+
+
 def test_cancelled_transfer_ends_at_once_and_leaves_no_process(migration):
     one = migration("stopped", "seed_bulk")
     one.provision()

@@ -146,8 +146,8 @@ def world(lab, tmp_path_factory):
         one.close()
 
 
-def put_back(one: Migration, state: dict) -> None:
-    """Bring the migration back to where it was; I(state) is what the target held."""
+def put_back(one: Migration, state: dict, number: int) -> None:
+    """Bring the migration back to where it was; I(state) is what the target held, I(number) the OID of its database."""
     shutil.rmtree(one.directory)
     shutil.copytree(one.directory.with_name("safe"), one.directory)
     target, server = one.lab.target, state["server"]
@@ -156,7 +156,8 @@ def put_back(one: Migration, state: dict) -> None:
     for name in (row[1] for row in server if row[0] == "role" and row[1] not in there):
         ask(target, f'CREATE ROLE "{name}"')
     (owner,) = [row[2] for row in server if row[:2] == ("database", one.name)]
-    ask(target, f"CREATE DATABASE {one.name} TEMPLATE {saved(one.name)} OWNER {owner}")
+    # With its number, or it would not be the database that was verified.
+    ask(target, f"CREATE DATABASE {one.name} TEMPLATE {saved(one.name)} OWNER {owner} OID {number}")
 
 
 def others(found: dict, names) -> dict:
@@ -203,15 +204,20 @@ def prove(world, name, module, ends, outcome, confirm, databases, roles, force, 
         module=None, request=request, layout=layout, check_mode=check_mode, parameters=parameters, secrets=[]
     )
     before = catalogue(lab.target)
+    ((number,),) = ask(lab.target, f"SELECT oid FROM pg_database WHERE datname = '{name}'")
     if anew:
         ask(lab.target, "DROP SCHEMA azpg_migrate CASCADE", name)
     source, rows = catalogue(lab.source), {own: contents(lab.source, own) for own in NAMES}
     target = catalogue(lab.target)
     precious, arrived = contents(lab.target, "bystander"), contents(lab.target, name)
+    broken = None
     try:
         done = (cleanup if module == "cleanup" else runtime_server).ensure(task)
     except MigrationError:
         done = {"changed": False}
+    except Exception as error:
+        # What it has done before counts first.
+        done, broken = {"changed": True}, error
     try:
         assert catalogue(lab.source) == source, "the source"
         assert {own: contents(lab.source, own) for own in NAMES} == rows, "the rows of the source"
@@ -220,11 +226,17 @@ def prove(world, name, module, ends, outcome, confirm, databases, roles, force, 
         undone = asked and not check_mode
         may_go = {*databases, *roles} & ({*MADE} if anew else {FAILED, *MADE}) if undone else set()
         assert others(after, may_go) == others(target, may_go), "the target"
-        opened = (name, outcome, force) == (COMPLETED, "completed", world.digest) and ends == "right" and not check_mode
+        # Taking the runtime server away knows one end only.
+        completed = outcome == "completed" or module == "runtime_server"
+        opened = (name, completed, force, ends) == (COMPLETED, True, world.digest, "right") and not check_mode
         if not undone and not opened:
             assert after == target, "the target, though nobody has asked for its end"
         assert contents(lab.target, "bystander") == precious
         assert name in may_go or contents(lab.target, name) == arrived, "the rows that have arrived"
+        if broken:
+            raise broken
+        if opened:
+            assert done["changed"], "the gate is shut for the right digest too"
         if undone and "state" in done:
             assert {row[1] for row in target["server"]} - {row[1] for row in after["server"]} >= may_go
         abandoned = (name, module, ends, outcome, confirm) == (COMPLETED, "cleanup", "right", "abandoned", COMPLETED)
@@ -233,7 +245,7 @@ def prove(world, name, module, ends, outcome, confirm, databases, roles, force, 
             assert done["state"] == "decommissioned" and done["final_record"]["verification"]["verdict"] == "MISMATCH"
     finally:
         if done["changed"] and not check_mode or anew or catalogue(lab.target) != before:
-            put_back(one, before)
+            put_back(one, before, number)
 
 
 @settings(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, azpg.migrate developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pipe between two sessions: whichever side fails, both end at once and the first cause is told."""
+"""What joins two sessions: whichever side fails, both end at once and the first cause is told."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint
+from ansible_collections.azpg.migrate.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer import copying
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.copying import Reading
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.relay import Throttle, relay
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.source_program import SourceProgram, relay_program
 
@@ -101,7 +104,7 @@ def carry_by_psql(lab, cursors):
     source.execute("SELECT pg_export_snapshot()")
     snapshot = source.fetchone()[0]
 
-    def carry(query: str, snapshot: str = snapshot) -> tuple:
+    def carry(query: str, snapshot: str = snapshot, copy_out: str = "") -> tuple:
         psql = str(lab.target.prefix / "bin" / "psql")
         version = source.connection.server_version
         program = SourceProgram(psql, Endpoint.from_dict(words), "postgres", "test", snapshot, version)
@@ -109,7 +112,7 @@ def carry_by_psql(lab, cursors):
         try:
             return relay_program(
                 program,
-                f"COPY ({query}) TO STDOUT",
+                copy_out or f"COPY ({query}) TO STDOUT (FORMAT text)",
                 target,
                 "COPY taken FROM STDIN",
                 Throttle(None),
@@ -128,6 +131,44 @@ def test_every_row_arrives_by_psql(carry_by_psql, cursors):
     assert size > 10_000_000
     assert carry_by_psql("SELECT 1, '' WHERE false") == (0, 0, 0)
     assert carry_by_psql("SELECT 1, repeat('x', 20000000)")[:2] == (1, 1)
+
+
+NAMES = [
+    'a"b',
+    "c d  e",
+    "to",
+    "x,y)(",
+    "täbl€",
+    "back\\slash",
+    "it's",
+    ":v",
+    "$1;--",
+    "line\nend",
+    "stdout (FORMAT text)",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind_go_through_psql(lab, cursors, carry_by_psql, name):
+    source = cursors[0]
+    source.execute("ROLLBACK")
+    relation = f"public.{quote_identifier(name)}"
+    columns = ", ".join(map(quote_identifier, (name, f"{name} too")))
+    kinds = ", ".join(f"{quote_identifier(one)} {kind}" for one, kind in ((name, "bigint"), (f"{name} too", "text")))
+    source.execute(f"CREATE TABLE {relation} ({kinds})")
+    try:
+        source.execute(f"INSERT INTO {relation} SELECT g, 'text ' || g FROM generate_series(1, 3) g")
+        source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        source.execute("SELECT pg_export_snapshot()")
+        snapshot = source.fetchone()[0]
+        for what in (f"{relation} ({columns})", f"(SELECT {columns} FROM ONLY {relation} WHERE ctid >= '(0,0)'::tid)"):
+            assert carry_by_psql("", snapshot, f"COPY {what} TO STDOUT (FORMAT text)")[:2] == (3, 3)
+        source.execute("ROLLBACK")
+        cursors[1].execute("SELECT count(*), sum(id), max(text) FROM taken")
+        assert cursors[1].fetchone() == (6, 12, "text 3")
+    finally:
+        source.execute("ROLLBACK")
+        source.execute(f"DROP TABLE {relation}")
 
 
 def test_psql_sees_the_snapshot_and_not_what_came_later(lab, carry_by_psql):
@@ -167,3 +208,37 @@ def test_psql_is_told_that_its_snapshot_is_gone(carry_by_psql):
 def test_target_fails_beside_psql(carry_by_psql, query):
     with pytest.raises(psycopg2.errors.CheckViolation):
         carry_by_psql(query)
+
+
+def copies(*texts: str) -> list:
+    return [f"COPY (SELECT {text}) TO STDOUT" for text in texts]
+
+
+def test_small_tables_are_read_ahead_as_long_as_they_are_small(cursors, monkeypatch):
+    monkeypatch.setattr(copying, "HELD_BYTES", 1000)
+    source = cursors[0].connection
+    found = []
+    with Reading(source, copies(*(f"{n}, repeat('x', 600)" for n in range(6))), Throttle(None)) as reading:
+        for rows, size, content in reading.rows():
+            assert reading.held <= 2 * size, "so much was still to be taken"
+            found.append((rows, content.read(2)))
+            assert size > 600
+    assert found == [(1, f"{n}\t".encode()) for n in range(6)]
+
+
+def test_small_table_that_cannot_be_read_is_told_after_those_that_can(cursors):
+    source = cursors[0].connection
+    with Reading(source, copies("1", "1 / (random() * 0)::integer", "3"), Throttle(None)) as reading:
+        rows = reading.rows()
+        assert next(rows)[0] == 1
+        with pytest.raises(psycopg2.errors.DivisionByZero):
+            next(rows)
+
+
+def test_reading_ends_with_who_wants_the_rows(cursors, monkeypatch):
+    monkeypatch.setattr(copying, "HELD_BYTES", 1)
+    source = cursors[0].connection
+    with pytest.raises(KeyError), Reading(source, copies("1", "2", "3"), Throttle(None)) as reading:
+        raise KeyError
+    assert not reading.is_alive() and len(reading.found) <= 1
+    cursors[0].execute("SELECT 1")

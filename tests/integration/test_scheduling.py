@@ -376,7 +376,7 @@ INSERT INTO app.second SELECT g, repeat(md5(g::text), 55) FROM generate_series(1
 """
 STREAM_OF_PSQL = """
 SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'azpg.migrate source %% w%%' AND state = 'active'
-   AND query LIKE 'COPY "app"."first"%%' AND datname = '{}'
+   AND query ~ '^COPY +"app" *[.] *"first" ' AND datname = '{}'
 """
 
 

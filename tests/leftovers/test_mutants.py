@@ -52,7 +52,9 @@ GUARDS = {
     "an abandoned migration leaves the target as it is": [
         (f"{UTILS}/_module/rollback.py", "return (*keeper.clean(True), [])", "return (*keeper.clean(False), [])"),
     ],
-    "a gate that is shut stays shut": [(f"{UTILS}/_module/gate.py", "    if against:\n", "    if False:\n")],
+    "a gate that is shut stays shut": [
+        (f"{UTILS}/_module/gate.py", "    if against:\n        reasons", "    if False:\n        reasons"),
+    ],
     "force quotes the newest report": [(f"{UTILS}/_verify/forcing.py", "if force != known:", "if False:")],
 }
 # Of provider azure, beside the conditions of the module itself.

@@ -13,12 +13,16 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+from array import array
+from typing import Callable
 
 from .._core.errors import TransferFailed
 from .._postgres.environment import client_environment
 from .client_program import run_program
 from .contents import Contents
 
+SECTIONS = ("pre-data", "post-data")
+RESTORE_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 LISTED = re.compile(rb"(\d+); ")
 KEEPALIVES = "keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=6"
 
@@ -40,28 +44,40 @@ def dump_schema(context, database: str, snapshot: str, path: str) -> None:
         run_program(command, environment, pass_fds, [source.password], context, label)
 
 
-def read_section(context, path: str, section: str) -> Contents:
+def restore_command(context, section: str) -> list:
+    """Return the beginning of the command by which pg_restore shows section I(section) of an archive."""
+    command = [context.programs.path("pg_restore"), "--no-tablespaces", f"--section={section}"]
+    if section == "pre-data":
+        command.append("--create")  # so that what describes the database itself is listed too
+    return command
+
+
+def list_section(context, path: str, section: str) -> array:
+    """Return the numbers of the entries of section I(section), C(pre-data) or C(post-data), of the archive I(path)."""
+    # The list goes to a file that has no name, beside the archive, which is as private.
+    with tempfile.TemporaryFile(dir=context.layout.directory) as listing:
+        command = [*restore_command(context, section), "--list", path]
+        run_program(command, RESTORE_ENVIRONMENT, (), [], context, output=listing)
+        listing.seek(0)
+        return array("I", (int(found[1]) for found in map(LISTED.match, listing) if found))
+
+
+def read_section(context, path: str, section: str, listed: Callable[[], array] | None = None) -> Contents:
     """Return the entries of section I(section), C(pre-data) or C(post-data), of the archive I(path).
 
-    Text and list go to files that have no name, beside the archive, which is as private.
+    The text goes to a file that has no name, beside the archive, which is as private.
 
+    :param listed: gives what M(list_section) returns, if somebody has asked already
     :raises TransferFailed: when the text does not fall into exactly the entries that the archive lists, which would
         mean that an object's own text imitates an entry's heading
     """
-    base = [context.programs.path("pg_restore"), "--no-tablespaces", f"--section={section}"]
-    if section == "pre-data":
-        base.append("--create")  # so that what describes the database itself is listed too
-    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
     with contextlib.ExitStack() as stack:
         text = stack.enter_context(tempfile.TemporaryFile(dir=context.layout.directory))
-        run_program([*base, "--verbose", "--file=-", path], environment, (), [], context, output=text)
+        command = [*restore_command(context, section), "--verbose", "--file=-", path]
+        run_program(command, RESTORE_ENVIRONMENT, (), [], context, output=text)
         contents = Contents(text)
-        listing = stack.enter_context(tempfile.TemporaryFile(dir=context.layout.directory))
-        run_program([*base, "--list", path], environment, (), [], context, output=listing)
-        listing.seek(0)
-        listed = (int(found[1]) for found in map(LISTED.match, listing) if found)
-        compare_lists(contents, listed, f"The {section} section of {path}")
-        listing.close()
+        numbers = listed() if listed else list_section(context, path, section)
+        compare_lists(contents, numbers, f"The {section} section of {path}")
         stack.pop_all()
     return contents
 

@@ -42,15 +42,12 @@ columns AS (
   SELECT a.attrelid, pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) AS names,
          pg_catalog.bool_and(x.oid IS NULL) AS binary
     FROM wanted w JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid LEFT JOIN textual x ON x.oid = a.atttypid
-   WHERE a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = '' GROUP BY 1),
-indexes AS (
-  SELECT i.indrelid, pg_catalog.sum(pg_catalog.pg_relation_size(i.indexrelid))::bigint AS bytes
-    FROM wanted w JOIN pg_catalog.pg_index i ON i.indrelid = w.oid GROUP BY 1)
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND {{generated}} = '' GROUP BY 1)
 SELECT w.oid, w.nspname AS schema, w.relname AS name, COALESCE(pg_catalog.pg_relation_size(w.oid), 0) AS heap,
        COALESCE(pg_catalog.pg_relation_size(NULLIF(w.reltoastrelid, 0)), 0) AS toast,
-       COALESCE(i.bytes, 0) AS index_bytes, c.names AS columns, COALESCE(c.binary, false) AS binary, w.relispartition,
+       c.names AS columns, COALESCE(c.binary, false) AS binary, w.relispartition,
        w.relkind = 'r' AND h.oid IS NULL AND s.oid IS NULL AS alone, pg_catalog.current_setting('block_size')::int AS page
-  FROM wanted w LEFT JOIN columns c ON c.attrelid = w.oid LEFT JOIN indexes i ON i.indrelid = w.oid
+  FROM wanted w LEFT JOIN columns c ON c.attrelid = w.oid
   LEFT JOIN (SELECT inhparent AS oid FROM pg_catalog.pg_inherits UNION SELECT inhrelid FROM pg_catalog.pg_inherits) h
          ON h.oid = w.oid
   LEFT JOIN (SELECT DISTINCT stxrelid AS oid FROM pg_catalog.pg_statistic_ext) s ON s.oid = w.oid
@@ -163,7 +160,6 @@ class Table(NamedTuple):
     schema: str
     name: str
     bytes: int
-    index_bytes: int
     columns: tuple
     binary: bool
     tree: bool = False
@@ -199,29 +195,27 @@ def read_tables(connection) -> list:
     inside = {leaf for leaves in trees.values() for leaf in leaves}
     tables, parts = [], {}
     same: dict = {}  # most tables share their columns' names with others
-    for oid, schema, name, heap, toast, indexes, columns, binary, is_partition, alone, page in portions(
+    for oid, schema, name, heap, toast, columns, binary, is_partition, alone, page in portions(
         connection, TABLES.format(generated=generated), (list(trees),)
     ):
         if oid in inside:
-            parts[oid] = (heap + toast, indexes)
+            parts[oid] = heap + toast
             continue
         columns = tuple(map(sys.intern, columns or ()))
         columns = same.setdefault(columns, columns)
         # An empty column list cannot be spelled in binary form by every major.
         tables.append(
-            Table(oid, sys.intern(schema), name, heap + toast, indexes, columns, binary and bool(columns), False, (),
+            Table(oid, sys.intern(schema), name, heap + toast, columns, binary and bool(columns), False, (),
                   heap // page, toast, is_partition, alone)
         )  # fmt: skip
     return [with_leaves(table, trees[table.oid], parts) if table.oid in trees else table for table in tables]
 
 
 def with_leaves(table: Table, leaves: list, parts: dict) -> Table:
-    """Return the root of a tree with its leaves, whose C((bytes, index bytes)) are I(parts) by number."""
+    """Return the root of a tree with its leaves, whose bytes are I(parts) by number."""
     present = tuple(leaf for leaf in leaves if leaf in parts)
-    size, indexes = (table.bytes, table.index_bytes)
-    for leaf in present:
-        size, indexes = size + parts[leaf][0], indexes + parts[leaf][1]
-    return table._replace(bytes=size, index_bytes=indexes, tree=bool(present), leaves=present)
+    size = table.bytes + sum(parts[leaf] for leaf in present)
+    return table._replace(bytes=size, tree=bool(present), leaves=present)
 
 
 def owners_by_schema(connection) -> set:

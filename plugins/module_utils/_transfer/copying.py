@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import collections
 import io
+import threading
+from collections.abc import Iterator
 from typing import Callable
 
 from .._core.errors import TransferFailed
@@ -15,6 +18,8 @@ from . import marker
 from .catalogue import Table
 from .relay import Throttle
 from .searching import with_schema
+
+HELD_BYTES = 8 << 20  # of a batch's rows in memory, and one table more
 
 
 def compare_counts(label: str, rows_out: int, rows_in: int) -> None:
@@ -89,6 +94,70 @@ def copy_part(stream, target, table: Table, pages: list, migration: str, unit: s
     return rows_in, carried
 
 
+class Reading(threading.Thread):
+    """Reads the rows of small tables from the source, while the target has something else to do.
+
+    What is small on the source's disk may be large when it is unpacked, so it waits when much has not been taken yet.
+
+    :param copies: the COPY TO of each
+    """
+
+    def __init__(self, source, copies: list, throttle: Throttle):
+        super().__init__(name="source", daemon=True)
+        self.source, self.copies, self.throttle = source, copies, throttle
+        self.found: collections.deque = collections.deque()
+        self.held = 0
+        self.complete = self.given_up = False
+        self.failure: BaseException | None = None
+        self.changed = threading.Condition()
+
+    def run(self) -> None:
+        try:
+            with self.source.cursor() as cursor:
+                for copy_out in self.copies:
+                    with self.changed:
+                        self.changed.wait_for(lambda: self.given_up or self.held < HELD_BYTES)
+                    if self.given_up:
+                        break
+                    content = io.BytesIO()
+                    cursor.copy_expert(copy_out, content)
+                    size = content.tell()
+                    content.seek(0)
+                    self.throttle.carry(size)
+                    with self.changed:
+                        self.found.append((cursor.rowcount, size, content))
+                        self.held += size
+                        self.changed.notify_all()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            with self.changed:
+                self.complete = True
+                self.changed.notify_all()
+
+    def __enter__(self) -> Reading:
+        self.start()
+        return self
+
+    def __exit__(self, *_what) -> None:
+        with self.changed:
+            self.given_up = True
+            self.changed.notify_all()
+        self.join()
+
+    def rows(self) -> Iterator[tuple]:
+        """Yield C((rows, bytes, file)) of each as they come; raise what went wrong."""
+        for _copy in self.copies:
+            with self.changed:
+                self.changed.wait_for(lambda: self.found or self.complete)
+                if not self.found:
+                    raise self.failure
+                found = self.found.popleft()
+                self.held -= found[1]
+                self.changed.notify_all()
+            yield found
+
+
 def copy_batch(
     source,
     target,
@@ -109,25 +178,24 @@ def copy_batch(
     :raises TransferFailed: when the two sides disagree on the number of rows; nothing is committed then
     """
     carried = {}
-    with source.cursor() as source_cursor, transaction(target) as target_cursor:
-        marker.take(target_cursor, migration, names)
+    forms = ["binary" if table.binary else "text" for table in task["tables"]]
+    relations = [f"{qualified(table.schema, table.name)} {table.column_list}" for table in task["tables"]]
+    copies = [f"COPY {relation} TO STDOUT (FORMAT {form})" for relation, form in zip(relations, forms)]
+    with transaction(target) as cursor, Reading(source, copies, throttle) as reading:
+        # The tables' own markers, which bear their rows, come last; it is enough that an attempt takes one of the others.
+        units = {table.unit for table in task["tables"]}
+        marker.take(cursor, migration, [name for name in names if name not in units] or names)
         if task["creates"]:
-            target_cursor.execute(task["creates"])
-        for table in task["tables"]:
-            set_path(target_cursor, path, table)
-            form = "binary" if table.binary else "text"
-            relation = f"{qualified(table.schema, table.name)} {table.column_list}"
-            content = io.BytesIO()
-            source_cursor.copy_expert(f"COPY {relation} TO STDOUT (FORMAT {form})", content)
-            content.seek(0)
-            target_cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
-            compare_counts(table.label, source_cursor.rowcount, target_cursor.rowcount)
-            size = content.getbuffer().nbytes
-            throttle.carry(size)
-            carried[table.unit] = (target_cursor.rowcount, size)
+            cursor.execute(task["creates"])
+        for table, relation, form, found in zip(task["tables"], relations, forms, reading.rows()):
+            rows_out, size, content = found
+            set_path(cursor, path, table)
+            cursor.copy_expert(f"COPY {relation} FROM STDIN (FORMAT {form})", content)
+            compare_counts(table.label, rows_out, cursor.rowcount)
+            carried[table.unit] = (cursor.rowcount, size)
         check(task["tables"])
         after = "\n".join(text for text in (task["builds"], task["analyzes"]) if text)
         if after:
-            target_cursor.execute(after)
-        marker.set_markers(target_cursor, migration, {unit: rows for unit, (rows, _size) in carried.items()})
+            cursor.execute(after)
+        marker.set_markers(cursor, migration, {unit: rows for unit, (rows, _size) in carried.items()})
     return carried

@@ -32,7 +32,7 @@ from . import (
     statements,
     target_database,
 )
-from .archive import dump_schema, read_section
+from .archive import SECTIONS, dump_schema, list_section, read_section
 from .background import Background, result
 from .contents import Numbered, Selection
 from .effort import read_efforts
@@ -158,8 +158,10 @@ class DatabaseRun:
             self.start_pool()
             self.read_catalogue()
             result(dump, self.tick)
+            lists = [background.start(list_section, self.archive_file, section) for section in SECTIONS]
             sections = [
-                background.start(read_section, self.archive_file, section) for section in ("pre-data", "post-data")
+                background.start(read_section, self.archive_file, section, listed.result)
+                for section, listed in zip(SECTIONS, lists)
             ]
             self.pre_data, self.post_data = (result(section, self.tick) for section in sections)
         # What pg_dump itself writes after the rows need not be put off.
@@ -189,7 +191,7 @@ class DatabaseRun:
         """Bring the rows, keys and foreign keys; return C((foreign keys that come last, statistics that do))."""
         self.begin_work()
         self.keep_what_is_there()
-        self.settle(self.keys, self.foreign_keys)
+        self.settle()
         graph, last_foreign_keys, late_analyses = self.arrange(self.keys, self.foreign_keys, self.lost)
         answers = self.pool.run(graph, lambda unit, answer: self.relieve(unit, answer, writer, late_analyses))
         self.look_at(answers, graph)
@@ -254,6 +256,8 @@ class DatabaseRun:
         self.candidates = early_foreign_keys.read_candidates(self.source)
         for unit in self.portions:
             unit.weight = self.efforts.totals["large_objects"][2] / len(self.portions)
+        # No row of the snapshot is ahead of them, and pg_dump takes longer than all of this.
+        self.sequences = None if self.live else catalogue.read_sequences(self.source)
         self.tick()
 
     def planned(self, keys: Selection, foreign_keys: Selection):
@@ -294,10 +298,12 @@ class DatabaseRun:
         copies = plan.Copies(self.tables, self.pre_data, self.post_data)
         place_of = {table.oid: unit.name for unit in (*large, *batches.units) for table in unit.tables}
 
+        known = {name.partition(":")[0] for name in self.done}
+
         def is_open(place: int) -> bool:
             if self.post_data.numbers[place] in lost:
                 return False
-            return not self.done or self.post_data[place].unit not in self.done
+            return self.post_data.kind(place) not in known or self.post_data[place].unit not in self.done
 
         alone = batches.build(keys, is_open, copies, self.functions, work)
         graph = batches.units + large
@@ -376,7 +382,7 @@ class DatabaseRun:
         """Return the numbers of the tables that may be created in a batch: small ones of which nothing is there yet."""
         checked = {check.table for check in self.checks}
         found = {table.oid for table in self.tables if batching.is_small(table) and table.alone} - checked
-        if self.done:  # what was created by an earlier run is there
+        if any(name.startswith("TABLE:") for name in self.done):  # what was created by an earlier run is there
             found -= {entry.oid for entry in self.pre_data.of_kinds("TABLE") if entry.unit in self.done}
         return found
 
@@ -419,11 +425,12 @@ class DatabaseRun:
         """Return further settings of the workers' sessions on the target."""
         return {}
 
-    def settle(self, keys: Selection, foreign_keys: Selection) -> None:
-        """Enter in the journal what the target's markers say is done."""
+    def settle(self) -> None:
+        """Enter in the journal what the target's markers say is done; it takes no notice of what is no unit of its own."""
         if self.done:
-            planned = self.planned(keys, foreign_keys)
-            known = {name: (self.done[name], size) for name, _kind, _label, size, _work in planned if name in self.done}
+            sizes = {unit.name: unit.bytes_total for unit in (*self.portions, *self.refreshes)}
+            sizes.update((table.unit, table.bytes) for table in self.tables)
+            known = {name: (rows, sizes.get(name, 0)) for name, rows in self.done.items()}
             self.journal.finished(self.database, known)
 
     def begin(self, name: str) -> None:

@@ -28,10 +28,17 @@ LARGE_OBJECT = 2.0
 MATERIALIZED_VIEW = 2.0
 LEAST = 200_000  # round trips and commit of any unit
 
+SMALL_BYTES = 1 << 20  # of a table
+
+# To ask for a size the server opens the relation, and there may be tens of thousands of small ones: of these it is enough
+# to know what ANALYZE or the index's own building has left in the catalogue.
 INDEXES = f"""
-SELECT i.indexrelid, i.indrelid, m.amname, pg_catalog.pg_relation_size(i.indexrelid), pg_catalog.pg_relation_size(i.indrelid),
-       k.oid
-  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+SELECT i.indexrelid, i.indrelid, m.amname,
+       CASE WHEN l.oid IS NULL AND c.relkind <> 'm' THEN greatest(x.relpages, 0) * u.page ELSE pg_catalog.pg_relation_size(x.oid) END,
+       greatest(c.relpages, 0) * u.page, k.oid
+  FROM (SELECT pg_catalog.current_setting('block_size')::bigint AS page) u CROSS JOIN pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+  LEFT JOIN pg_catalog.unnest(%s::oid[]) AS l(oid) ON l.oid = i.indrelid
   JOIN pg_catalog.pg_am m ON m.oid = x.relam JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_constraint k
@@ -108,10 +115,10 @@ class Efforts:
 
     I(totals) is C({kind: (units, rows or None, work)}) with the kinds table, index, key (primary keys, unique and
     exclusion constraints), foreign_key, large_objects, materialized_view and statistics; I(longest) is the work of the
-    longest chain of a table and its slowest index.
+    longest chain of a table and its slowest index, I(index_bytes) the size of all indexes.
 
     :param tables: see M(catalogue.read_tables)
-    :param indexes: rows of INDEXES
+    :param indexes: rows of INDEXES; sizes of tables in them count for those that are not in I(tables)
     :param foreign_keys: rows of FOREIGN_KEYS
     """
 
@@ -119,8 +126,11 @@ class Efforts:
         self._works = {CLASS_RELATION: Works(), CLASS_CONSTRAINT: Works()}
         totals = {"index": [0, None, 0.0], "key": [0, None, 0.0], "foreign_key": [0, None, 0.0]}
         slowest: dict = {}
+        heaps = {table.oid: table.bytes - table.toast_bytes for table in tables}
+        self.index_bytes = 0
         for oid, table, method, size, table_size, constraint in indexes:
-            work = index_work(method, size, table_size)
+            self.index_bytes += size
+            work = index_work(method, size, heaps.get(table, table_size))
             self._works[CLASS_RELATION].put(oid, work)
             if constraint:
                 self._works[CLASS_CONSTRAINT].put(constraint, work)
@@ -156,9 +166,10 @@ def count(total: list, work: float) -> None:
 
 def read_efforts(session, tables: list) -> Efforts:
     """Return the work of the database of I(session), whose tables are I(tables) (see M(catalogue.read_tables))."""
+    large = [oid for table in tables if table.bytes > SMALL_BYTES for oid in (table.oid, *table.leaves)]
     return Efforts(
         tables,
-        portions(session, INDEXES),
+        portions(session, INDEXES, (large,)),
         portions(session, FOREIGN_KEYS),
         rows(session, VIEWS),
         rows(session, ROWS)[0]["rows"],

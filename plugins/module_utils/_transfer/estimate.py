@@ -75,8 +75,8 @@ def read_volume(request: Request, settings: dict | None = None) -> Volume:
         volume.databases += 1
         volume.objects += sum(units for kind, (units, _rows, _work) in totals.items() if kind != "statistics")
         volume.rows += totals["table"][1]
-        volume.data_bytes += sum(table.bytes + table.index_bytes + BESIDE_TABLE for table in tables)
-        volume.data_bytes += efforts.large_object_bytes
+        volume.data_bytes += sum(table.bytes + BESIDE_TABLE for table in tables)
+        volume.data_bytes += efforts.index_bytes + efforts.large_object_bytes
         volume.copy_work += totals["table"][2] + totals["large_objects"][2]
         volume.index_work += totals["index"][2] + totals["key"][2] + totals["materialized_view"][2]
         volume.check_work += totals["foreign_key"][2] + totals["statistics"][2]

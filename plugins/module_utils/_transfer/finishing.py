@@ -30,7 +30,8 @@ def set_large_object_properties(run) -> None:
 def set_sequences(run, margin: int = 0) -> None:
     """Put every sequence where the source's stands; one that is in use I(margin) steps further, if it has so many left."""
     names, numbers, called = [], [], []
-    for space, name, last_value, is_called in catalogue.read_sequences(run.source):
+    sequences = catalogue.read_sequences(run.source) if run.sequences is None else run.sequences
+    for space, name, last_value, is_called in sequences:
         names.append(qualified(space, name))
         numbers.append(last_value)
         called.append(is_called)

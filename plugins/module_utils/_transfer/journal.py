@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS event (
 
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
 READ_TIMEOUT_SECONDS = 10
+LOG_PAGES = 8000  # of 4 kB
 
 
 def utc_now() -> str:
@@ -52,6 +53,8 @@ class Journal(trace.Trace):
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
+        # Whoever empties the log waits for the disk, in the midst of handing out work.
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         self.connection.executescript(SCHEMA + trace.SCHEMA)
         trace.complete(self.connection)
 

@@ -93,12 +93,12 @@ class Statement(Content):
 
 
 def table_unit(table: Table) -> Unit:
-    """Return the unit that copies a table; its weight counts the indexes too, since they wait for it."""
+    """Return the unit that copies a table."""
     return Unit(
         name=table.unit,
         kind="table",
         label=table.label,
-        weight=table.bytes + table.index_bytes,
+        weight=table.bytes,
         bytes_total=table.bytes,
         task={"kind": "table", "table": table},
         tables=(table,),

@@ -41,6 +41,11 @@ def totals_of(answer: dict) -> tuple:
     return sum(rows or 0 for rows, _size in members), sum(size or 0 for _rows, size in members)
 
 
+def is_batch(unit: Unit | None) -> bool:
+    """Return whether a unit is a batch of small tables, which locks nothing that another unit wants."""
+    return unit is not None and unit.task["kind"] == "batch"
+
+
 class WorkerProcess:
     """One worker process and the thread that listens to it; a subject of the watch (see M(heartbeat))."""
 
@@ -51,6 +56,7 @@ class WorkerProcess:
         self.number = number
         self.unit: Unit | None = None
         self.order: Order | None = None
+        self.next: tuple | None = None  # what it has been sent beside that, C((unit, order))
         self.heard = time.monotonic()
         self.struck = ""
         self.application: dict = {}
@@ -208,9 +214,9 @@ class Pool:
             if answer["event"] == "progress" and unit:
                 self.progress(unit, answer["bytes"])
             elif answer["event"] == "done":
-                worker.unit = None
                 order = worker.order
                 self.journal.end_span(worker.number + 1, "done", *totals_of(answer))
+                self.go_on(worker, attempts)
                 for follower in followers.get(unit.name, ()):
                     blocked[follower.name].discard(unit.name)
                     if not blocked[follower.name]:
@@ -222,9 +228,15 @@ class Pool:
                 answer.pop("members", None)
                 results[unit.name] = answer
             elif answer["event"] in ("failed", "ended"):
-                worker.unit = None
+                order = worker.order
                 self.journal.end_span(worker.number + 1, "failed")
-                if answer["event"] == "ended":
+                if answer["event"] == "failed":
+                    self.go_on(worker, attempts)
+                else:
+                    worker.unit = None
+                    if worker.next:  # it has not begun with that
+                        counter += 1
+                        heapq.heappush(ready, (-urgency[worker.next[0].name], counter, worker.next[0]))
                     self.replace(worker)
                     reason = worker.struck or f"its worker ended with status {worker.process.returncode}"
                     answer = {"message": reason, "transient": True}
@@ -242,7 +254,7 @@ class Pool:
                 if advice == LAST and unit.name not in tried_last:
                     last.append(unit)
                     continue
-                self.retry(unit, worker.order, answer, attempts[unit.name], later)
+                self.retry(unit, order, answer, attempts[unit.name], later)
         return results
 
     def record(self, unit: Unit, order: Order, answer: dict) -> None:
@@ -273,21 +285,41 @@ class Pool:
                 if conflicts(unit, others) or (unit.is_stream and self.streams_are_enough(others)):
                     put_back.append(item)
                     continue
-                worker.order = order = self.prepared.pop(unit.name, None) or unit.order()
-                worker.unit = unit
-                attempts[unit.name] += 1
-                if unit.kind != "prove" and unit.name not in self.parts and unit.part_of not in self.parts:
-                    self.journal.started(self.database, *order.journal_names)
-                if unit.part_of:
-                    self.progress(unit, 0)
-                facts = (unit.name, unit.kind, unit.label, len(order.journal_names), unit.bytes_total, unit.weight)
-                self.journal.begin_span(self.database, worker.number + 1, *facts)
-                message = {"names": order.names, "attempt": attempts[unit.name], "task": order.task}
-                worker.send({"unit": unit.name, **message})
+                order = self.hand_over(worker, unit, attempts)
+                self.enter(worker, unit, order, attempts)
             if not ready:
                 break
         for item in put_back:
             heapq.heappush(ready, item)
+        # A batch takes so little time that a worker would often wait for the next.
+        for worker in self.workers:
+            if len(ready) > self.jobs and not worker.next and is_batch(worker.unit) and is_batch(ready[0][2]):
+                unit = heapq.heappop(ready)[2]
+                worker.next = (unit, self.hand_over(worker, unit, attempts))
+
+    def hand_over(self, worker: WorkerProcess, unit: Unit, attempts: dict) -> Order:
+        """Send a unit to a worker, which does one after the other, and return its order."""
+        order = self.prepared.pop(unit.name, None) or unit.order()
+        message = {"names": order.names, "attempt": attempts[unit.name] + 1, "task": order.task}
+        worker.send({"unit": unit.name, **message})
+        return order
+
+    def enter(self, worker: WorkerProcess, unit: Unit, order: Order, attempts: dict) -> None:
+        """Enter that a worker begins with a unit that it was sent."""
+        worker.unit, worker.order = unit, order
+        attempts[unit.name] += 1
+        if unit.kind != "prove" and unit.name not in self.parts and unit.part_of not in self.parts:
+            self.journal.started(self.database, *order.journal_names)
+        if unit.part_of:
+            self.progress(unit, 0)
+        facts = (unit.name, unit.kind, unit.label, len(order.journal_names), unit.bytes_total, unit.weight)
+        self.journal.begin_span(self.database, worker.number + 1, *facts)
+
+    def go_on(self, worker: WorkerProcess, attempts: dict) -> None:
+        """Enter that a worker has ended its unit, and with which it goes on if it was sent one more."""
+        found, worker.next, worker.unit = worker.next, None, None
+        if found:
+            self.enter(worker, *found, attempts)
 
     def streams_are_enough(self, others: list) -> bool:
         """Return whether half of the workers copy tables already: the other half is better off building their keys."""

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 
 from .._core.errors import TransferFailed
@@ -29,15 +30,27 @@ from .transient import CLASSES, DISK_FULL
 
 SQLSTATE = re.compile(r"\S:  ([0-9A-Z]{5}): ")  # behind the severity, a word of the server's language
 COUNT = re.compile(r"^COPY (\d+)$", re.MULTILINE)
+TO_STDOUT = re.compile(r"COPY (.*) TO STDOUT (\([^()]*\))")
+BUFFER_BYTES = 1 << 18
 
 
-def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: dict) -> str:
-    """Return what psql is to do: under I(snapshot), write the rows to the file I(stream).
+def rows_to_output(copy_out: str) -> str:
+    """Return psql's words for a COPY TO STDOUT whose rows go to its standard output while everything else goes to a file.
 
+    These have to be on one line; where a name has several, the rows take the way that psql opens itself.
+    """
+    words = TO_STDOUT.fullmatch(copy_out)  # no dot stands for the end of a line
+    return rf"\copy {words[1]} to pstdout {words[2]}" if words else rf"{copy_out} \g /dev/stdout"
+
+
+def script(copy_out: str, snapshot: str, notes: str, settings: dict, wishes: dict) -> str:
+    """Return what psql is to do: under I(snapshot), write the rows to its standard output.
+
+    :param notes: a file for everything else that it has to say
     :param settings: of the session, all of which are needed
     :param wishes: settings that the server may refuse
     """
-    lines = [r"\set VERBOSITY verbose"]
+    lines = [rf"\o {notes}", r"\set VERBOSITY verbose"]
     # Some systems cannot tell a server that its client has gone, and then the server refuses to be asked to look.
     lines += [f"SET {name} TO {quote_literal(text)};" for name, text in wishes.items()]
     lines.append(r"\set ON_ERROR_STOP on")
@@ -45,10 +58,19 @@ def script(copy_out: str, snapshot: str, stream: str, settings: dict, wishes: di
     lines += [
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
         f"SET TRANSACTION SNAPSHOT {quote_literal(snapshot)};",
-        f"{copy_out} \\g {stream}",
+        rows_to_output(copy_out),
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def command_of(psql: str) -> list:
+    """Return the command that runs psql; it writes in large pieces where the system has a program that sees to that.
+
+    By itself psql makes a system call for every 4 kB that go into a pipe.
+    """
+    helper = shutil.which("stdbuf")
+    return [*([helper, f"--output={BUFFER_BYTES}"] if helper else []), psql, "--no-psqlrc", "--file=-"]
 
 
 class SourceProgram:
@@ -73,19 +95,18 @@ class SourceProgram:
             fcntl.fcntl(writing, F_SETPIPE_SZ, PIPE_BYTES)
         with (
             memory_file("orders") as orders,
-            memory_file("output") as self.output,
+            memory_file("notes") as self.notes,
             memory_file("errors") as self.errors,
         ):
-            orders.write(
-                script(copy_out, self.snapshot, f"/dev/fd/{writing}", self.settings, self.wishes).encode("utf-8")
-            )
+            notes = f"/dev/fd/{self.notes.fileno()}"
+            orders.write(script(copy_out, self.snapshot, notes, self.settings, self.wishes).encode("utf-8"))
             orders.flush()
             orders.seek(0)
             with client_environment(self.source, self.database, self.label) as (environment, pass_fds):
                 # This runs outside Ansible too, where no module offers run_command.
                 self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                    [self.psql, "--no-psqlrc", "--file=-"], env=environment, pass_fds=(*pass_fds, writing), stdin=orders,
-                    stdout=self.output, stderr=self.errors, preexec_fn=die_with_parent,
+                    command_of(self.psql), env=environment, pass_fds=(*pass_fds, self.notes.fileno()), stdin=orders,
+                    stdout=writing, stderr=self.errors, preexec_fn=die_with_parent,
                 )  # fmt: skip
             os.close(writing)
             try:
@@ -101,8 +122,8 @@ class SourceProgram:
         :raises TransferFailed: with psql's words; C(details.transient) says whether another attempt makes sense
         """
         status = self.process.wait()
-        self.output.seek(0)
-        done = self.output.read().decode("utf-8", "replace")
+        self.notes.seek(0)
+        done = self.notes.read().decode("utf-8", "replace")
         count = COUNT.search(done)
         if status == 0 and count:
             return int(count[1])

@@ -76,7 +76,7 @@ def split_statements(text: str) -> list:
 
 
 def without_internal_options(text: str) -> str:
-    """Return the text of a table's entry without options of its columns that only servers set."""
+    """Return the text of an entry that has columns without options of its columns that only servers set."""
     if not INTERNAL.search(text):
         return text
     kept = []
@@ -116,7 +116,7 @@ class Renamer:
             return self._policy(entry)
         if entry.type == "USER MAPPING":
             return self._user_mapping(entry)
-        if entry.type in ("TABLE", "FOREIGN TABLE"):
+        if entry.type in ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW"):
             entry = entry._replace(text=without_internal_options(entry.text))
         return self._owner(entry) if entry.type in OWNED_TYPES else entry.text
 

@@ -114,7 +114,11 @@ SELECT attname, attstorage, CASE WHEN attstattarget >= 0 THEN attstattarget END,
 CREATE TABLE i (id int, t text DEFAULT 'SET (pg_attver=1);');
 INSERT INTO i VALUES (1), (2);
 UPDATE pg_attribute SET attoptions = '{pg_attver=26505312}' WHERE attrelid = 'i'::regclass AND attname = 'id';
+CREATE MATERIALIZED VIEW j AS SELECT id FROM i;
+UPDATE pg_attribute SET attoptions = '{pg_attver=26505312}' WHERE attrelid = 'j'::regclass AND attname = 'id';
 UPDATE pg_attribute SET attoptions = '{pg_attver=26505312,n_distinct=5}' WHERE attrelid = 'i'::regclass AND attname = 't';
+ALTER TABLE i OWNER TO app_owner;
+ALTER MATERIALIZED VIEW j OWNER TO app_owner;
 -- look
 SELECT attname, (SELECT string_agg(o, ' ') FROM unnest(attoptions) o WHERE o !~ '^pg_') FROM pg_attribute
  WHERE attrelid = 'i'::regclass AND attnum > 0 ORDER BY attnum

@@ -18,7 +18,7 @@ from ..._core.errors import PreconditionFailed
 from ..._postgres.connection import rows, transaction
 from ..._postgres.environment import client_environment
 from .. import marker
-from ..archive import read_section
+from ..archive import SECTIONS, read_section
 from ..client_program import run_program
 from ..schema import is_about_database
 from ..statements import target_text
@@ -30,7 +30,6 @@ CREATE TABLE IF NOT EXISTS {TABLE} (migration text NOT NULL, unit text NOT NULL,
 OWNER_LINE = re.compile(r"^ALTER [^\n]* OWNER TO [^\n]*;\n?", re.MULTILINE)
 PSQL_LINE = re.compile(r"^\\[^\n]*\n?", re.MULTILINE)
 SESSION_LINE = re.compile(r"^SET default_[a-z_]+ = [^\n]*;\n?", re.MULTILINE)
-SECTIONS = ("pre-data", "post-data")
 NAMED = 10
 
 

@@ -14,7 +14,7 @@ SCHEMA = 1
 
 
 def table(number: int, size: int = 10, **words) -> Table:
-    return Table(number, "app", f"t{number}", size, 0, ("id",), True, **words)
+    return Table(number, "app", f"t{number}", size, ("id",), True, **words)
 
 
 def entry(number: int, kind: str, *needs: int, oid: int = 0, catalogue: int = CLASS_RELATION) -> Entry:

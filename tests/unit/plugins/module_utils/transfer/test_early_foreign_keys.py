@@ -15,13 +15,13 @@ WEIGHT = 100_000_000
 
 
 def table(oid: int, weight: int = WEIGHT, toast: int = 0) -> Unit:
-    found = Table(oid, "s", f"t{oid}", weight, 0, (), True, pages=900, toast_bytes=toast)
+    found = Table(oid, "s", f"t{oid}", weight, (), True, pages=900, toast_bytes=toast)
     task = {"kind": "table", "table": found}
     return Unit(f"t{oid}", "table", f"s.t{oid}", weight, task, bytes_total=weight, tables=(found,))
 
 
 def batch(*oids: int) -> Unit:
-    tables = tuple(Table(oid, "s", f"t{oid}", 1, 0, (), True) for oid in oids)
+    tables = tuple(Table(oid, "s", f"t{oid}", 1, (), True) for oid in oids)
     return Unit(f"batch:t{oids[0]}", "table", "batch", 1000, {"kind": "batch"}, tables=tables)
 
 

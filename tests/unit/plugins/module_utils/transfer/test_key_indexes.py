@@ -11,7 +11,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents im
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.effort import CLASS_CONSTRAINT, LEAST
 from transfer_texts import archive_of
 
-TABLE = Table(100, "app", "orders", 1000, 400, ("id", "note"), True)
+TABLE = Table(100, "app", "orders", 1000, ("id", "note"), True)
 COPY = "table:app.orders:100"
 KEY_TEXT = (
     'ALTER TABLE ONLY app.orders\n    ADD CONSTRAINT "odd; key" PRIMARY KEY (id);\n\n'

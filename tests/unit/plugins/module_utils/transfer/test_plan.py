@@ -13,9 +13,9 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.catalogue i
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.contents import CLASS_RELATION, Entry
 from transfer_texts import archive_of
 
-ORDERS = Table(100, "app", "orders", 1000, 400, ("id", "note"), True)
-LINES = Table(101, "app", "lines", 3000, 0, ("id",), True)
-TREE = Table(200, "app", "tree", 500, 0, ("id",), True, True, (201, 202))
+ORDERS = Table(100, "app", "orders", 1000, ("id", "note"), True)
+LINES = Table(101, "app", "lines", 3000, ("id",), True)
+TREE = Table(200, "app", "tree", 500, ("id",), True, True, (201, 202))
 TABLES = [ORDERS, LINES, TREE]
 PLACES = {100: "table:app.orders:100", 200: "table:app.tree:200"}
 
@@ -56,9 +56,9 @@ def planned(*entries: Entry, functions=None) -> tuple:
     return copies, units, plan.foreign_key_units(foreign_keys, copies, text, work)
 
 
-def test_tables_weigh_with_their_indexes_but_count_without():
+def test_tables_weigh_what_they_hold():
     unit = plan.table_unit(ORDERS)
-    assert (unit.label, unit.weight, unit.bytes_total) == ("app.orders", 1400, 1000)
+    assert (unit.label, unit.weight, unit.bytes_total) == ("app.orders", 1000, 1000)
     assert unit.name == ORDERS.unit == "table:app.orders:100"
     task = json.loads(json.dumps(plan.table_unit(TREE).order().task))
     assert Table(*task["table"])._replace(columns=("id",), leaves=(201, 202)) == TREE, "a worker can rebuild it"
@@ -191,7 +191,7 @@ def test_statements_may_be_chained():
 
 def test_column_list_of_copy():
     assert ORDERS.column_list == '("id", "note")'
-    assert Table(1, "a", "b", 0, 0, (), False).column_list == ""
+    assert Table(1, "a", "b", 0, (), False).column_list == ""
 
 
 def analyzed(number: int, size: int) -> plan.Unit:

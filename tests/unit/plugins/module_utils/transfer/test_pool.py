@@ -214,6 +214,28 @@ def test_batch_is_written_down_under_the_names_of_its_members(run):
     assert ("finished", "shop", {"t1": [1, 2], "t2": [1, 2], "k1": (None, None)}) in lines
 
 
+def group_of(number: int, **task) -> Unit:
+    """Return a batch of one table."""
+    name = f"batch:t{number}"
+    return Unit(name, "table", name, 100 - number, {"kind": "batch", **task}, content=Group(f"t{number}"))
+
+
+def test_batches_are_sent_before_the_worker_asks_as_long_as_there_are_many(run):
+    units = [group_of(n) for n in range(6)]
+    results, notes, lines = run(units, jobs=1)
+    assert begun(notes) == [one.name for one in units] and set(results) == set(begun(notes))
+    spans = [line[0] for line in lines if line[0] in ("begin_span", "end_span")]
+    assert spans == ["begin_span", "end_span"] * 6, "none is entered before the worker begins with it"
+    assert [line[2] for line in lines if line[0] == "started"] == [f"t{n}" for n in range(6)]
+
+
+def test_batch_that_was_sent_ahead_of_a_death_or_a_failure_is_done_once(run):
+    units = [group_of(0, die=1), group_of(1), group_of(2, fail=1, transient=True), *(group_of(n) for n in range(3, 7))]
+    results, notes, _lines = run(units, jobs=1)
+    assert set(results) == {one.name for one in units}
+    assert sorted(begun(notes)) == sorted([*results, "batch:t0", "batch:t2"])
+
+
 def test_failed_batch_fails_under_all_its_names(run):
     with pytest.raises(TransferFailed):
         run([group("t1", "k1", fail=1, transient=False)])

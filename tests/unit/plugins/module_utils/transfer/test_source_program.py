@@ -14,6 +14,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.request import 
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.source_program import SourceProgram, script
 
 PASSWORD = "hüsh: it's \\ secret"
+TO_NOTES = "notes=$(sed -n 's/^.o \\(.*\\)/\\1/p' | head -1); "
 
 
 @pytest.fixture
@@ -42,27 +43,35 @@ def ended(one: SourceProgram) -> tuple:
 
 
 def test_script_says_it_in_one_transaction():
-    text = script('COPY "a:b" TO STDOUT', "1'2", "/dev/fd/5", {"x": "it's"}, {"y": "2s"})
+    text = script('COPY "a:b" ("c d", "to") TO STDOUT (FORMAT binary)', "1'2", "/dev/fd/5", {"x": "it's"}, {"y": "2s"})
     assert text.splitlines() == [
+        r"\o /dev/fd/5",
         r"\set VERBOSITY verbose",
         "SET y TO '2s';",
         r"\set ON_ERROR_STOP on",
         "SET x TO 'it''s';",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
         "SET TRANSACTION SNAPSHOT '1''2';",
-        'COPY "a:b" TO STDOUT \\g /dev/fd/5',
+        r'\copy "a:b" ("c d", "to") to pstdout (FORMAT binary)',
         "COMMIT;",
     ]
 
 
-def test_rows_come_through_the_pipe_and_their_number_from_the_output(program):
-    one = program("stream=$(sed -n 's/.* .g //p'); printf 'some rows' > $stream; echo BEGIN; echo COPY 42; echo COMMIT")
+def test_name_of_two_lines_is_no_reason_to_stop():
+    copy_out = 'COPY "a\nb" ("c") TO STDOUT (FORMAT binary)'
+    assert f"{copy_out} \\g /dev/stdout\n" in script(copy_out, "1", "/dev/fd/5", {}, {})
+
+
+def test_rows_come_through_the_pipe_and_their_number_from_the_notes(program):
+    one = program(TO_NOTES + "printf 'some rows'; echo COPY 42 > $notes")
     assert ended(one) == (b"some rows", 42)
 
 
 def test_password_is_in_no_argument_and_no_environment(program, tmp_path):
     ended(
-        program(f"cat /proc/$$/cmdline /proc/$$/environ > {tmp_path}/seen; cp $PGPASSFILE {tmp_path}/pass; echo COPY 0")
+        program(
+            f"cat /proc/$$/cmdline /proc/$$/environ > {tmp_path}/seen; cp $PGPASSFILE {tmp_path}/pass; {TO_NOTES} echo COPY 0 > $notes"
+        )
     )
     seen = (tmp_path / "seen").read_bytes()
     assert b"PGAPPNAME=label" in seen and b"PGSSLMODE=require" in seen and b"--no-psqlrc" in seen
@@ -99,9 +108,17 @@ def test_killed_psql_is_tried_again(program):
     assert caught.value.details["transient"] is True
 
 
+def test_snapshot_that_is_gone_is_asked_for_again(program):
+    words = "psql:<stdin>:9: ERROR:  22023: invalid snapshot identifier"
+    for note, transient in (("BEGIN", True), ("SET", False)):
+        with pytest.raises(TransferFailed) as caught:
+            ended(program(TO_NOTES + f"echo {note} > $notes; echo '{words}' >&2; exit 3"))
+        assert caught.value.details["transient"] is transient
+
+
 def test_good_end_without_a_number_of_rows_is_none(program):
     with pytest.raises(TransferFailed, match="status 0"):
-        ended(program("echo BEGIN"))
+        ended(program(TO_NOTES + "echo SET > $notes"))
 
 
 def test_password_in_the_words_of_psql_is_hidden(program):

@@ -13,7 +13,7 @@ MB = 1 << 20
 
 
 def table(size: int = 64 * MB, toast: int = 60 * MB, pages: int = 500, tree: bool = False) -> Table:
-    return Table(7, "app", "wide", size, 5 * MB, ("id", "text"), True, tree, (8,) if tree else (), pages, toast)
+    return Table(7, "app", "wide", size, ("id", "text"), True, tree, (8,) if tree else (), pages, toast)
 
 
 @pytest.mark.parametrize(
