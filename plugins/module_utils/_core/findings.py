@@ -52,7 +52,8 @@ def sentence(finding: dict) -> str:
     place = f" ({finding['object']})" if finding["object"] else ""
     found = finding["found"]
     stop = "" if found.endswith((".", "?", "!")) else "."
-    return f"Expected: {finding['title']}{place}. Found: {found}{stop} {finding['remedy']}".strip()
+    wanted = f": {finding['expected']}" if finding["expected"] else ""
+    return f"Expected: {finding['title']}{place}{wanted}. Found: {found}{stop} {finding['remedy']}".strip()
 
 
 def worst(findings: Iterable[Finding]) -> str:
