@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.azpg.migrate.plugins.module_utils._core.goals import COMPLETED, REPLICATING, STEP_DUE, reached
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import (
     Pace,
+    cutover_line,
     estimate_line,
     progress_line,
     worker_line,
@@ -20,6 +21,8 @@ from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.status import SETTLED
 from ansible_collections.azpg.migrate.plugins.module_utils._core.watching import Watching
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, REQUEST_OR_FILE
+from ansible_collections.azpg.migrate.plugins.module_utils._module.variables import in_playbooks
+from ansible_collections.azpg.migrate.plugins.plugin_utils.variables import with_warnings
 
 display = Display()
 
@@ -45,6 +48,9 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """Return the module's result; the last one when it was watched."""
         super().run(tmp, task_vars)
+        return with_warnings(self._go(task_vars), task_vars)
+
+    def _go(self, task_vars):
         arguments = self._task.args.copy()
         goal = arguments.get("state", COMPLETED)
         wait = self._boolean(arguments.get("wait", True))
@@ -69,6 +75,9 @@ class ActionModule(ActionBase):
             goal, result["migration"], self._max_lag(arguments), self._listed(arguments.get("cutover_databases"))
         ):
             ended = self._call("migration", {**arguments, "wait": False}, task_vars)
+            told = cutover_line(result["migration"]) if goal == COMPLETED and changed else ""
+            if told:
+                display.display(f"[{task_vars.get('inventory_hostname', 'localhost')}] {told}")
             return {**ended, "changed": changed, "estimate": started["estimate"], **diff}
         return {
             "failed": True,
@@ -158,7 +167,7 @@ class ActionModule(ActionBase):
     def _words(result):
         error = result["migration"].get("error")
         if error:
-            return f"{error['msg']} {error['hint']}".strip()
+            return in_playbooks(f"{error['msg']} {error['hint']}".strip(), "migration")
         return f"The transfer is {result['state']}. Run the task again to resume it."
 
 

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import Pace
 from ansible_collections.azpg.migrate.plugins.module_utils._core.units import human_seconds
+from ansible_collections.azpg.migrate.plugins.plugin_utils.variables import with_warnings
 
 display = Display()
 
@@ -32,6 +33,9 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """Return the module's result, with the changes of all runs."""
         super().run(tmp, task_vars)
+        return with_warnings(self._go(task_vars), task_vars)
+
+    def _go(self, task_vars):
         arguments = self._task.args.copy()
         waits = str(arguments.get("wait", True)).lower() not in ("false", "no", "off", "0", "n", "f")
         if arguments.get("provider") != "azure" or not waits or self._task.check_mode:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import verification_line
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import REQUEST
+from ansible_collections.azpg.migrate.plugins.plugin_utils.variables import with_warnings
 from ansible_collections.azpg.migrate.plugins.plugin_utils.watching import Watching
 
 LOOKING = (*REQUEST, "report_directory")
@@ -19,6 +20,9 @@ class ActionModule(Watching):
     def run(self, tmp=None, task_vars=None):
         """Return the module's result."""
         super().run(tmp, task_vars)
+        return with_warnings(self._go(task_vars), task_vars)
+
+    def _go(self, task_vars):
         arguments = self._task.args.copy()
         quiet = self._task.check_mode or not self._boolean(arguments.get("wait", True))
         if quiet:

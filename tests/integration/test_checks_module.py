@@ -109,10 +109,18 @@ def test_the_role_brings_the_report_home_whatever_it_says(migration):
     assert not data.exists()
     ask(one.lab.target, "ALTER ROLE migrator NOCREATEDB")
     try:
-        play = one.play("premigration")
+        # A variable that is misspelled is ignored by Ansible, and named.
+        play = one.play("premigration", azpg_jbos=3)
     finally:
         ask(one.lab.target, "ALTER ROLE migrator CREATEDB")
     assert play.code == 2 and "has no CREATEDB" in play.output
+    # How it ought to be is told from how it is, and the end is short: the rules, and where the page is.
+    assert "Expected: The target's user may create the database and what is in it (home): CREATEDB, or" in play.output
+    (last,) = [line for line in play.output.splitlines() if line.startswith("fatal:")]
+    assert (
+        "1 finding speaks against it (target-database-creatable)" in last and f"See {page}" in last and len(last) < 600
+    )
+    assert "variable azpg_jbos; it is ignored. Is azpg_jobs meant?" in " ".join(play.output.split())
     bad = json.loads(data.read_text(encoding="utf-8"))
     assert bad["summary"]["rules"]["failed"] == ["target-database-creatable"]
     assert "Not ready to begin" in page.read_text(encoding="utf-8") and page.stat().st_size > 10_000

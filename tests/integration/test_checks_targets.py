@@ -128,6 +128,13 @@ def test_a_role_that_will_need_a_password(checked_pair):
         finding = the_only(checked_pair.check(), "target-role-passwords", "warning", checked_pair.address("target"))
         checked_pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
     assert '\\password "web"' in finding.remedy
+    # Where the source's user may read passwords, they come along.
+    readable = "CREATE ROLE web LOGIN PASSWORD 'web'; GRANT SELECT ON pg_authid TO mig"
+    with checked_pair.undone("source", readable, "REVOKE SELECT ON pg_authid FROM mig; DROP ROLE web"):
+        checked_pair.run("source", "GRANT SELECT ON shop.customer TO web", "one")
+        finding = of_rule(checked_pair.check(), "target-role-passwords")
+        checked_pair.run("source", "REVOKE ALL ON shop.customer FROM web", "one")
+    assert finding.status == "succeeded" and finding.found.endswith("their passwords travel: web")
 
 
 @shows("role-map-names")

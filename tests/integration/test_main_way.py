@@ -58,9 +58,15 @@ def test_site_twice_and_again_when_the_source_is_gone(lab, application, migratio
     ask(lab.target, "CREATE TABLE public.later AS SELECT 1 AS one", "shop")
     lab.source.stop()
     try:
-        assert one.play("site").good().changed == 0
+        over = one.play("site").good()
     finally:
         lab.source.start()
+    assert over.changed == 0
+    # Nobody takes what was proven then for a look at the servers now.
+    ended = f"Decommissioned on {record['finished_at']}: this is what was proven then; nothing was compared now."
+    assert f"MATCH: {ended}" in over.output
+    # Each phase says so: provision, premigration, migrate and decommission.
+    assert over.output.count("nothing was connected to and nothing was") == 4
     assert not one.state.exists()
 
 

@@ -39,7 +39,7 @@ def test_a_column_of_another_type_is_compared_by_an_expression(pair, fault, meth
     report = pair.verify(method=method, compare_as=AS_BIGINT)
     assert report["verdict"] == "MATCH_WITH_OVERRIDES", said(report)
     assert one(report, "public.no_key")["overrides"] == {"a": "a::pg_catalog.int8"}
-    assert report["overrides"] == AS_BIGINT and "1 columns an expression" in report["reason"]
+    assert report["overrides"] == AS_BIGINT and "of 1 column an expression" in report["reason"]
     expected = {item["rule"]: item["objects"] for item in report["databases"][0]["schema"]["expected"]}
     assert expected["column-override"] == ["column public.no_key.a"]
     assert "a::pg_catalog.int8 was compared in its place" in render(report)

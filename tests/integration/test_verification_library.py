@@ -132,6 +132,11 @@ def test_rows_hidden_by_row_security_are_incomplete(pair, side):
         bad = [table for table in report["databases"][0]["tables"] if table["verdict"] == "INCOMPLETE"]
         assert "crm.secrets" in [table["name"] for table in bad]
         assert all("BYPASSRLS" in table["remedy"] for table in bad)
+        # What stands in the way, and what helps, is where everybody reads it.
+        assert (
+            f"shop: {bad[0]['name']}: The {side} could not be read" in report["reason"]
+            and "BYPASSRLS" in report["reason"]
+        )
 
 
 def test_a_database_without_tables_is_incomplete(pair):

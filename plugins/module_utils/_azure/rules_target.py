@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from .._checks.rule import Rule, blind, count_of, fine, violated
+from .._checks.rule import Rule, blind, fine, violated
 from .._core.errors import ConnectionFailed
-from .._core.units import human_bytes
+from .._core.units import count_of, human_bytes
 from .migrations import identity
 from .migrations.bodies import another_server
 from .migrations.creating import free_place

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from .._core.units import human_seconds
+from .._core.units import count_of, human_seconds
 from .._postgres.quoting import quote_identifier, quote_literal
 from .context import SOURCE, Context
-from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, blind, listed, violated
 
 LONG_SECONDS = 300
 

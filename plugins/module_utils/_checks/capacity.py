@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from .._core.units import human_bytes
+from .._core.units import count_of, human_bytes
 from .context import SOURCE, TARGET, Context
-from .rule import HOST, Rule, count_of, fine, violated
+from .rule import HOST, Rule, fine, violated
 from .sizes import source_bytes
 
 VOLATILE = ("tmpfs", "ramfs", "overlay", "aufs")

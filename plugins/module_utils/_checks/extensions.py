@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import quote_identifier
 from .catalogue import EXTENSIONS
 from .context import SOURCE, TARGET, Context
 from .kinds import source_kind
 from .published_extensions import PRELOADED, numbers, published
-from .rule import Rule, blind, count_of, listed, violated
+from .rule import Rule, blind, listed, violated
 from .service_target import parameter, setting
 
 # Administrators of managed services create what PostgreSQL itself leaves to superusers.

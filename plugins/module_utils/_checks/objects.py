@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import qualified
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, Context
-from .rule import APPLICATION, OFFLINE, Rule, blind, count_of, fine, listed, violated
+from .rule import APPLICATION, OFFLINE, Rule, blind, fine, listed, violated
 
 FOREIGN = f"""
 SELECT pg_catalog.quote_ident(s.srvname) AS name FROM pg_catalog.pg_foreign_server s

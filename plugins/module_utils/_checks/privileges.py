@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import qualified, quote_identifier, quote_literal
 from .context import SOURCE, Context
-from .rule import NAMED, Rule, count_of, listed, violated
+from .rule import NAMED, Rule, listed, violated
 
 KINDS = {"r": "table", "p": "partitioned table", "S": "sequence", "m": "materialized view"}
 PRIVILEGES = "https://www.postgresql.org/docs/current/ddl-priv.html"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 
-from .._core.units import human_bytes, human_seconds
+from .._core.units import count_of, human_bytes, human_seconds
 from .context import SOURCE, Context
 from .kinds import source_kind
-from .rule import APPLICATION, AZURE, ONLINE, Rule, count_of, fine, violated
+from .rule import APPLICATION, AZURE, ONLINE, Rule, fine, violated
 from .sizes import service_seconds, source_bytes
 
 SETTINGS = """

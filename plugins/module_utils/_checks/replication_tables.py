@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import qualified, quote_identifier
 from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
 from .context import SOURCE, Context
-from .rule import APPLICATION, AZURE, NAMED, ONLINE, OPERATOR, Rule, count_of, listed, violated
+from .rule import APPLICATION, AZURE, NAMED, ONLINE, OPERATOR, Rule, listed, violated
 
 NO_IDENTITY = f"""
 SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,

@@ -133,8 +133,3 @@ def listed(names: Iterable[str], limit: int = NAMED) -> str:
     names = list(names)
     text = ", ".join(names[:limit])
     return f"{text} and {len(names) - limit} more" if len(names) > limit else text
-
-
-def count_of(number: int, singular: str, plural: str = "") -> str:
-    """Return C(1 table) or C(3 tables)."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 
+from .._core.units import count_of
 from .._postgres.quoting import quote_identifier, quote_literal
 from .catalogue import EXTENSIONS, USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .kinds import source_kind
-from .rule import APPLICATION, AZURE, HOST_CAN, NAMED, OPERATOR, Rule, blind, count_of, fine, listed, violated
+from .rule import APPLICATION, AZURE, HOST_CAN, NAMED, OPERATOR, Rule, blind, fine, listed, violated
 from .versions import READ_ONLY
 from .way import host_of, mode_of, resolved
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import quote_identifier
 from .catalogue import EXTENSIONS
 from .context import SOURCE, TARGET, Context
-from .rule import AZURE, ONLINE, Rule, count_of, fine, listed, violated
+from .rule import AZURE, ONLINE, Rule, fine, listed, violated
 
 ADMINISTRATORS = "azure_pg_admin"
 SEEING = ("pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables")

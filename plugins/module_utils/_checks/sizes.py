@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from .._core.units import human_bytes, human_seconds
+from .._core.units import count_of, human_bytes, human_seconds
 from .._postgres.quoting import qualified
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import AZURE, Rule, blind, count_of, fine, listed, violated
+from .rule import AZURE, Rule, blind, fine, listed, violated
 
 TARGET_DISK_FACTOR = 1.25
 LARGEST = 5

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.quoting import quote_identifier
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
 from .extensions import service_administrator
-from .rule import APPLICATION, Rule, count_of, listed, violated
+from .rule import APPLICATION, Rule, listed, violated
 
 
 def superuser_objects(major: int) -> str:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from .._core.units import human_bytes, human_seconds
+from .._core.units import count_of, human_bytes, human_seconds
 from .._postgres.quoting import quote_identifier, quote_literal
 from .activity import LONG_SECONDS, PREPARED, all_transactions, name_of, sees_all
 from .catalogue import EXTENSIONS
 from .context import SOURCE, Context
-from .rule import APPLICATION, AZURE, ONLINE, Rule, blind, count_of, listed, violated
+from .rule import APPLICATION, AZURE, ONLINE, Rule, blind, listed, violated
 
 # Flexible server has at most so many read replicas.
 SERVICE_REPLICAS = 5

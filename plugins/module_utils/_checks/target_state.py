@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from .._core.units import count_of
+from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
 from .._postgres.roles import REFERENCED, is_system_role
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import OPERATOR, Rule, count_of, fine, listed, violated
+from .rule import OPERATOR, Rule, fine, listed, violated
 
 USER_OBJECTS = f"""
 SELECT o.kind, o.name, pg_catalog.count(*) OVER () AS total FROM (
@@ -56,6 +60,13 @@ SELECT o.owner, pg_catalog.count(*) AS number, pg_catalog.min(o.name) AS example
     FROM pg_catalog.pg_namespace n
    WHERE n.oid >= 16384 AND n.nspname <> 'public' AND {USER_SCHEMA} AND {not_of_extension("pg_namespace", "n.oid")}
 ) o JOIN pg_catalog.pg_roles r ON r.oid = o.owner_oid WHERE r.rolsuper GROUP BY o.owner ORDER BY o.owner
+"""
+
+
+# Passwords themselves are left where they are.
+PASSWORD_FORMS = """
+SELECT a.rolname::text AS name, CASE WHEN a.rolpassword LIKE 'SCRAM-SHA-256$%' THEN 'SCRAM' WHEN a.rolpassword LIKE 'md5%' THEN 'md5'
+       END AS form FROM pg_catalog.pg_authid a WHERE a.rolpassword IS NOT NULL
 """
 
 
@@ -221,16 +232,33 @@ def may_use(context: Context, role: dict) -> bool:
 
 
 def role_passwords(context: Context):
-    """Roles that log in and are missing on the target come without a password."""
+    """Roles that log in and are missing on the target come without a password, unless it can be read on the source."""
     login = {name for name, role in context.roles(SOURCE).items() if role["can_login"]}
     mapped = dict(context.request.role_map)
-    targets = {mapped.get(name, name) for name in login}
-    missing = sorted(set(needed_roles(context)) & targets - set(context.roles(TARGET)))
+    # By the name that they get on the target.
+    sources = {mapped.get(name, name): name for name in login}
+    new = sorted(set(needed_roles(context)) & set(sources) - set(context.roles(TARGET)))
+    carried: list = []
+    # Whoever may not read them is told so by the server.
+    with contextlib.suppress(psycopg2.Error):
+        forms = {row["name"]: row["form"] for row in context.server(SOURCE).rows(PASSWORD_FORMS)} if new else {}
+        # The role's name is part of a password in MD5.
+        carried = [
+            name
+            for name in new
+            if forms.get(sources[name]) == "SCRAM" or (forms.get(name) == "md5" and sources[name] == name)
+        ]
+    if carried:
+        yield fine(
+            context.address(TARGET),
+            f"{count_of(len(carried), 'role')} will be new on the target and log in there, and their passwords travel: {listed(carried)}",
+        )
+    missing = [name for name in new if name not in carried]
     if missing:
         commands = " ".join(f"\\password {quote_identifier(name)}" for name in missing[:20])
         yield violated(
             context.address(TARGET),
-            f"{count_of(len(missing), 'role')} will be new on the target and log in there: {listed(missing)}",
+            f"{count_of(len(missing), 'role')} will be new on the target and log in there, without a password: {listed(missing)}",
             remedy=f"Create them with their passwords before, or set the passwords afterwards, in psql: {commands}",
         )
 
@@ -247,7 +275,7 @@ def superuser_owned(context: Context, database: str):
         yield violated(
             database,
             f"superusers of the source own objects: {owners}; on the target they will belong to {context.user(TARGET)}",
-            remedy=f"Say who owns them on the target: role_map: {{{pairs}}}; "
+            remedy=f"Say with 'role_map' who owns them on the target: {{{pairs}}}; "
             "or give them an ordinary owner on the source: ALTER TABLE ... OWNER TO ...;",
         )
 
@@ -336,7 +364,7 @@ RULES = (
         side=SOURCE,
         look=superuser_owned,
         expected="objects of ordinary roles, or an entry of 'role_map' for the superuser",
-        remedy="role_map: {the superuser: a role of the target}",
+        remedy="Say with 'role_map' who owns them on the target: {the superuser: a role of the target}",
         documentation="https://www.postgresql.org/docs/current/sql-reassign-owned.html",
         clean="no object belongs to a superuser that 'role_map' does not name",
         severity="warning",

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.driver import psycopg2
 from .._postgres.quoting import quote_identifier
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, count_of, fine, listed, violated
+from .rule import Rule, fine, listed, violated
 from .service_target import parameter, setting
 from .target_state import needed_roles
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.driver import psycopg2
 from .catalogue import USER_SCHEMA, not_of_extension
 from .context import SOURCE, TARGET, Context
-from .rule import Rule, count_of, listed, violated
+from .rule import Rule, listed, violated
 
 # First major version without the thing: a query that finds it.
 REMOVED = {

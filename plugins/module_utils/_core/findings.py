@@ -47,6 +47,15 @@ class Finding:
         return asdict(self)
 
 
+def sentence(finding: dict) -> str:
+    """Return a finding, as a dictionary, in words: how it ought to be, how it is, and what helps."""
+    place = f" ({finding['object']})" if finding["object"] else ""
+    found = finding["found"]
+    stop = "" if found.endswith((".", "?", "!")) else "."
+    wanted = f": {finding['expected']}" if finding["expected"] else ""
+    return f"Expected: {finding['title']}{place}{wanted}. Found: {found}{stop} {finding['remedy']}".strip()
+
+
 def worst(findings: Iterable[Finding]) -> str:
     """Return the gravest status among I(findings); C(skipped) for none at all, since nothing was looked at."""
     statuses = [finding.status for finding in findings]

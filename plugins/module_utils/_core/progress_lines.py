@@ -150,3 +150,17 @@ def estimate_line(estimate: dict) -> str:
         f"estimate: {human_seconds(estimate['seconds'])} ({low} to {high}) for {human_bytes(estimate['bytes'])}; "
         f"disk: target {human_bytes(estimate['target_disk_bytes'])}, runtime server {human_bytes(estimate['runtime_disk_bytes'])}"
     )
+
+
+def cutover_line(progress: dict) -> str:
+    """Return what a cutover has cost, and what it has left around the source; nothing without one that is through."""
+    cutover = progress.get("cutover") or {}
+    if cutover.get("write_downtime_seconds") is None:
+        return ""
+    line = f"cut over: nobody could write for {human_seconds(cutover['write_downtime_seconds'])}"
+    if not cutover.get("fenced"):
+        return line
+    return (
+        f"{line}; the fence around the source stays, so that nobody writes there. To take it down, also after decommissioning: "
+        "azpg.migrate.verify with azpg_fence=down"
+    )

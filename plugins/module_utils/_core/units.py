@@ -34,3 +34,8 @@ def human_seconds(seconds: float | None) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def count_of(number: int | str, singular: str, plural: str = "") -> str:
+    """Return C(1 table) or C(3 tables); I(number) may be a text."""
+    return f"{number} {singular if str(number) == '1' else plural or singular + 's'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .._core import status
-from .._core.units import human_bytes, human_seconds
+from .._core.units import count_of, human_bytes, human_seconds
 from .._postgres.fence_standing import keep_record, standing
 from .._transfer.journal import utc_now
 from .._verify.forcing import overrule
@@ -18,6 +18,10 @@ from .giving_up import check_abandonment
 from .keepers import keeper_of
 from .rollback import ABANDONED, GIVEN_UP, ROLLED_BACK, carry_out, given_up
 from .verification import digest_of
+
+TAKES_DOWN = "module verification with 'fence: down' takes it down, as does azpg.migrate.verify with azpg_fence=down"
+# So many of what was removed or kept are named in the summary.
+NAMED = 12
 
 
 def ensure(task: Task) -> dict:
@@ -56,9 +60,7 @@ def decommission(task: Task, keeper, outcome: str = "completed", confirm: str | 
     if report is not None:
         verification = digest_of(report, None)
     if standing(task.layout) and outcome != ROLLED_BACK:
-        plan["keep"].append(
-            "source: the fence around its databases; module verification with 'fence: down' takes it down"
-        )
+        plan["keep"].insert(0, f"source: the fence around its databases; {TAKES_DOWN}")
     plan["remove"] += plan["runtime"]
     if task.check_mode:
         return result(True, {}, plan["remove"], plan["keep"], [])
@@ -120,7 +122,7 @@ def summary(task: Task, content: dict) -> list:
     """Return what a person wants to read at the end: what moved, how fast, what was proven, where the report lies."""
     progress, verification = content["migration"], content["verification"]
     if content.get("outcome") == ROLLED_BACK:
-        return [f"Migration {task.request.name} was rolled back: {len(content['removed'])} things removed."]
+        return [f"Migration {task.request.name} was rolled back: {count_of(len(content['removed']), 'thing')} removed."]
     report = [f"Report: {verification['report']}"] if verification.get("report") else []
     if content.get("outcome") == ABANDONED or not verification:
         lines = [f"Migration {task.request.name} was abandoned; the target keeps what had arrived."]
@@ -132,9 +134,11 @@ def summary(task: Task, content: dict) -> list:
         f"       {volume(progress)} in {human_seconds(progress['elapsed_seconds'])}"
         + (f", {human_bytes(progress['bytes_per_second'])}/s while copying." if progress["bytes_per_second"] else "."),
         *downtime(progress),
-        f"Proven: {verification['verdict']}. {totals['match']} of {totals['tables']} tables equal row by row; "
-        f"{verification['reason']}",
-        f"Removed: {len(content['removed'])} things of the migration; kept: {len(content['kept'])}.",
+        f"Proven: {verification['verdict']}. {totals['match']} of {count_of(totals['tables'], 'table')} equal row by row"
+        f"{counted_otherwise(progress, totals)}; {verification['reason']}",
+        f"Removed: {count_of(len(content['removed']), 'thing')} of the migration"
+        + (f": {some(content['removed'])}." if content["removed"] else "."),
+        *([f"Kept: {some(content['kept'])}."] if content["kept"] else []),
     ]
     lines += report
     if content.get("forced"):
@@ -146,8 +150,22 @@ def summary(task: Task, content: dict) -> list:
         cost = f", which cost {spent['cost']:.2f}" if spent.get("cost") is not None else ""
         lines.append(f"Runtime server: {spent['name']}, {spent['hours']} hours{cost}.")
     if progress.get("warnings"):
-        lines.append(f"To do: {len(progress['warnings'])} warnings, for example: {progress['warnings'][0]}")
+        first = "" if len(progress["warnings"]) == 1 else "for example: "
+        lines.append(f"To do: {count_of(len(progress['warnings']), 'warning')}, {first}{progress['warnings'][0]}")
     return lines
+
+
+def some(lines: list) -> str:
+    """Return the first of I(lines), and how many more the final record has."""
+    more = f"; and {len(lines) - NAMED} more, in the final record" if len(lines) > NAMED else ""
+    return "; ".join(lines[:NAMED]) + more
+
+
+def counted_otherwise(progress: dict, totals: dict) -> str:
+    """Return why more tables were compared than were moved; empty where it is the same number."""
+    if totals["tables"] == progress["tables_done"]:
+        return ""
+    return " (partitioned tables and materialised views count as well)"
 
 
 def downtime(progress: dict) -> list:
@@ -158,9 +176,9 @@ def downtime(progress: dict) -> list:
 
 def volume(progress: dict) -> str:
     """Return how much was moved, as far as the provider counts it."""
-    parts = [f"{progress['tables_done']} tables"]
+    parts = [count_of(progress["tables_done"], "table")]
     if progress["rows_done"] is not None:
-        parts.append(f"{progress['rows_done']} rows")
+        parts.append(count_of(progress["rows_done"], "row"))
     if progress["bytes_done"] is not None:
         parts.append(human_bytes(progress["bytes_done"]))
     return ", ".join(parts)

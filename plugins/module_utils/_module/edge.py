@@ -17,6 +17,7 @@ from .._core.layout import Layout
 from .._core.redaction import redact
 from .._core.request import Request
 from .arguments import SERVICE
+from .variables import in_playbooks
 
 
 class Task:
@@ -89,6 +90,7 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
     :param action: gets the task, returns the module's result with C(changed)
     """
     module = AnsibleModule(specification, supports_check_mode=True, **restrictions)
+    name = module._name.rpartition(".")[2]
     secrets = [(module.params.get(side) or {}).get("password") for side in ("source", "target")]
     secrets += [module.params.get(option) for option in ("signing_key", "secret", "oidc_token")]
     try:
@@ -97,9 +99,8 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
         result = action(task)
     except MigrationError as error:
         problem = error.as_dict()
-        module.fail_json(
-            msg=redact(str(error), secrets), code=problem["code"], hint=problem["hint"], details=problem["details"]
-        )
+        said = in_playbooks(redact(str(error), secrets), name)
+        module.fail_json(msg=said, code=problem["code"], hint=problem["hint"], details=problem["details"])
     except Exception as error:
         words = " ".join(str(error).split())
         module.fail_json(
@@ -111,7 +112,7 @@ def execute(specification: dict, action: Callable[[Task], dict], **restrictions)
         )
     failure = result.pop("failure", None)
     if failure:
-        module.fail_json(msg=failure, **result)
+        module.fail_json(msg=in_playbooks(failure, name), **result)
     module.exit_json(**result)
 
 

@@ -17,7 +17,7 @@ from .._checks.report import summary, to_json
 from .._checks.run import run_checks
 from .._core.errors import PreconditionFailed
 from .._core.files import make_private_directory, write_json, write_private
-from .._core.findings import FAILED, SUCCEEDED, WARNING, fitting
+from .._core.findings import FAILED, SUCCEEDED, WARNING, fitting, sentence
 from .._transfer.backend import default_jobs
 from .._transfer.estimate import estimate, read_volume
 from .._transfer.target_database import own_databases
@@ -81,12 +81,8 @@ def rules_of(task: Task) -> tuple:
 
 def in_words(findings: list) -> str:
     """Return failed findings as sentences."""
-    sentences = [
-        f"{finding.title} ({finding.object}): {finding.found} (expected: {finding.expected}). {finding.remedy}"
-        for finding in findings
-    ]
     more = f" And {len(findings) - REASONS_SHOWN} more." if len(findings) > REASONS_SHOWN else ""
-    return " ".join(sentences[:REASONS_SHOWN]) + more
+    return " ".join(sentence(finding.as_dict()) for finding in findings[:REASONS_SHOWN]) + more
 
 
 def require_ready(task: Task) -> list:

@@ -102,17 +102,26 @@ def nothing_compared(state: str, reason: str, changed: bool, fence: dict) -> dic
     }
 
 
+def concluded(record: dict) -> dict:
+    """Return the result of a migration that is over and cleaned up: what was proven then, and that nothing was looked at now."""
+    proven = record["verification"]
+    words = "this is what was proven then" if proven.get("verdict") else "nothing was proven then"
+    reason = f"Decommissioned on {record['finished_at']}: {words}; nothing was compared now. {proven.get('reason', '')}"
+    result = nothing_compared("decommissioned", "", False, {})
+    # A record that is known by its tags in Azure only has no more than a verdict.
+    return {**result, "verification": {**result["verification"], **proven, "reason": reason.strip()}}
+
+
 def check(task: Task) -> dict:
     """Compare source and target, write the report, and fail on what C(fail_on) says."""
     given = task.parameters
     if given["fence"] == DOWN:
         found = take_down(task.request, task.layout, task.check_mode)
         fence = {"verdict": "down", **{word: found[word] for word in ("restored", "left", "written")}}
-        return nothing_compared("unfenced", "The fence was taken down; nothing was compared.", found["changed"], fence)
+        return nothing_compared("unfenced", "The fence is down; nothing was to be compared.", found["changed"], fence)
     record = task.final_record()
     if record:
-        done = {"changed": False, "state": "decommissioned", "fence": {}, "run_id": ""}
-        return {**done, "verification": record["verification"]}
+        return concluded(record)
     changed, evidence, run_id = False, None, given["run_id"]
     if given["fence"] == UP and not run_id:
         methods, grace = given["fence_methods"], given["fence_grace_seconds"]

@@ -117,6 +117,9 @@ def raise_for(problem: dict) -> None:
     :param problem: C({code, msg, hint, details})
     :raises MigrationError: always
     """
-    error = MigrationError(problem["msg"], problem["hint"], problem["details"])
+    hint, found = problem["hint"], problem["details"]
+    if (found.get("side"), found.get("cause")) == ("target", "database"):
+        hint = f"It has not been migrated yet: run azpg.migrate.migrate, or module migration, before. {hint}"
+    error = MigrationError(problem["msg"], hint, found)
     error.code = problem["code"]
     raise error

@@ -61,6 +61,12 @@ EXTRA_IS_WARNING = frozenset(
 )
 
 
+def differing(attribute: str) -> str:
+    """Return C(owner differs) or C(options differ)."""
+    words = attribute.replace("_", " ")
+    return f"{words} differ" if words.endswith("s") and not words.endswith("ss") else f"{words} differs"
+
+
 def finding(
     severity: str,
     rule: str,

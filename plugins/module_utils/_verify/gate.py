@@ -30,7 +30,7 @@ CODES = frozenset(
     "force-digest evidence-format evidence-edited evidence-from-future evidence-expired evidence-foreign".split()
 )
 
-VERIFY_AGAIN = "Run the module verification with mode 'full' again."
+VERIFY_AGAIN = "Run the module verification with 'check: full' again."
 
 
 def refusal(code: str, msg: str, hint: str) -> dict:
@@ -210,7 +210,7 @@ def _content(report: dict, accept_warnings, accept_sample: bool, accept_override
             refusal(
                 code,
                 f"The verdict is {verdict}: {report.get('reason') or 'no reason is given'}",
-                "Put right what the report names, then verify again with mode 'full'; or give the migration up with "
+                "Put right what the report names, then verify again with 'check: full'; or give the migration up with "
                 "'outcome: abandoned'.",
             )
         )

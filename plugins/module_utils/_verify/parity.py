@@ -17,6 +17,7 @@ from .findings import (
     WARNING,
     WARNING_KINDS,
     attribute_severity,
+    differing,
     finding,
 )
 from .inventory import MAY_BE_HIDDEN, Inventory
@@ -217,7 +218,7 @@ def _attributes(kind: str, name: str, source: dict, target: dict, rules, version
         if attribute == "owner":
             findings.append(_owner(kind, name, source, target, rules))
             continue
-        severity, msg = attribute_severity(kind, attribute), f"The {attribute.replace('_', ' ')} differs."
+        severity, msg = attribute_severity(kind, attribute), f"The {differing(attribute)}."
         if attribute in EXPRESSIONS.get(kind, ()):
             relation = canonicaliser.compare(kind, name, attribute, source, target) if canonicaliser else DIFFERENT
             if relation == EQUAL:

@@ -23,7 +23,7 @@ from .signature import content
 from .tables import Table
 
 SIDES = ("source", "target")
-AGAIN = "Run the module verification with mode 'full'; a recheck needs such a report of this very migration."
+AGAIN = "Run the module verification with 'check: full'; a recheck needs such a report of this very migration."
 COUNTERS = {"source": "counters", "target": "target_counters"}
 
 

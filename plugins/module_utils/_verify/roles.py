@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._postgres.connection import rows
-from .findings import WARNING, finding
+from .findings import WARNING, differing, finding
 
 # Roles that own something in the database or are named in an access list, a policy or a setting of it.
 REFERENCED = """
@@ -133,7 +133,7 @@ def compare_roles(source: dict, target: dict, referenced: set, role_map: dict, u
                         "role-attribute",
                         "role",
                         mapped,
-                        f"The role's {key.replace('_', ' ')} differs.",
+                        f"The role's {differing(key)}.",
                         attribute=key,
                         source=left[key],
                         target=right[key],

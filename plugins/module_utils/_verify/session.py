@@ -120,7 +120,7 @@ class Snapshot:
                 raise PreconditionFailed(
                     f"The {side} computes other hashes than the servers that this was tested with (another byte "
                     "order, or a changed hash function), so fingerprints would mean nothing.",
-                    "Compare with mode 'counts', or move the data to a server whose hashes are the known ones.",
+                    "Compare with 'check: counts', or move the data to a server whose hashes are the known ones.",
                 )
         except BaseException:
             self.close()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.units import count_of
 from .._postgres.fence_measure import FENCED
 from .formats import CLIENT, COUNTS, FULL, RECHECK, SAMPLE, SCHEMA
 from .verdict import FAILED, INCOMPLETE, MATCH, MISMATCH, worst
@@ -83,41 +84,55 @@ def reason(report: dict) -> str:
     sums, verdict = report["totals"], report["verdict"]
     if verdict == FAILED:
         failed = [entry for entry in report["databases"] if entry["error"]]
-        return (
-            f"Database {failed[0]['name']}: {failed[0]['error']['msg']}"
-            if failed
-            else "The totals contradict the parts."
-        )
+        if not failed:
+            return "The totals contradict the parts."
+        error = failed[0]["error"]
+        found = error.get("details") or {}
+        absent = (found.get("side"), found.get("cause")) == ("target", "database")
+        return f"Database {failed[0]['name']}: {error['msg']}{' It has not been migrated yet.' if absent else ''}"
     bad_sequences = sum(item["verdict"] == MISMATCH for entry in report["databases"] for item in entry["sequences"])
     bad_objects = sum(entry["large_objects"].get("verdict") == MISMATCH for entry in report["databases"])
     if verdict == MISMATCH:
         parts = [
-            (sums["mismatch"], "tables differ"),
-            (bad_sequences, "sequences are behind or missing"),
-            (bad_objects, "databases differ in large objects"),
-            (sums["errors"], "objects differ or are missing"),
+            (sums["mismatch"], "table differs", "tables differ"),
+            (bad_sequences, "sequence is behind or missing", "sequences are behind or missing"),
+            (bad_objects, "database differs in large objects", "databases differ in large objects"),
+            (sums["errors"], "object differs or is missing", "objects differ or are missing"),
         ]
-        return ", ".join(f"{number} {words}" for number, words in parts if number) + "."
+        return ", ".join(count_of(*part) for part in parts if part[0]) + "."
     if verdict == INCOMPLETE:
         if not fence_holds(report):
             fence = report["source"]["fence"]
             said = "; ".join([*fence["open"], *fence["unknown"]][:3])
             return f"The fence around the source did not hold to the end: {said}."
         if report["mode"] != SCHEMA and not sums["match"]:
-            return "No table was compared."
+            return f"No table was compared.{first_unread(report)}"
         parts = [
-            (sums["incomplete"], "tables could not be read"),
-            (sums["not_comparable"], "objects could not be compared"),
+            (sums["incomplete"], count_of(sums["incomplete"], "table")),
+            (sums["not_comparable"], count_of(sums["not_comparable"], "object")),
         ]
-        said = ", ".join(f"{number} {words}" for number, words in parts if number)
-        return (said or "Sequences or large objects could not be read") + "."
+        said = ", ".join(words for number, words in parts if number)
+        return f"{said or 'Sequences or large objects'} could not be read or compared.{first_unread(report)}"
     what = _compared(report)
     if sums["overridden"]:
-        what += f"; in {sums['overridden']} columns an expression in their place"
+        what += f"; of {count_of(sums['overridden'], 'column')} an expression in its place"
     return (
-        f"{sums['tables']} tables with {sums['rows']} rows, {sums['sequences']} sequences, {sums['large_objects']} large "
-        f"objects and {sums['objects']} objects agree ({what}); {sums['warnings']} warnings."
+        f"{count_of(sums['tables'], 'table')} with {count_of(sums['rows'], 'row')}, {count_of(sums['sequences'], 'sequence')}, "
+        f"{count_of(sums['large_objects'], 'large object')} and {count_of(sums['objects'], 'object')} agree ({what}); "
+        f"{count_of(sums['warnings'], 'warning')}."
     )
+
+
+def first_unread(report: dict) -> str:
+    """Return the first thing that could not be read or compared, why, and what helps; empty where nothing was."""
+    for entry in report["databases"]:
+        tables = [(table["name"], table) for table in entry["tables"] if table["verdict"] == INCOMPLETE]
+        objects = [(f"{item['kind']} {item['object']}", item) for item in entry["schema"].get("not_comparable", [])]
+        sequences = [(item["name"], item) for item in entry["sequences"] if item["verdict"] == INCOMPLETE]
+        for name, item in [*tables, *objects, *sequences]:
+            stop = "" if item["msg"].endswith((".", "?", "!")) else "."
+            return f" {entry['name']}: {name}: {item['msg']}{stop} {item.get('remedy', '')}".rstrip()
+    return ""
 
 
 def _compared(report: dict) -> str:
@@ -128,7 +143,7 @@ def _compared(report: dict) -> str:
     if mode == RECHECK:
         again = sums["tables"] - sums["carried"]
         return (
-            f"{again} tables read again, {sums['carried']} unchanged since the report {report['base']['sha256'][:12]} of "
+            f"{count_of(again, 'table')} read again, {sums['carried']} unchanged since the report {report['base']['sha256'][:12]} of "
             f"{report['base']['finished_at']}"
         )
     return {FULL: "rows by fingerprint", COUNTS: "rows by number only", SCHEMA: "no rows"}[mode]

@@ -9,6 +9,7 @@ import re
 
 import drift_facts as facts
 import pytest
+from ansible_collections.azpg.migrate.plugins.module_utils._module import variables
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import AZURE, GATE
 
 # A role hands an option on in one of these two forms, and in no other.
@@ -160,6 +161,18 @@ def test_role_options_have_the_types_of_the_module_options(role, entry):
         checked.add(name)
     # What is not handed on is used by the role itself.
     assert set(specified) - checked <= OWN_USE
+
+
+@pytest.mark.parametrize(("role", "entry"), facts.ENTRIES)
+def test_messages_know_by_which_variable_an_option_is_set(role, entry):
+    for module, option, value in handed_on(role, entry):
+        match = HANDED_ON.fullmatch(value) if isinstance(value, str) else None
+        if match:
+            assert variables.variable_of(option, module) == match[1], f"{module}.{option}"
+
+
+def test_variables_that_messages_know_are_those_of_roles_and_playbooks():
+    assert {variables.PREFIX + name for name in variables.NAMES | variables.PLAYBOOKS} == facts.all_variables()
 
 
 @pytest.mark.parametrize(("role", "entry"), facts.ENTRIES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.azpg.migrate.plugins.module_utils._core.progress_lines import (
     LONGEST_LINE,
     Pace,
+    cutover_line,
     estimate_line,
     progress_line,
     worker_line,
@@ -106,3 +107,11 @@ def test_estimate():
     assert estimate_line(figures) == (
         "estimate: 3 min 20 s (1 min 40 s to 6 min 40 s) for 2.0 GB; disk: target 2.5 GB, runtime server 5.0 MB"
     )
+
+
+def test_a_cutover_says_what_it_has_cost_and_how_the_fence_comes_down():
+    assert cutover_line({}) == cutover_line({"cutover": {"steps": []}}) == ""
+    assert cutover_line({"cutover": {"write_downtime_seconds": 2.5}}) == "cut over: nobody could write for 2.5 s"
+    line = cutover_line({"cutover": {"write_downtime_seconds": 2.5, "fenced": True}})
+    assert line.startswith("cut over: nobody could write for 2.5 s; the fence around the source stays")
+    assert line.endswith("azpg.migrate.verify with azpg_fence=down")

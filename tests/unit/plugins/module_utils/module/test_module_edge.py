@@ -9,11 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.action.migration import ActionModule
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import MigrationError
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint, Request
 from ansible_collections.azpg.migrate.plugins.module_utils._module.arguments import ENDPOINT, REQUEST, merged
 from ansible_collections.azpg.migrate.plugins.module_utils._module.cleanup import summary
 from ansible_collections.azpg.migrate.plugins.module_utils._module.edge import difference
-from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import digest_of
+from ansible_collections.azpg.migrate.plugins.module_utils._module.verification import concluded, digest_of
+from ansible_collections.azpg.migrate.plugins.module_utils._module.verifier import raise_for
 
 
 def test_an_option_is_specified_once():
@@ -67,10 +69,11 @@ def test_summary_says_what_moved_how_fast_what_was_proven_and_where():
     assert lines == [
         "Moved: shop, billing from a:5432 to b:6000.",
         "       56 tables, 1000 rows, 232 MB in 56 s, 9.7 MB/s while copying.",
-        "Proven: MATCH. 64 of 64 tables equal row by row; All agree.",
-        "Removed: 1 things of the migration; kept: 2.",
+        "Proven: MATCH. 64 of 64 tables equal row by row (partitioned tables and materialised views count as well); All agree.",
+        "Removed: 1 thing of the migration: x.",
+        "Kept: y; z.",
         "Report: /archive/shop/verification.json",
-        "To do: 1 warnings, for example: Role bob was created without a password.",
+        "To do: 1 warning, Role bob was created without a password.",
     ]
 
 
@@ -110,6 +113,34 @@ def test_report_in_short_is_bounded():
     (database,) = digest_of(report, "/r.json")["databases"]
     assert len(database["tables"]) == len(database["errors"]) == 20
     assert database["warnings"] == 1000
+
+
+def test_a_database_that_the_target_does_not_have_is_not_migrated_yet():
+    problem = {
+        "code": "connection-failed",
+        "msg": "No.",
+        "hint": "Correct 'databases'.",
+        "details": {"cause": "database"},
+    }
+    for side, words in (("target", "not been migrated yet"), ("source", "No. Correct")):
+        with pytest.raises(MigrationError, match=words):
+            raise_for({**problem, "details": {**problem["details"], "side": side}})
+
+
+@pytest.mark.parametrize(
+    ("proven", "words"),
+    [
+        (PROVEN, "this is what was proven then; nothing was compared now. All agree."),
+        ({"verdict": "MATCH", "sha256": "0"}, "this is what was proven then; nothing was compared now."),
+        ({}, "nothing was proven then; nothing was compared now."),
+    ],
+)
+def test_what_the_final_record_answers_says_that_it_is_no_look_at_the_servers(proven, words):
+    result = concluded({"finished_at": "2026-05-01T12:00:00Z", "verification": proven})
+    assert (result["changed"], result["state"]) == (False, "decommissioned")
+    assert result["verification"]["reason"] == f"Decommissioned on 2026-05-01T12:00:00Z: {words}"
+    assert result["verification"]["verdict"] == proven.get("verdict", "INCOMPLETE")
+    assert result["verification"]["report"] == proven.get("report")
 
 
 @pytest.mark.parametrize("value", [False, "no", "False", "off", "0", 0])
