@@ -17,7 +17,8 @@ OWNER, USER = "owner", "mig"
 
 
 def database(connect, read_only=None) -> dict:
-    return {"name": 'a "b"', "oid": 7, "owner": OWNER, "read_only": read_only, "connect": connect, "may_alter": True}
+    words = {"name": 'a "b"', "oid": 7, "owner": OWNER, "read_only": read_only, "connect": connect, "may_alter": True}
+    return {**words, "unwritten": False}
 
 
 def record(methods=METHODS) -> dict:
@@ -78,6 +79,11 @@ def test_the_owner_keeps_its_own_right_when_it_migrates():
     entry, notes = before(database([[None, False, OWNER], [OWNER, False, OWNER]]), user=OWNER)
     assert entry["revoke"] == [[None, False]] and entry["grant"] == []
     assert "its owner owner is the migration user" in notes[0]
+
+
+def test_privileges_that_were_written_nowhere_are_remembered():
+    assert before({**database([[None, False, OWNER]]), "unwritten": True})[0]["unwritten"] is True
+    assert before(database([[None, False, OWNER]]))[0]["unwritten"] is False
 
 
 def test_nothing_is_revoked_unless_asked():
