@@ -8,6 +8,7 @@ What it leaves is known to whoever comes next, from another controller too, and 
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import pytest
@@ -100,10 +101,9 @@ def test_a_removal_that_died_is_completed_by_the_next(stage, tmp_path, monkeypat
         words = {"server": own, "azure_target": {"parameters": PARAMETERS}}
         stage.present(**words)
         given = {"outcome": "abandoned", "confirm": stage.name, "azure_server": stage.server(**own)}
-
-        def remove(given=given):
-            return stage.absent(server=own) if door == "absent" else stage.clean(**given)
-
+        remove = (
+            functools.partial(stage.absent, server=own) if door == "absent" else functools.partial(stage.clean, **given)
+        )
         with monkeypatch.context() as patch:
             sent = dying(patch, number)
             try:
