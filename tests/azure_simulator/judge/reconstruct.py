@@ -105,7 +105,8 @@ class Book:
         return {"type": "object", "properties": properties, "required": sorted(required)}
 
     def _of_hint(self, hint) -> dict:
-        arguments = [one for one in typing.get_args(hint) if one is not type(None)]
+        nothing = type(None)
+        arguments = [one for one in typing.get_args(hint) if one is not nothing]
         origin = typing.get_origin(hint)
         if origin is typing.Union:
             choices = [one for one in arguments if isinstance(one, type) and issubclass(one, enum.Enum)]

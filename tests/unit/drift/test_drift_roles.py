@@ -249,8 +249,8 @@ def placed(tasks: list, where=None):
 @pytest.mark.parametrize(("role", "entry"), facts.ENTRIES)
 def test_what_asks_azure_runs_on_the_controller_and_what_asks_servers_on_the_data_host(role, entry):
     azure = "(azpg_provider | default('host') == 'azure')"
-    controller = {"localhost", f"{{{{ {azure} | ternary('localhost', omit) }}}}"}
-    data = {f"{{{{ {azure} | ternary(azpg_data_host | default('localhost'), omit) }}}}"}
+    controller = {"localhost", f"{{{{ {azure} | ternary('localhost', inventory_hostname) }}}}"}
+    data = {f"{{{{ {azure} | ternary(azpg_data_host | default('localhost'), inventory_hostname) }}}}"}
     wanted = dict.fromkeys(("database_roles", "verification", "verification_info"), data)
     # Its rules are of both kinds, and run apart where there is a data host.
     wanted["premigration_check"] = controller | data

@@ -85,4 +85,4 @@ class Lag:
         trend = self.trend()
         if not self.bytes:
             return 0.0
-        return self.bytes / -trend if trend is not None and trend < 0 else None
+        return self.bytes / abs(trend) if trend is not None and trend < 0 else None
