@@ -214,7 +214,7 @@ def test_secrets_reach_both_servers(house, lab, name):
         more = house.passwords
     more = {**more, "azpg_checks_only": ["source-*", "target-*", "estimated-duration"]}
     done = house.run("azpg.migrate.premigration", "-i", str(inventory), *words, more=more, **extra).good()
-    assert re.search(r"About \d+ s", done.output), done.output
+    assert re.search(r"estimate: [\d.]+ s \(", done.output), done.output
     for password in lab.passwords.values():
         assert password not in done.output
 

@@ -132,7 +132,7 @@ FAULTS = {
                 "superuser-owned-objects",
                 "warning",
                 found="postgres owns 1 (for example shop.audit)",
-                remedy="role_map: {{postgres: mig}}",
+                remedy="Say with 'role_map' who owns them on the target: {{postgres: mig}}",
             ),
         ),
     ),
