@@ -12,6 +12,7 @@ import sys
 import pytest
 from conftest import CACHE, PARTS, ROOT, write_part, written
 
+# What follows is found by the path, and rewritten by what is registered: it has to come after both.
 sys.path.append(str(ROOT / "tests" / "integration"))
 pytest.register_assert_rewrite("tests.streams.suite")
 

@@ -44,6 +44,11 @@ class ConnectionFailed(MigrationError):
     code = "connection-failed"
 
 
+def is_target_database_absent(details: dict) -> bool:
+    """Return whether an error's C(details) say that the target has no database of this name: it has not been migrated yet."""
+    return (details.get("side"), details.get("cause")) == ("target", "database")
+
+
 class PrivilegeMissing(MigrationError):
     """The user that was given lacks a right."""
 

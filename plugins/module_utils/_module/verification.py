@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._core.errors import ConnectionFailed, PreconditionFailed, VerificationFailed
+from .._core.errors import ConnectionFailed, PreconditionFailed, VerificationFailed, is_target_database_absent
 from .._core.files import read_json
 from .._postgres.fence_standing import DOWN, UP, measured, put_up, standing, take_down
 from .._verify.carried_evidence import seal
@@ -176,7 +176,7 @@ def trial(task: Task, changed: bool, evidence: dict | None) -> dict:
         report = compare(task.request, task.layout, options_of(task, directory_of(task)), keys_of(task), fenced=fenced)
     except ConnectionFailed as error:
         # A preview of the whole way comes by here before the target's databases have been made.
-        if (error.details["side"], error.details["cause"]) == ("target", "database"):
+        if is_target_database_absent(error.details):
             return nothing_compared("pending", f"There is nothing to compare yet: {error.msg}", changed, {})
         raise
     return judged(task, report, None, changed, evidence, "")

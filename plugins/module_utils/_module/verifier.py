@@ -9,7 +9,13 @@ import sys
 import uuid
 
 from .._core.canonical import digest
-from .._core.errors import MigrationError, PreconditionFailed, TransferFailed, VerificationFailed
+from .._core.errors import (
+    MigrationError,
+    PreconditionFailed,
+    TransferFailed,
+    VerificationFailed,
+    is_target_database_absent,
+)
 from .._core.files import make_private_directory, read_json
 from .._core.waiting import clock
 from .._transfer import installation, process
@@ -118,7 +124,7 @@ def raise_for(problem: dict) -> None:
     :raises MigrationError: always
     """
     hint, found = problem["hint"], problem["details"]
-    if (found.get("side"), found.get("cause")) == ("target", "database"):
+    if is_target_database_absent(found):
         hint = f"It has not been migrated yet: run azpg.migrate.migrate, or module migration, before. {hint}"
     error = MigrationError(problem["msg"], hint, found)
     error.code = problem["code"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.errors import is_target_database_absent
 from .._core.units import count_of
 from .._postgres.fence_measure import FENCED
 from .formats import CLIENT, COUNTS, FULL, RECHECK, SAMPLE, SCHEMA
@@ -87,8 +88,7 @@ def reason(report: dict) -> str:
         if not failed:
             return "The totals contradict the parts."
         error = failed[0]["error"]
-        found = error.get("details") or {}
-        absent = (found.get("side"), found.get("cause")) == ("target", "database")
+        absent = is_target_database_absent(error.get("details") or {})
         return f"Database {failed[0]['name']}: {error['msg']}{' It has not been migrated yet.' if absent else ''}"
     bad_sequences = sum(item["verdict"] == MISMATCH for entry in report["databases"] for item in entry["sequences"])
     bad_objects = sum(entry["large_objects"].get("verdict") == MISMATCH for entry in report["databases"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import pgoutput
-from .netting import changes_of
+from .netting import add, changes_of
 
 # Weights are bytes; a change weighs more than its content, since it has to be kept and written.
 CHANGE_WEIGHT = 600
@@ -94,7 +94,7 @@ class Batch:
             for data in self.log:
                 one = open_ones.get(data[1:5])
                 if one is not None and (one[1] is None or one[0].key_of(data) in one[1]):
-                    one[0].add(data)
+                    add(one[0], data)
         return list(found.values())
 
     def table_of(self, data: bytes):

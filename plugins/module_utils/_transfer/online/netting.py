@@ -101,33 +101,7 @@ def completed(new: list, old: list) -> list:
     return [before if value is None else value for value, before in zip(new, old)]
 
 
-class Changes:
-    """Changes of a table, by how rows are found."""
-
-    def insert(self, data: bytes) -> None:
-        """Take in an INSERT."""
-        raise NotImplementedError
-
-    def update(self, data: bytes) -> None:
-        """Take in an UPDATE."""
-        raise NotImplementedError
-
-    def delete(self, data: bytes) -> None:
-        """Take in a DELETE."""
-        raise NotImplementedError
-
-    def add(self, data: bytes) -> None:
-        """Take in a change after all that came before."""
-        kind = data[0]
-        if kind == UPDATE:
-            self.update(data)
-        elif kind == INSERT:
-            self.insert(data)
-        else:
-            self.delete(data)
-
-
-class KeyedChanges(Changes):
+class KeyedChanges:
     """Changes of a table whose rows have keys.
 
     I(live) is C({key: row}), where a row is a message with one row at the usual place (of an INSERT: the row is new; of
@@ -288,7 +262,7 @@ class KeyedChanges(Changes):
         return found
 
 
-class CountedRows(Changes):
+class CountedRows:
     """Changes of a table whose rows have no key: how many copies of a row there are more, or less.
 
     Rows are known as they came, so equal ones are equal byte by byte.
@@ -356,6 +330,17 @@ def several(keys: list) -> set:
     """Return what is there more than once."""
     seen: set = set()
     return {key for key in keys if key in seen or seen.add(key)}
+
+
+def add(changes, data: bytes) -> None:
+    """Have I(changes), of either kind, take in a change after all that came before."""
+    kind = data[0]
+    if kind == UPDATE:
+        changes.update(data)
+    elif kind == INSERT:
+        changes.insert(data)
+    else:
+        changes.delete(data)
 
 
 def changes_of(table: Table, expected: int):

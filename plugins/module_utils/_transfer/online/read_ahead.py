@@ -35,8 +35,17 @@ def begin(connection) -> Callable[[], bool]:
     handle_of.argtypes, handle_of.restype = (ctypes.c_void_p, ctypes.c_char_p), ctypes.c_void_p
     read_ahead.argtypes, read_ahead.restype = (ctypes.c_void_p, ctypes.c_int), None
     has_pending.argtypes, has_pending.restype = (ctypes.c_void_p,), ctypes.c_int
-    handle = handle_of(connection.pgconn_ptr, b"OpenSSL")
-    if not handle:
+
+    def handle() -> int | None:
+        # Asked for anew each time: libpq frees what it had when it loses the server, and has none from then on.
+        return None if connection.closed else handle_of(connection.pgconn_ptr, b"OpenSSL")
+
+    if not handle():
         return nothing
-    read_ahead(handle, 1)
-    return lambda: not connection.closed and bool(has_pending(handle))
+    read_ahead(handle(), 1)
+
+    def is_pending() -> bool:
+        found = handle()
+        return bool(found and has_pending(found))
+
+    return is_pending

@@ -10,7 +10,7 @@ import random
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import pgoutput
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.batch import Batch
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.netting import Unordered, changes_of
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.netting import Unordered, add, changes_of
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE
 from online_streams import UNCHANGED, delete, insert, relation, sized, table, update
 
@@ -18,7 +18,7 @@ from online_streams import UNCHANGED, delete, insert, relation, sized, table, up
 def taken(*messages: bytes, of=None):
     changes = changes_of(of or table(), BINARY_VALUE)
     for data in messages:
-        changes.add(data)
+        add(changes, data)
     return changes
 
 
