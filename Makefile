@@ -20,7 +20,7 @@ SYSTEM_PATH := $(subst $(CACHE)/venv/bin:,,$(PATH))
 # The environment of every recipe: the project's programs first, and Ansible kept to the checkout.
 export PATH := $(CACHE)/venv/bin:$(SYSTEM_PATH)
 export PYTHONPATH := $(ROOT)
-export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPYCACHEPREFIX := $(CACHE)/byte-code
 export ANSIBLE_HOME := $(CACHE)/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/ansible/collections
 export ANSIBLE_REMOTE_TMP := $(CACHE)/ansible/remote

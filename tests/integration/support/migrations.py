@@ -32,7 +32,7 @@ def environment(**more: str) -> dict:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ANSIBLE / "collections"))),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "byte-code"),
         "ANSIBLE_HOME": str(ANSIBLE),
         "ANSIBLE_COLLECTIONS_PATH": str(ANSIBLE / "collections"),
         "ANSIBLE_REMOTE_TMP": str(ANSIBLE / "remote"),
