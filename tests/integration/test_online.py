@@ -67,8 +67,14 @@ def test_the_whole_way(online):
     assert trial["changed"] and trial["state"] == "replicating"
     assert "put up a fence" in trial["diff"]["after"]
     # As the playbook has it, which ends with what the cutover has cost and how the fence comes down.
-    words = {"grace_seconds": 1, **one.options}
-    cut = one.play("cutover", azpg_mode="online", azpg_online=words, azpg_poll_interval=1).good()
+    words = {"grace_seconds": 60, **one.options}
+    with session(one.lab.source, one.databases[0]) as application:
+        cutting = one.begin_play("cutover", azpg_mode="online", azpg_online=words, azpg_poll_interval=1)
+        fence = [('"cutover: fence around the source"',)]
+        wait_for(lambda: one.journal("SELECT value FROM meta WHERE key = 'phase'") == fence, "the fence")
+        # Until it has left, the application takes numbers; the rest of the migration was prepared long before.
+        run(application, "SELECT nextval('app.child_id_seq') FROM generate_series(1, 100)")
+    cut = one.end_play(cutting).good()
     assert cut.changed == 1 and re.search(
         r"cut over: nobody could write for .*; the fence around the source stays", cut.output
     )

@@ -128,6 +128,7 @@ class FinalRun(OnlineDatabaseRun):
             self.start_pool()
         self.take_snapshot()
         self.portions = plan.large_object_units(catalogue.read_large_objects(self.source))
+        self.sequences = catalogue.read_sequences(self.source)  # they have moved since the preparation
         self.margin = margin
         self.writer = self.create()
         last_foreign_keys, self.late_analyses = self.copy(self.writer)
