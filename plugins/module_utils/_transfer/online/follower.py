@@ -288,10 +288,9 @@ class Follower:
         self.ended.set()
         with contextlib.suppress(Exception):
             self.stream.close()
-        with contextlib.suppress(Exception):
-            if self.thread.is_alive():
-                for session in self.target_sessions:
-                    session.cancel()
+        for session in self.target_sessions if self.thread.is_alive() else ():
+            with contextlib.suppress(Exception):
+                session.cancel()
         if self.thread.ident is not None:
             self.thread.join()
         with contextlib.suppress(Exception):

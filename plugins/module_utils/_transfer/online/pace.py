@@ -17,7 +17,7 @@ import time
 
 NEAR_MICROSECONDS = 100  # for the fastest answer so far: on the same host, or in the next virtual machine
 WINDOW_BYTES = 1 << 16  # not less: a packet on one host may be as large
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.01
 MUCH_BYTES = 8192  # less than the system keeps of small messages before it lets the source wait
 FULL_AT_MOST = 5  # pauses, one after the other, that bring a window's content
 PATIENT_SECONDS = 3.0  # without pauses when it looks as if they were what is waited for
