@@ -151,7 +151,7 @@ def test_single_modules_and_then_only_the_proof(house, lab):
 
 
 def test_batches(house, lab):
-    names = ["batch_one", "batch_two", "batch_three"]
+    names = ["batch_one", "batch_two"]
     hosts = {}
     for name in names:
         lab.new_database(name)
@@ -161,7 +161,7 @@ def test_batches(house, lab):
     inventory.write_text(json.dumps({"migrations": {"hosts": hosts}}), encoding="utf-8")
     inventory.chmod(0o600)
     done = house.run(str(house.examples / "rolling.yml"), "-i", str(inventory)).good()
-    assert "3 migrations: 3 decommissioned; 3 proven equal" in done.output
+    assert "2 migrations: 2 decommissioned; 2 proven equal" in done.output
     assert "1 migration: 1 decommissioned" in done.output
 
 

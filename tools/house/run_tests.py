@@ -263,7 +263,12 @@ class Integration(Pytest):
     budget = 840
     folder = "tests/integration"
     # Each file has servers of its own, so they run side by side; much of their time is waiting, so one more than cores.
-    arguments = ("--durations=10", f"--numprocesses={min(8, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
+    arguments = (
+        "--durations=10",
+        f"--numprocesses={min(8, (os.cpu_count() or 1) + 1)}",
+        "--dist=loadfile",
+        "--no-loadscope-reorder",  # the tests know an order of their own
+    )
 
 
 class Fleet(Pytest):

@@ -52,7 +52,12 @@ def variables(one: Migration, host: Host, user: str, **more) -> dict:
 
 def traces(host: Host) -> dict:
     """Return what is on the host, path to a word on it."""
-    return {path: word for path, word in host.tree().items() if not path.startswith(ACCIDENTAL)}
+    # The distribution's libraries get their byte code when root first uses them.
+    return {
+        path: word
+        for path, word in host.tree().items()
+        if not path.startswith(ACCIDENTAL) and not (path.startswith("/usr/lib/python3") and "/__pycache__" in path)
+    }
 
 
 def new_paths(host: Host, before: dict) -> set:
