@@ -122,8 +122,9 @@ class Pipe:
         binary = self.binary and source.server_version >= 140000
         options = options_of(source.server_version, NAME, binary, self.streaming)
         extra = {"session_replication_role": "replica"} if self.replica else {}
+        settings = {**SETTINGS, **extra}
         applier = Applier(
-            self.session("target", {**SETTINGS, **extra}),
+            self.session("target", settings),
             NAME,
             NAME,
             known.position,
@@ -135,7 +136,10 @@ class Pipe:
         stream = ChangeStream(replication, NAME, known.position, options)
         roots = child.roots_of(source)
         source.close()
-        found = Follower(stream, applier, lookup, known, spool, binary, child.filters_of(lookup, NAME, self), roots)
+        found = Follower(
+            stream, applier, lookup, known, spool, binary, child.filters_of(lookup, NAME, self), roots,
+            open_session=None if self.ordered else lambda more: self.session("target", {**settings, **more}),
+        )  # fmt: skip
         keep = spool.add
 
         def add(xid: int, data: bytes) -> None:

@@ -11,7 +11,7 @@ from ..searching import UNRESOLVED
 from . import position
 from .conflict import explain
 from .netting import Unordered
-from .ordered import Refused, replay
+from .ordered import LOCK_NOT_AVAILABLE, Refused, replay
 from .pgoutput import lsn_number, lsn_text
 from .stage import Stages
 from .writer import NotAsExpected, SetWriter
@@ -19,6 +19,7 @@ from .writer import NotAsExpected, SetWriter
 # What a statement over many rows may be refused for while the single changes, in order, are fine; or what has to be told
 # row by row: violated constraints, values that cannot be read, an update of too many rows.
 PER_ROW = ("21", "22", "23")
+LOCK_TIME = "1s"  # for which a lock is waited for that an early transaction may hold
 # Without statistics of its stages the planner would read whole tables instead of looking up keys.
 SETTINGS = {
     "synchronous_commit": "on",
@@ -48,6 +49,7 @@ class Applier:
         self.migration = migration
         self.slot = slot
         self.known = known
+        self.expected = expected
         self.path = path
         self.lent = False
         self.ordered = ordered
@@ -57,6 +59,7 @@ class Applier:
         self.transactions = 0
         self.changes = 0
         self.replayed = 0
+        self.beside = None  # a M(beside.Beside), if there is one
 
     def apply(self, batch) -> bool:
         """Write a batch; return whether that ended a transaction of the target, and all before is safe now.
@@ -69,19 +72,16 @@ class Applier:
             if self.lent:
                 self.set_path()
             self.transactions = self.changes = 0
-        self.write(batch)
-        if batch.truncate:
-            self.empty(*batch.truncate)
+        if self.beside is not None and self.beside.is_open:
+            self.write_beside(batch)
+        else:
+            self.write(batch)
         self.transactions += batch.transactions
         self.changes += len(batch.log)
         if not batch.whole:
             self.stages.empty()
             return False
-        position.move(self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes)
-        self.cursor.execute("COMMIT")
-        self.is_open = False
-        self.known = batch.position.end_lsn
-        self.stages.filled.clear()
+        self.finish(batch)
         return True
 
     def begin(self) -> None:
@@ -91,7 +91,21 @@ class Applier:
         """
         self.cursor.execute(f"BEGIN; {position.CLAIM}", (self.migration, self.slot))
         self.is_open = True
-        found = self.cursor.fetchone()
+        self.check(self.cursor.fetchone())
+
+    def finish(self, batch) -> None:
+        """Move the position to where the batch ends, and commit."""
+        position.move(self.cursor, self.migration, self.slot, batch.position, self.transactions, self.changes)
+        self.cursor.execute("COMMIT")
+        self.is_open = False
+        self.known = batch.position.end_lsn
+        self.stages.filled.clear()
+
+    def check(self, found: tuple | None) -> None:
+        """Compare the position that was claimed with the one that is known.
+
+        :raises TransferFailed: see M(begin)
+        """
         if found is None:
             self.rollback()
             raise TransferFailed(
@@ -119,10 +133,33 @@ class Applier:
         if self.lent:
             self.set_path()
 
+    def write_beside(self, batch) -> None:
+        """Write a batch while another transaction is applied early, which gives way when a lock is waited for."""
+        self.cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIME}'; SAVEPOINT beside")
+        try:
+            self.write(batch)
+            if batch.whole:  # otherwise COMMIT might have to wait
+                self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            self.cursor.execute("RELEASE SAVEPOINT beside; SET LOCAL lock_timeout = 0")
+        except psycopg2.Error as error:
+            if error.pgcode != LOCK_NOT_AVAILABLE:
+                raise
+            self.beside.give_way()
+            self.cursor.execute("ROLLBACK TO SAVEPOINT beside; SET LOCAL lock_timeout = 0")
+            self.stages.forget()
+            if self.lent:
+                self.set_path()
+            self.write(batch)
+
     def write(self, batch) -> None:
+        """Write a batch, and empty what it empties."""
+        if batch.log:
+            self.write_rows(batch)
+        if batch.truncate:
+            self.empty(*batch.truncate)
+
+    def write_rows(self, batch) -> None:
         """Write the changes of a batch: as sets if that can be done, else in order."""
-        if not batch.log:
-            return
         self.cursor.execute("SAVEPOINT batch")
         if not self.ordered and self.write_sets(batch):
             self.cursor.execute("RELEASE SAVEPOINT batch")
@@ -131,11 +168,18 @@ class Applier:
         try:
             self.replay(batch)
         except Refused as refused:
-            self.back_to_savepoint()
-            problem = explain(self.cursor, self.stages, batch, refused)
-            self.rollback()
-            raise problem from None
+            self.refuse(batch, refused)
         self.cursor.execute("RELEASE SAVEPOINT batch")
+
+    def refuse(self, batch, refused: Refused) -> None:
+        """Say which change the target does not take.
+
+        :raises TransferFailed: always
+        """
+        self.back_to_savepoint()
+        problem = explain(self.cursor, self.stages, batch, refused)
+        self.rollback()
+        raise problem from None
 
     def write_sets(self, batch) -> bool:
         """Write a batch as sets; return False, with nothing written, when it has to be replayed in order."""

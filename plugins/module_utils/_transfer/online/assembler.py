@@ -51,6 +51,7 @@ class Assembler:
         self.is_plain = False  # all that comes is new, and every table wants it
         self.streamed: int | None = None
         self.last: bytes | None = None
+        self.early = None  # an M(early.Early), if transactions in progress may be applied
 
     @property
     def is_between(self) -> bool:
@@ -80,8 +81,10 @@ class Assembler:
                 kept.append(data)
                 size += len(data)
                 if size >= SPOOLED_AT_ONCE:
-                    self.spool.add(streamed, kept)
+                    self.keep(streamed, kept)
                     kept, size = [], 0
+                    batch = self.batch
+                    log, weight = batch.log, batch.weight
                 continue
             add = lanes.get(data[:HEAD])
             if add is not None:
@@ -108,17 +111,23 @@ class Assembler:
                     continue
                 self.close()
             else:
-                if kept:
-                    self.spool.add(streamed, kept)
-                    kept, size = [], 0
                 batch.weight = weight
+                if kept:
+                    self.keep(streamed, kept)
+                    kept, size = [], 0
                 self.look(data)
                 streamed = self.streamed
             batch, lanes = self.batch, self.lanes()
             log, weight = batch.log, batch.weight
         batch.weight = weight
         if kept:
-            self.spool.add(streamed, kept)
+            self.keep(streamed, kept)
+
+    def keep(self, xid: int, messages: list) -> None:
+        """Keep messages of a transaction in progress."""
+        self.spool.add(xid, messages)
+        if self.early is not None:
+            self.early.take(xid, messages)
 
     def look(self, data: bytes) -> None:
         """Take in a message that needs a look."""
@@ -166,10 +175,14 @@ class Assembler:
                 self.batch.messages.append(message)
         elif isinstance(message, pgoutput.StreamStart):
             self.streamed = message.xid
+            if message.first and self.early is not None:
+                self.early.begin(message.xid)
         elif isinstance(message, pgoutput.StreamStop):
             self.streamed = None
         elif isinstance(message, pgoutput.StreamAbort):
             self.spool.abort(message.xid, message.subxid)
+            if self.early is not None:
+                self.early.abort(message.xid)
         elif not isinstance(message, pgoutput.Origin):
             raise StreamError(f"A message came that was not asked for: {type(message).__name__}.")
 
@@ -224,9 +237,16 @@ class Assembler:
             self.cut()
 
     def stream_commit(self, data: bytes) -> None:
-        """Take in a transaction that was kept on the spool, now that it has been committed, as if it came whole."""
+        """Take in a transaction that was kept on the spool, now that it has been committed, as if it came whole.
+
+        One that has been applied early need not be taken from there.
+        """
         xid = pgoutput.owner(data)
         begun, ended = pgoutput.as_if_whole(data)
+        if self.early is not None and self.early.commit(xid, begun, ended):
+            self.spool.forget(xid)
+            self.last = ended
+            return
         self.begin(begun)
         for messages in self.spool.messages(xid):
             self.take(messages)

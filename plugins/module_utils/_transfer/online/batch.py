@@ -31,7 +31,7 @@ class Batch:
     I(tables) is C({number as it comes: M(tables.Table)}) of the tables that it is about, I(append) adds to a lane.
     I(ended) is the last transaction's COMMIT; I(whole) says that the batch ends there. I(truncate) is what
     empties tables after its changes. I(starts) tells at which places of the log transactions begin,
-    C([(place, the transaction's BEGIN)]).
+    C([(place, the transaction's BEGIN)]). I(early) is the M(early.InProgress) that it belongs to, if its end was not known.
     """
 
     def __init__(self, expected: int):
@@ -47,6 +47,7 @@ class Batch:
         self.truncate: tuple | None = None
         self.transactions = 0
         self.messages: list = []
+        self.early = None
 
     def lane(self, head: bytes, table):
         """Return what adds to the lane of the messages that begin with I(head)."""

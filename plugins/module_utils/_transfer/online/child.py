@@ -89,7 +89,7 @@ class Child:
         elif follower.is_looking:
             watched = [follower.lookup]
         elif follower.waiting:
-            watched = [follower.applier.session]
+            watched = follower.target_sessions
         else:
             watched = [follower.stream.connection]
         return [session.fileno() for session in watched if not session.closed]
@@ -156,7 +156,17 @@ class Child:
         )
         spool = Spool(self.order["spool"], self.order["spool_bytes"])
         stream = ChangeStream(replication, known.slot, known.position, options)
-        self.follower = Follower(stream, applier, lookup, known, spool, binary, filters, roots)
+        self.follower = Follower(
+            stream,
+            applier,
+            lookup,
+            known,
+            spool,
+            binary,
+            filters,
+            roots,
+            open_session=None if applier.ordered else lambda more: self.open("target", settings={**settings, **more}),
+        )
         self.follower.described = self.described
         self.barriers = 0
         self.known = known

@@ -18,7 +18,9 @@ from . import tables
 from .applier import Applier
 from .assembler import Assembler
 from .batch import KINDS
+from .beside import Beside
 from .confirmation import Confirmation
+from .early import Early, InProgress
 from .pgoutput import BINARY_VALUE, TEXT_VALUE
 from .spool import Spool
 from .stream import FEEDBACK_SECONDS, ChangeStream
@@ -44,6 +46,7 @@ class Counts:
     spooled: int = 0
     largest: int = 0
     barriers: list = field(default_factory=list)
+    early: int = 0  # transactions that were applied before their ends were known
 
 
 class Follower:
@@ -56,6 +59,7 @@ class Follower:
     :param filters: C([(Snapshot, oids of tables copied under it)])
     :param roots: see M(tables.read_table)
     :param ignored: C(relation) -> whether changes of this table are of no interest
+    :param open_session: see M(beside.Beside); without it transactions in progress wait for their ends
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Follower:
         filters: list,
         roots: dict,
         ignored: Callable = lambda relation: False,
+        open_session: Callable | None = None,
     ):
         self.stream = stream
         self.applier = applier
@@ -94,6 +99,10 @@ class Follower:
         self.tick: Callable = lambda: None
         self.relations: dict = {}
         self.is_looking = False  # at definitions of the target
+        self.beside = Beside(applier, open_session) if open_session else None
+        if self.beside:
+            applier.beside = self.beside
+            self.assembler.early = Early(self)
         self.thread = threading.Thread(target=self.write, name="writer", daemon=True)
 
     # -- the thread that reads ----------------------------------------------------------------------------------------
@@ -159,11 +168,15 @@ class Follower:
         self.tick()
 
     def emit(self, batch) -> None:
-        """Hand a batch to the writer; the source is told that this end lives while that takes time."""
+        """Hand a batch to the writer, and remember what it is about."""
         self.touched.update(dict.fromkeys(batch.tables, batch.last_commit))
         if batch.truncate:
             numbers = (table.relation.oid.to_bytes(4, "big") for table in batch.truncate[0])
             self.touched.update(dict.fromkeys(numbers, batch.last_commit))
+        self.hand_on(batch)
+
+    def hand_on(self, batch) -> None:
+        """Hand a batch to the writer; the source is told that this end lives while that takes time."""
         with self.changing:
             self.waiting += 1
         self.look_after()  # a transaction that was kept on the spool may come in one go
@@ -180,14 +193,29 @@ class Follower:
         found.update(self.assembler.batch.tables)
         return sorted(int.from_bytes(number, "big") for number in found)
 
+    def wait_for(self, one: InProgress) -> None:
+        """Wait until a transaction that is applied early is on the target, or has been given up."""
+        while not one.ended.wait(FEEDBACK_SECONDS / 5):
+            self.look_after()
+
     def table_of(self, relation, types: dict):
         """Return the target's counterpart of a table that the stream describes; None when it is of no interest."""
         if self.ignored(relation):
             return None
+        self.note(relation)
+        return self.look_up(relation, types)
+
+    def note(self, relation) -> None:
+        """Remember how a table looks, and say so when that has changed."""
         known = self.relations.get(relation.oid)
         self.relations[relation.oid] = relation
         if known is not None and known != relation:
             self.described(known, relation)
+
+    def look_up(self, relation, types: dict):
+        """Return the target's counterpart of a table that is of interest."""
+        if self.ignored(relation):
+            return None
         self.is_looking = True
         table = tables.read_table(self.lookup, relation, self.roots, types)
         self.is_looking = False
@@ -210,35 +238,65 @@ class Follower:
                 self.failure = error
                 return
 
+    def write_early(self, batch) -> None:
+        """Write a batch of a transaction whose end was not known; nothing of it counts before that has come."""
+        one = batch.early
+        self.beside.write(batch)
+        with self.changing:
+            if one.committed:
+                self.count(one.kinds, batch.transactions, one.messages)
+                self.settle(batch)
+                self.counts.early += 1
+            self.waiting -= 1
+        if one.committed or one.given_up:
+            one.ended.set()
+
     def write_one(self, batch) -> None:
         """Write a batch and count it."""
+        if batch.early is not None:
+            self.write_early(batch)
+            return
         safe = True if batch.is_empty and batch.whole and not self.applier.is_open else self.applier.apply(batch)
         with self.changing:
-            counts = self.counts
-            for kind, number in batch.counts.items():
-                counts.kinds[kind] += number
-            counts.transactions += batch.transactions
-            counts.replayed = self.applier.replayed
-            self.barriers += [message.content.decode("utf-8", "replace") for message in batch.messages]
+            self.count(batch.counts, batch.transactions, batch.messages)
             if safe:
-                counts.applied = max(counts.applied, batch.position.end_lsn)
-                counts.committed_at = batch.position.committed_at
-                counts.barriers += self.barriers
-                self.barriers = []
+                self.settle(batch)
             self.waiting -= 1
+
+    def count(self, kinds: dict, transactions: int, messages: list) -> None:
+        """Count what has been written."""
+        for kind, number in kinds.items():
+            self.counts.kinds[kind] += number
+        self.counts.transactions += transactions
+        self.counts.replayed = self.applier.replayed + (self.beside.replayed if self.beside else 0)
+        self.barriers += [message.content.decode("utf-8", "replace") for message in messages]
+
+    def settle(self, batch) -> None:
+        """Everything up to the end of this batch is safe."""
+        self.counts.applied = max(self.counts.applied, batch.position.end_lsn)
+        self.counts.committed_at = batch.position.committed_at
+        self.counts.barriers += self.barriers
+        self.barriers = []
+
+    @property
+    def target_sessions(self) -> list:
+        """The sessions that are written to."""
+        return [self.applier.session, *(self.beside.sessions if self.beside else ())]
 
     def close(self) -> None:
         """End both connections and wait for the writer."""
         self.ended.set()
         with contextlib.suppress(Exception):
             self.stream.close()
-        with contextlib.suppress(Exception):
-            if self.thread.is_alive():
-                self.applier.session.cancel()
+        for session in self.target_sessions if self.thread.is_alive() else ():
+            with contextlib.suppress(Exception):
+                session.cancel()
         if self.thread.ident is not None:
             self.thread.join()
         with contextlib.suppress(Exception):
             self.applier.close()
+        if self.beside:
+            self.beside.close()
         self.spool.close()
 
 

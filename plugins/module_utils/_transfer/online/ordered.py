@@ -47,6 +47,7 @@ EXCEPTION WHEN OTHERS THEN
 END $azpg$
 """
 OTHER_NUMBER = "09000"
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Refused(Exception):
@@ -155,7 +156,7 @@ def replay(cursor, stages: Stages, batch) -> None:
         cursor.execute(BLOCK.format(steps=STEPS, branches="\n".join(branches)))
     except psycopg2.Error as error:
         named = FOUND.search(error.diag.message_hint or "")
-        if named is None or is_transient(error):
+        if named is None or is_transient(error) or error.pgcode == LOCK_NOT_AVAILABLE:
             raise
         raise Refused(int(named[1]), int(named[2]) if error.pgcode == OTHER_NUMBER else 0, error) from error
     cursor.execute(f"DROP TABLE {STEPS}")

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from ..._core.errors import TransferFailed
 from ..._postgres.quoting import quote_identifier
 from . import read_ahead
+from .pace import MUCH_BYTES, Pace
 from .pgoutput import lsn_text
 
 FEEDBACK_SECONDS = 5.0
 SILENT_SECONDS = 90.0  # the source answers each feedback; one that is silent for so long is gone
 RECORDS_AHEAD = 4  # that fit into what is read ahead, or so; small ones are whole messages
-MUCH_BYTES = 8192  # less than the system keeps of small messages before it lets the source wait
 PATIENT_SECONDS = 10.0  # after which a single word of the source is enough again
 AHEAD_SECONDS = 0.02  # to wait while something lies here, and the socket says nothing
 STREAMING, BINARY_FROM = 140000, 140000
@@ -78,6 +78,7 @@ class ChangeStream:
         self.asked = 0
         self.socket = socket.socket(fileno=os.dup(connection.fileno()))
         self.low_water = 1
+        self.pace = Pace(self.socket)
         self.feedback()
 
     def come(self) -> Iterator:
@@ -103,9 +104,12 @@ class ChangeStream:
     def wait(self, seconds: float, *others, much: bool = False) -> None:
         """Wait until something comes, here or on I(others), but not longer than so many seconds.
 
-        :param much: be woken by some dozens of changes, not by one: that would cost both ends more than the change itself
+        :param much: be woken by some dozens of changes, not by one: that would cost both ends more than the change itself;
+            return without having looked when a pause was better, see M(pace)
         :raises TransferFailed: when the source has been silent for too long
         """
+        if much and self.pace.pause():
+            return
         if self.is_ahead():
             seconds = min(seconds, AHEAD_SECONDS)
         low_water = MUCH_BYTES if much and time.monotonic() - self.heard < PATIENT_SECONDS else 1

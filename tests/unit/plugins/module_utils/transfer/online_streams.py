@@ -64,6 +64,22 @@ def commit(lsn: int) -> bytes:
     return b"C" + struct.pack(">BQQq", 0, lsn, lsn + 8, 0)
 
 
+def streamed(data: bytes, xid: int) -> bytes:
+    """Return a message as it comes within a piece of a transaction in progress."""
+    return data[:1] + struct.pack(">I", xid) + data[1:]
+
+
+def piece(xid: int, *messages: bytes, first: bool = False) -> list:
+    """Return a piece; messages are C((message, part's xid)) or messages of the transaction itself."""
+    inside = [streamed(*one) if isinstance(one, tuple) else streamed(one, xid) for one in messages]
+    return [b"S" + struct.pack(">IB", xid, first), *inside, b"E"]
+
+
+def stream_commit(xid: int, lsn: int) -> bytes:
+    """Return that a transaction which came in pieces has committed."""
+    return b"c" + struct.pack(">IBQQq", xid, 0, lsn, lsn + 8, 0)
+
+
 def relation(names: str = "id a b", key: str = "id", identity: str = "d", oid: int = OID) -> Relation:
     """Return a table as the stream describes it."""
     columns = tuple(Column(name, 25, -1, name in key.split()) for name in names.split())

@@ -15,7 +15,20 @@ from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.nett
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.pgoutput import BINARY_VALUE, StreamError
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.position import Snapshot
 from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import Spool, SpoolFull
-from online_streams import OID, begin, commit, delete, described, insert, relation, table, update
+from online_streams import (
+    OID,
+    begin,
+    commit,
+    delete,
+    described,
+    insert,
+    piece,
+    relation,
+    stream_commit,
+    streamed,
+    table,
+    update,
+)
 
 
 class Bench:
@@ -39,21 +52,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
-
-
-def streamed(data: bytes, xid: int) -> bytes:
-    """Return a message as it comes within a piece of a transaction in progress."""
-    return data[:1] + struct.pack(">I", xid) + data[1:]
-
-
-def piece(xid: int, *messages: bytes, first: bool = False) -> list:
-    """Return a piece; messages are C((message, part's xid)) or messages of the transaction itself."""
-    inside = [streamed(*one) if isinstance(one, tuple) else streamed(one, xid) for one in messages]
-    return [b"S" + struct.pack(">IB", xid, first), *inside, b"E"]
-
-
-def stream_commit(xid: int, lsn: int) -> bytes:
-    return b"c" + struct.pack(">IBQQq", xid, 0, lsn, lsn + 8, 0)
 
 
 def test_a_batch_ends_on_a_commit(bench):
