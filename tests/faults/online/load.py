@@ -83,7 +83,7 @@ OTHERS = (
     "DELETE FROM bank.tick WHERE ctid IN (SELECT ctid FROM bank.tick WHERE client = 0 LIMIT 1); "
     "INSERT INTO bank.tick (client, at, words) VALUES (0, '2026-01-01', 'same'), (0, '2026-01-01', 'same')",
     "UPDATE bank.bulk_1 SET words = words || 'x' WHERE id = {one}; DELETE FROM bank.bulk_2 WHERE id = {amount}",
-    "BEGIN; DELETE FROM bank.bulk_2 WHERE id = {two}; INSERT INTO bank.bulk_2 VALUES ({two}, 'back'); COMMIT",
+    "BEGIN; DELETE FROM bank.bulk_2 WHERE id = {two}; INSERT INTO bank.bulk_2 VALUES ({two}, 'back') ON CONFLICT (id) DO NOTHING; COMMIT",
     """BEGIN; SAVEPOINT a; UPDATE bank.account SET balance = 0; ROLLBACK TO a; UPDATE bank.bulk_1 SET words = words WHERE id = {two}; COMMIT""",
 )
 LARGE = """
