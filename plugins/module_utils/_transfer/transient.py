@@ -25,4 +25,7 @@ def is_transient(error: BaseException) -> bool:
         return False
     if error.pgcode:
         return error.pgcode[:2] in CLASSES and error.pgcode != DISK_FULL
-    return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    # Of a connection that ends while rows or changes flow, libpq may have no words; then there is no class of its own either.
+    return type(error) is psycopg2.DatabaseError or isinstance(
+        error, (psycopg2.OperationalError, psycopg2.InterfaceError)
+    )

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg2
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import ConnectionFailed, TransferFailed
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Endpoint, Request
@@ -121,6 +122,9 @@ def test_which_other_failures_may_pass():
     assert not is_transient(TransferFailed("x"))
     assert is_transient(TransferFailed("x", "", {"transient": True}))
     assert not is_transient(ValueError("x"))
+    assert not is_transient(psycopg2.ProgrammingError("no results to fetch"))
+    # As it comes when a network is reset while changes flow.
+    assert is_transient(psycopg2.DatabaseError("error with status PGRES_COPY_BOTH and no message from the libpq"))
 
 
 def context(tick=lambda: None) -> SimpleNamespace:
