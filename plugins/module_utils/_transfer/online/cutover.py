@@ -59,6 +59,7 @@ class Cutover:
         self.databases = [name for name in self.request.databases if name in order["databases"]]
         self.record = self.journal.get("cutover") or {"steps": []}
         self.runs: list = []
+        self.finished: list = []  # runs of databases of which only the source may have to be released
         self.proofs: list = []
         self.written: dict = {}
 
@@ -105,6 +106,7 @@ class Cutover:
             run = FinalRun(self.context, database, self.request.databases.index(database) + 1)
             self.runs.append(run)
             run.start(stack)
+        self.finished = [run for run in self.runs if FINISHED in run.done]
         self.runs = [run for run in self.runs if FINISHED not in run.done]
 
     def end_pools(self) -> None:
@@ -293,6 +295,11 @@ class Cutover:
         for run in self.runs:
             self.step(f"tidying up after {run.database}")
             run.tidy()
+            run.leave_source()
+        # Of an earlier attempt that died, or lost the source, just before.
+        for run in self.finished:
+            self.step(f"releasing the source of {run.database}")
+            run.leave_source()
         self.record["steps"].append({"name": "done", "at": utc_now()})
         self.journal.set(cutover=self.record, phase=None)
         with contextlib.suppress(FileNotFoundError):

@@ -175,6 +175,9 @@ class FinalRun(OnlineDatabaseRun):
         self.restore_identities("target", self.target)
         self.keep_inventory()
         self.mark(FINISHED)
+
+    def leave_source(self) -> None:
+        """Take back what was made on the source, once the target is finished; only then the database is done."""
         self.release()
         self.journal.finished(self.database, dict.fromkeys(STEP_UNITS, (None, None)))
         self.journal.database(self.database, "done")
