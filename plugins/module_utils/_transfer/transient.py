@@ -26,6 +26,6 @@ def is_transient(error: BaseException) -> bool:
     if error.pgcode:
         return error.pgcode[:2] in CLASSES and error.pgcode != DISK_FULL
     # Of a connection that ends while rows or changes flow, libpq may have no words; then there is no class of its own either.
-    return type(error) is psycopg2.DatabaseError or isinstance(
+    return error.__class__ is psycopg2.DatabaseError or isinstance(
         error, (psycopg2.OperationalError, psycopg2.InterfaceError)
     )
