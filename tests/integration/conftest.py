@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+# Before anything imports them: their assertions are to tell what they saw, too.
+pytest.register_assert_rewrite("tests.streams.suite", "tests.fidelity.suite")
+
 pytest_plugins = [
     "support.lab",
     "support.pair",
@@ -13,6 +18,7 @@ pytest_plugins = [
     "support.paper",
     "support.azure_stage",
     "support.remote",
+    "support.streams",
 ]
 
 # Whole ways through playbooks. No worker is to begin one when the others have nothing left to do.

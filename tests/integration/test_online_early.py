@@ -10,16 +10,11 @@ import time
 
 import psycopg2
 import pytest
-from support.lab import CACHE
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import applier, assembler, beside
 
-pytest.register_assert_rewrite("tests.streams.suite")
+from tests.streams.suite import empty
 
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed  # noqa: E402
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import applier, assembler, beside  # noqa: E402
-
-from tests.streams.suite import empty, start  # noqa: E402
-
-MAJORS = (16, 18)  # streams in pieces from 64 kB on
 TABLES = """
 CREATE TABLE t (id int PRIMARY KEY, n int, note text);
 CREATE TABLE bag (n int, note text); ALTER TABLE bag REPLICA IDENTITY FULL;
@@ -28,18 +23,11 @@ INSERT INTO t SELECT g, 0, 'before' FROM generate_series(1, 20) g; INSERT INTO b
 ROWS = "INSERT INTO t SELECT g, 0, repeat('n', 100) FROM generate_series({}, {}) g"
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    """A source and a target."""
-    with contextlib.ExitStack() as stack:
-        yield start(MAJORS, tmp_path_factory.mktemp("early"), CACHE, stack)
-
-
 @pytest.fixture
-def pipe(servers, tmp_path, monkeypatch):
+def pipe(stream_servers, tmp_path, monkeypatch):
     """Two databases with the same tables, and what carries changes between them in batches of some hundred rows."""
     monkeypatch.setattr(assembler, "FULL_WEIGHT", 200_000)
-    found = empty(servers, tmp_path)
+    found = empty(stream_servers, tmp_path)
     found.both(TABLES)
     found.begin()
     yield found
@@ -47,9 +35,9 @@ def pipe(servers, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def large(servers):
+def large(stream_servers):
     """A session of the source whose transaction is a large one."""
-    with contextlib.closing(psycopg2.connect(**servers[0].connection(dbname="stream"))) as session:
+    with contextlib.closing(psycopg2.connect(**stream_servers[0].connection(dbname="stream"))) as session:
         yield session
 
 
@@ -210,11 +198,11 @@ def test_a_reader_that_dies_at_any_moment_applies_it_once(pipe, large):
     assert pipe.differences() == {}
 
 
-def test_an_early_session_that_is_lost_costs_nothing_but_time(pipe, large, servers):
+def test_an_early_session_that_is_lost_costs_nothing_but_time(pipe, large, stream_servers):
     def kill(follower) -> None:
         seen.meanwhile = lambda follower: None
         (session,) = follower.beside.sessions
-        servers[1].psql(f"SELECT pg_terminate_backend({session.info.backend_pid}, 10000)")
+        stream_servers[1].psql(f"SELECT pg_terminate_backend({session.info.backend_pid}, 10000)")
 
     seen = Seen(pipe, kill)
     for first in (100, 2000):
@@ -236,9 +224,9 @@ def test_it_gives_way_to_whoever_waits_for_its_locks(pipe, large, monkeypatch):
     assert pipe.differences() == {}
 
 
-def test_it_gives_up_when_somebody_else_holds_a_lock_for_long(pipe, large, servers, monkeypatch):
+def test_it_gives_up_when_somebody_else_holds_a_lock_for_long(pipe, large, stream_servers, monkeypatch):
     monkeypatch.setattr(beside, "SETTINGS", {"lock_timeout": "100ms"})
-    with contextlib.closing(psycopg2.connect(**servers[1].connection(dbname="stream"))) as holder:
+    with contextlib.closing(psycopg2.connect(**stream_servers[1].connection(dbname="stream"))) as holder:
         run(holder, "UPDATE t SET n = n WHERE id = 7")
 
         class Kept(Seen):

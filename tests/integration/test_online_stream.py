@@ -10,32 +10,21 @@ import threading
 
 import psycopg2
 import pytest
-from support.lab import CACHE
+from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import stream
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import SpoolFull
+from support.streams import MAJORS
 from support.waiting import wait_for
 
-pytest.register_assert_rewrite("tests.streams.suite")
+from tests.streams.suite import carry, empty
 
-from ansible_collections.azpg.migrate.plugins.module_utils._core.errors import TransferFailed  # noqa: E402
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online import stream  # noqa: E402
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.spool import SpoolFull  # noqa: E402
-
-from tests.streams.suite import carry, empty, start  # noqa: E402
-
-MAJORS = (16, 18)
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE, note text)"
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    """A source and a target."""
-    with contextlib.ExitStack() as stack:
-        yield start(MAJORS, tmp_path_factory.mktemp("streams"), CACHE, stack)
-
-
 @pytest.fixture
-def pipe(servers, tmp_path):
+def pipe(stream_servers, tmp_path):
     """Two empty databases and what carries changes from one to the other."""
-    found = empty(servers, tmp_path)
+    found = empty(stream_servers, tmp_path)
     yield found
     found.end()
 
@@ -92,7 +81,7 @@ def test_a_reader_that_dies_at_any_moment_applies_everything_once(pipe):
     assert pipe.differences() == {}
 
 
-def test_a_commit_of_an_earlier_session_that_comes_late_is_not_applied_again(pipe, servers):
+def test_a_commit_of_an_earlier_session_that_comes_late_is_not_applied_again(pipe, stream_servers):
     pipe.both(TABLE)
     pipe.begin()
     pipe.run("source", "INSERT INTO t VALUES (1, 1, 'a')")
@@ -105,7 +94,7 @@ def test_a_commit_of_an_earlier_session_that_comes_late_is_not_applied_again(pip
         except TransferFailed as error:
             caught.append(error)
 
-    with contextlib.closing(psycopg2.connect(**servers[1].connection(dbname="stream"))) as earlier:
+    with contextlib.closing(psycopg2.connect(**stream_servers[1].connection(dbname="stream"))) as earlier:
         with earlier.cursor() as cursor:
             cursor.execute("UPDATE azpg_migrate.stream SET position = %s; INSERT INTO t VALUES (1, 1, 'a')", (known,))
             thread = threading.Thread(target=follow)
@@ -187,12 +176,12 @@ def test_memory_stays_small_whatever_a_transaction_holds(pipe):
     assert len(largest) > 4 and max(largest) < 15 << 20
 
 
-def test_confirmed_is_only_what_nothing_open_comes_before(pipe, servers, monkeypatch):
+def test_confirmed_is_only_what_nothing_open_comes_before(pipe, stream_servers, monkeypatch):
     monkeypatch.setattr(stream, "FEEDBACK_SECONDS", 0.3)
     pipe.both("CREATE TABLE t (id int PRIMARY KEY)")
     pipe.begin()
     confirmed = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'stream'"
-    with contextlib.closing(psycopg2.connect(**servers[0].connection(dbname="stream"))) as holder:
+    with contextlib.closing(psycopg2.connect(**stream_servers[0].connection(dbname="stream"))) as holder:
         holder.cursor().execute("INSERT INTO t VALUES (-1)")
         # As long as nothing has come, the driver confirms how far the source has got, which is not as far as here.
         pipe.run("source", "INSERT INTO t VALUES (0)")

@@ -126,9 +126,9 @@ class Applier:
         self.is_open = False
         self.stages.forget()
 
-    def back_to_savepoint(self) -> None:
+    def back_to_savepoint(self, name: str = "batch") -> None:
         """Take back the batch that is being written, and with it a search path that was set for it."""
-        self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
+        self.cursor.execute(f"ROLLBACK TO SAVEPOINT {name}")
         self.stages.forget()
         if self.lent:
             self.set_path()
@@ -145,10 +145,8 @@ class Applier:
             if error.pgcode != LOCK_NOT_AVAILABLE:
                 raise
             self.beside.give_way()
-            self.cursor.execute("ROLLBACK TO SAVEPOINT beside; SET LOCAL lock_timeout = 0")
-            self.stages.forget()
-            if self.lent:
-                self.set_path()
+            self.back_to_savepoint("beside")
+            self.cursor.execute("SET LOCAL lock_timeout = 0")
             self.write(batch)
 
     def write(self, batch) -> None:
