@@ -87,6 +87,10 @@ unit: setup ## unit tests
 integration: setup ## tests against real PostgreSQL servers
 	@$(PARTS) integration
 
+.PHONY: integration-long
+integration-long: setup ## long: whole ways through playbooks that `make test` leaves out: examples, a small fleet, Azure online
+	@$(PARTS) integration-long
+
 .PHONY: molecule
 molecule: setup ## the site playbook as a molecule scenario, with its idempotence step
 	@$(PARTS) molecule

@@ -145,6 +145,7 @@ def test_offline_the_playbooks_carry_everything_and_say_no_secret(way):
         assert secret not in json.dumps(way.records)
 
 
+@pytest.mark.long
 def test_online_changes_flow_until_the_cutover(way):
     first = way.go("migrate", azpg_mode="online").good()
     assert first.changed == 2

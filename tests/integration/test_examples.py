@@ -25,6 +25,8 @@ FOREIGN = {"key_vault.yml"}
 INVENTORIES = sorted(
     path.name for path in (EXAMPLES / "inventories").iterdir() if path.suffix == ".yml" or path.is_dir()
 )
+# Of the inventories, those that `make test` uses.
+ALWAYS = {"password_file.yml", "existing", "cli_properties.yml"}
 ADDRESSES = {"10.20.0.4": "source", "10.20.0.7": "source", "{{ source_host }}": "source", "10.30.0.4": "target"}
 
 
@@ -119,6 +121,7 @@ def test_every_example_is_run_or_named():
     assert all((EXAMPLES / path).exists() for _name, path, _star in listed)
 
 
+@pytest.mark.long
 def test_a_role_in_somebody_elses_play(house, lab):
     done = house.play("embedded_role.yml", "--skip-tags", "application").good()
     assert re.search(r"3 tables in \d+ s, MATCH, report [0-9a-f]{12}\.", done.output)
@@ -126,6 +129,7 @@ def test_a_role_in_somebody_elses_play(house, lab):
     assert (house.archive / "shop" / "final-record.json").exists()
 
 
+@pytest.mark.long
 def test_a_role_that_fails_leaves_the_application_where_it_was(house, lab):
     house.play("embedded_role.yml", "--skip-tags", "application", "--check").good()
     # Refused before anything is moved: somebody else's table is in the way.
@@ -150,6 +154,7 @@ def test_single_modules_and_then_only_the_proof(house, lab):
     assert (house.examples / "reports" / "shop" / "verification.html").exists()
 
 
+@pytest.mark.long
 def test_batches(house, lab):
     names = ["batch_one", "batch_two"]
     hosts = {}
@@ -165,7 +170,13 @@ def test_batches(house, lab):
     assert "1 migration: 1 decommissioned" in done.output
 
 
-@pytest.mark.parametrize("name", sorted(set(INVENTORIES) - FOREIGN))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ALWAYS else pytest.param(name, marks=pytest.mark.long)
+        for name in sorted(set(INVENTORIES) - FOREIGN)
+    ],
+)
 def test_secrets_reach_both_servers(house, lab, name):
     """Each inventory is used to look at both servers, with the passwords where the inventory expects them."""
     inventory = house.examples / "inventories" / name

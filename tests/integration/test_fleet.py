@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from support.fleet import Fleet
 from support.servers import ask, contents
 
@@ -33,6 +34,7 @@ def states(page: str) -> dict:
     return {name: (state, set(classes.split())) for classes, name, state in rows}
 
 
+@pytest.mark.long
 def test_five_migrations_over_two_runtime_hosts(lab, clean, tmp_path):
     for name in NAMES:
         clean.new_database(name.replace("-", "_"))

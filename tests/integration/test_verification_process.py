@@ -165,6 +165,7 @@ def test_a_short_one_needs_no_lines_and_no_second_look(one):
     assert (one.reports / NAME / "verification.html").exists()
 
 
+@pytest.mark.long
 def test_lines_of_several_hosts_at_once_bear_their_names(moved, tmp_path):
     hosts = {}
     for name in ("north", "south"):
@@ -210,6 +211,7 @@ def test_a_lost_controller_costs_nothing(one):
     assert one.report()["totals"]["match"] == 15
 
 
+@pytest.mark.long
 def test_it_can_be_started_and_fetched_later(one):
     started = one.module("verification", wait=False, **SLOWLY).good()
     assert started["state"] == "running" and started["verification"]["verdict"] == "INCOMPLETE"

@@ -260,7 +260,7 @@ class Unit(Pytest):
 class Integration(Pytest):
     """Tests against real servers."""
 
-    budget = 840
+    budget = 720
     folder = "tests/integration"
     # Each file has servers of its own, so they run side by side; much of their time is waiting, so one more than cores.
     arguments = (
@@ -268,7 +268,16 @@ class Integration(Pytest):
         f"--numprocesses={min(8, (os.cpu_count() or 1) + 1)}",
         "--dist=loadfile",
         "--no-loadscope-reorder",  # the tests know an order of their own
+        "-m",
+        "not long",
     )
+
+
+class IntegrationLong(Integration):
+    """The tests against real servers for which `make test` has no time."""
+
+    budget = 600
+    arguments = (*Integration.arguments[:-1], "long")
 
 
 class Fleet(Pytest):
@@ -410,6 +419,7 @@ PARTS = {
     "molecule": Molecule,
     "docs": Docs,
     "docs-commands": Commands,
+    "integration-long": IntegrationLong,
     "fleet": Fleet,
     "test-az": Az,
     "leftovers": Leftovers,
