@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.benchmarks import contenders, floors, workloads
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
 SETTINGS = {
@@ -156,8 +156,7 @@ def main() -> None:
         "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
     )
     chosen = parser.parse_args()
-    cache = Path(".cache/postgresql")
-    prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
+    prefixes = [obtain(major, CACHE) for major in (chosen.source, chosen.target)]
     user, password = "bench", secrets.token_hex(8)
     with (
         Cluster(prefixes[0], chosen.directory / "source", settings=SETTINGS) as source,

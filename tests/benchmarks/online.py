@@ -35,7 +35,7 @@ from tests.benchmarks.engine import commit, processor
 from tests.benchmarks.measuring import proportional_memory
 from tests.benchmarks.online_cutover import Steady
 from tests.benchmarks.online_pgcopydb import Follow
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
 SETTINGS = {
@@ -378,8 +378,7 @@ def main() -> None:
         "--results", type=Path, default=None, help="a Markdown file; each workload's part in it is replaced"
     )
     chosen = parser.parse_args()
-    cache = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
-    prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
+    prefixes = [obtain(major, CACHE) for major in (chosen.source, chosen.target)]
     chosen.directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         source, target = (

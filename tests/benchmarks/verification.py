@@ -30,7 +30,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._verify.tables import
 
 from tests.benchmarks import verification_sets as sets
 from tests.benchmarks.measuring import Cost, run
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
 # What a server has by default, but for room in memory and quiet from maintenance.
@@ -139,8 +139,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path(".cache/bench-verify"))
     parser.add_argument("--results", type=Path, default=None, help="a Markdown file to write")
     chosen = parser.parse_args()
-    cache = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
-    prefixes = [obtain(major, cache) for major in (chosen.source, chosen.target)]
+    prefixes = [obtain(major, CACHE) for major in (chosen.source, chosen.target)]
     lines = [heading(chosen), ""]
     cost_lines = ["| data set | table | COPY s | fingerprint s | fingerprint / COPY |", "|---|---|---|---|---|"]
     wall_lines = ["| data set | size | verification s | pgcopydb s | verification / pgcopydb | client memory MB |",

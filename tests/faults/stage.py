@@ -18,11 +18,9 @@ from support.servers import USER, Lab, ask, catalogue, contents, drop_database
 from tests.faults.dataset import DATABASES
 from tests.faults.proxy import Proxy
 from tools.lab import dataset as sample
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 SOURCE_MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "14"))
 TARGET_MAJOR = int(os.environ.get("AZPG_TARGET_MAJOR", "17"))
 DISK_MB = 700

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,8 +13,9 @@ from pathlib import Path
 import pytest
 from pairs import SOURCES, TARGETS, Server
 
+from tools.lab.binaries import CACHE
+
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 PAGE = ROOT / "docs" / "matrix.md"
 PARTS = ("# Verification across major versions", "## Online migrations across major versions")
 TITLE = re.compile("^(#+ .*)$", re.MULTILINE)

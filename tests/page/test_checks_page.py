@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.page import render
 from ansible_collections.azpg.migrate.plugins.module_utils._checks.report import to_json
@@ -18,11 +15,9 @@ from looking import DESK, PHONE, SMALL, WIDE, keep
 from picture import Picture, contrast
 
 from tools.lab import dataset
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 PASSWORD = "looks at a page"
 LIGHTS = {"red": "Not ready to begin", "amber": "Ready, with reservations", "green": "Ready to begin"}
 ESTIMATE = {

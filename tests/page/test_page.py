@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
@@ -18,11 +16,9 @@ from looking import DESK, PHONE, SMALL, WIDE, keep
 from picture import Picture, contrast
 
 from tools.lab import dataset
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 PASSWORD = "shows a page"
 VERDICTS = ("MATCH", "MISMATCH", "INCOMPLETE")
 

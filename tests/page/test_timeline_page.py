@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from looking import DESK, PHONE, SMALL, WIDE, keep
 from picture import Picture, contrast
 
 from tools.lab import dataset
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 USER = "migrator"
 DATA = """
 SET ROLE app_owner;

@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 SETTINGS = {
     "autovacuum": "off",
     # One lock per table for pg_dump; and relations that are made in one go.

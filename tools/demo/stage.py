@@ -15,11 +15,10 @@ import signal
 from pathlib import Path
 
 from tools.lab import dataset
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster, stop_all
 
 USER = "migrator"
-POSTGRESQL_CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ".cache/postgresql"))
 
 
 class Stage:
@@ -30,7 +29,7 @@ class Stage:
         self.inventory = self.directory / "inventory.yml"
         self.vault = self.directory / "vault.yml"
         self.reports = self.directory / "reports"
-        self.prefixes = [obtain(major, POSTGRESQL_CACHE) for major in (source_major, target_major)]
+        self.prefixes = [obtain(major, CACHE) for major in (source_major, target_major)]
         self.source = Cluster(self.prefixes[0], self.directory / "source")
         self.target = Cluster(self.prefixes[1], self.directory / "target")
 

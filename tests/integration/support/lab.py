@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 
 import pytest
 
 from support.migrations import Migration
 from support.servers import SEEDS, USER, Lab, ask, drop_database
 from tools.lab import dataset
-from tools.lab.binaries import obtain
+from tools.lab.binaries import CACHE, obtain
 from tools.lab.cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[3]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 SOURCE_MAJOR = int(os.environ.get("AZPG_SOURCE_MAJOR", "14"))
 TARGET_MAJOR = int(os.environ.get("AZPG_TARGET_MAJOR", "17"))
 

@@ -18,7 +18,7 @@ import pytest
 
 from tools.lab import binaries
 from tools.lab import cluster as cluster_module
-from tools.lab.binaries import LabError, obtain
+from tools.lab.binaries import CACHE, LabError, obtain
 from tools.lab.cluster import Cluster
 from tools.lab.dataset import (
     DATABASES,
@@ -32,7 +32,6 @@ from tools.lab.dataset import (
 from tools.lab.dataset.queries import QUERIES
 
 ROOT = Path(__file__).resolve().parents[3]
-CACHE = Path(os.environ.get("AZPG_LAB_CACHE", ROOT / ".cache" / "postgresql"))
 AWKWARD_PASSWORD = r"a'b\c:d e%s"
 
 

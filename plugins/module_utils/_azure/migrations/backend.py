@@ -15,7 +15,7 @@ from ..._core.layout import Layout
 from ..._core.request import Request
 from ..._core.waiting import clock
 from ..errors import NotFound, no_target
-from . import bodies, creating, identity, story
+from . import answering, bodies, creating, identity, story
 from .listing import SharedFiles
 from .occupancy import FRESH, Occupancy, left_behind
 from .options import FAIL, Options
@@ -24,17 +24,6 @@ from .record import Record
 from .validation import findings_of
 from .words import is_true, pick, time_text
 
-# Answers that only the user can give, with the option that gives them.
-QUESTIONS = {
-    "waitingforlogicalreplicationsetuprequestonsourcedb": (
-        "The service asks to set up logical replication on the source, which restarts it.",
-        "Set 'setup_logical_replication: true' and run the task again, or set it up yourself.",
-    ),
-    "waitingfortargetdboverwriteconfirmation": (
-        "The service asks to replace databases that exist on the target: {existing}.",
-        "Name all of them in 'overwrite_databases' and run the task again; or cancel the migration, and drop or rename them.",
-    ),
-}
 # Too late to cancel: the service sets sequences and removes what it needed.
 COMPLETING = ("completingmigration",)
 
@@ -333,34 +322,10 @@ class AzureBackend:
 
         :raises PreconditionFailed: when the user has not
         """
-        if record.substate in QUESTIONS:
-            allowed, existing = self.leave_for(record)
-            if not allowed:
-                question, hint = QUESTIONS[record.substate]
-                raise PreconditionFailed(
-                    f"Migration {record.name} waits. {question.format(existing=', '.join(existing))}",
-                    hint,
-                    {"record": str(record.id), "databases": existing},
-                )
-        body = bodies.answer(record.substate, record.databases)
-        if body is None:
-            raise PreconditionFailed(
-                f"Migration {record.name} waits for its user, and does not say for what ({record.substate or 'nothing'}).",
-                "Look at it in the portal; cancel it with 'state: cancelled' if it cannot go on.",
-                {"record": str(record.id)},
-            )
+        body = answering.answer(self.azure, self.target, self.options, record)
         if not dry:
             self.patch(record, body)
         return [f"answer {record.name}, which {record.phase}"]
-
-    def leave_for(self, record: Record) -> tuple:
-        """Return C((whether the user allows what the record asks for, databases that it is about))."""
-        if record.substate != "waitingfortargetdboverwriteconfirmation":
-            return self.options.setup_logical_replication, []
-        # The answer counts for all of them; one that is not on the target yet could come to be there.
-        existing = left_behind(self.azure, self.target, record.databases)["existing"]
-        about = list(record.databases) if existing is None else existing
-        return set(about) <= set(self.options.overwrite_databases), about
 
     # -- completing ----------------------------------------------------------------------------------------------------
 

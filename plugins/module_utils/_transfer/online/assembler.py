@@ -29,8 +29,7 @@ class Assembler:
     :param expected: how values come, BINARY_VALUE or TEXT_VALUE
     :param position: the end of the last transaction that has been applied; what is sent again is left out
     :param spool: keeps transactions in progress
-    :param table_of: called with a M(pgoutput.Relation) and C({oid: (schema, name)}) of types, returns its M(tables.Table),
-        or None for one whose changes are of no interest
+    :param table_of: called with a M(pgoutput.Relation) and C({oid: (schema, name)}) of types, returns its M(tables.Table)
     :param emit: called with each M(Batch) that is to be written, in order
     """
 
@@ -144,7 +143,7 @@ class Assembler:
             self.control(pgoutput.parse(data, self.expected))
 
     def change(self, data: bytes) -> None:
-        """Take in a change that is the first of its kind in the batch, or perhaps of no interest."""
+        """Take in a change that is the first of its kind in the batch, or perhaps of a table that is left out."""
         if self.begun is None:
             raise StreamError("A change came outside of any transaction.")
         if not self.is_open:
@@ -153,7 +152,7 @@ class Assembler:
             table = self.known[data[1:5]]
         except KeyError:
             raise StreamError(f"A change of table {data[1:5].hex()} came before its description.") from None
-        if table is None or table.relation.oid in self.skipped:
+        if table.relation.oid in self.skipped:
             return
         batch, head = self.batch, data[:HEAD]
         (batch.append.get(head) or batch.lane(head, table))(data)

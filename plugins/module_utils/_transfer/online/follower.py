@@ -58,7 +58,6 @@ class Follower:
     :param position: the M(position.Stream) that the target knows
     :param filters: C([(Snapshot, oids of tables copied under it)])
     :param roots: see M(tables.read_table)
-    :param ignored: C(relation) -> whether changes of this table are of no interest
     :param open_session: see M(beside.Beside); without it transactions in progress wait for their ends
     """
 
@@ -72,14 +71,12 @@ class Follower:
         binary: bool,
         filters: list,
         roots: dict,
-        ignored: Callable = lambda relation: False,
         open_session: Callable | None = None,
     ):
         self.stream = stream
         self.applier = applier
         self.lookup = lookup
         self.roots = roots
-        self.ignored = ignored
         self.expected = BINARY_VALUE if binary else TEXT_VALUE
         self.assembler = Assembler(self.expected, position.position, spool, self.table_of, self.emit)
         self.assembler.filters = filters
@@ -199,9 +196,7 @@ class Follower:
             self.look_after()
 
     def table_of(self, relation, types: dict):
-        """Return the target's counterpart of a table that the stream describes; None when it is of no interest."""
-        if self.ignored(relation):
-            return None
+        """Return the target's counterpart of a table that the stream describes."""
         self.note(relation)
         return self.look_up(relation, types)
 
@@ -213,9 +208,7 @@ class Follower:
             self.described(known, relation)
 
     def look_up(self, relation, types: dict):
-        """Return the target's counterpart of a table that is of interest."""
-        if self.ignored(relation):
-            return None
+        """Return the target's counterpart of a table."""
         self.is_looking = True
         table = tables.read_table(self.lookup, relation, self.roots, types)
         self.is_looking = False

@@ -119,14 +119,6 @@ def test_a_table_that_is_described_anew_ends_what_was_gathered_of_it(bench):
     assert len(bench.known) == 2
 
 
-def test_tables_of_no_interest_are_left_out(bench):
-    bench.assembler.table_of = lambda one, _types: None
-    bench.feed(begin(100), described(relation()), insert(1, "a", "b"), commit(100))
-    bench.assembler.close()
-    (batch,) = bench.batches
-    assert batch.is_empty and batch.position.end_lsn == 108
-
-
 def test_copies_keep_out_what_they_have_seen(bench):
     # The copy saw transactions up to 700, and 690 was still running; at 150 of the log the snapshot had been taken.
     snapshot = Snapshot.parse(1, "690:701:690", 150)
