@@ -41,30 +41,23 @@ class Follow:
         # The oldest ones know one plugin only, which is no part of PostgreSQL.
         self.plugin = ["--plugin", "pgoutput"] if "pgoutput" in told.stdout + told.stderr else []
 
-    def begin(self, *more: str) -> subprocess.Popen:
-        """Begin to follow."""
-        bench = self.bench
-        ends = [cluster.connection(dbname=bench.database) for cluster in (bench.source, bench.target)]
+    def environment(self) -> dict:
+        """Return the environment in which it finds both ends, with their passwords in a file."""
+        ends = [self.bench.source, self.bench.target]
+        ends = [cluster.connection(dbname=self.bench.database) for cluster in ends]
         passwords = self.directory.parent / "pgcopydb.pass"
         passwords.touch(0o600)
         lines = [":".join([words["host"], str(words["port"]), "*", words["user"], words["password"]]) for words in ends]
         passwords.write_text("\n".join(lines) + "\n", encoding="ascii")
-        command = [
-            "pgcopydb",
-            "follow",
-            "--dir",
-            self.directory,
-            "--slot-name",
-            SLOT,
-            "--origin",
-            SLOT,
-            *self.plugin,
-            *more,
-        ]
-        command += ["--source", uri(ends[0]), "--target", uri(ends[1])]
-        environment = {**os.environ, "PGPASSFILE": str(passwords)}
+        named = {f"PGCOPYDB_{side}_PGURI": uri(words) for side, words in zip(("SOURCE", "TARGET"), ends)}
+        return {**os.environ, **named, "PGPASSFILE": str(passwords)}
+
+    def begin(self, *more: str) -> subprocess.Popen:
+        """Begin to follow."""
+        names = ["--slot-name", SLOT, "--origin", SLOT]
+        command = ["pgcopydb", "follow", "--dir", self.directory, *names, *self.plugin, *more]
         with open(self.log, "ab") as log:
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, start_new_session=True)
 
     def end(self, process: subprocess.Popen) -> None:
         """End it and everything that it has begun; it does not always listen to SIGTERM."""
@@ -105,11 +98,20 @@ class Follow:
             return self.problem
         bench = self.bench
         bench.anew()
-        end = bench.source.psql("SELECT pg_current_wal_flush_lsn()")
+        end = bench.source.psql("SELECT pg_current_wal_flush_lsn()").strip()
+        # It reads ahead, and applies nothing before it is told so.
+        with open(self.log, "ab") as log:
+            subprocess.run(
+                ["pgcopydb", "stream", "sentinel", "set", "apply", "--dir", self.directory],
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
         process, begun = self.begin("--resume", "--not-consistent", "--endpos", end), time.monotonic()
         try:
             while time.monotonic() - begun < MOST_SECONDS:
-                if bench.target.psql("SELECT n FROM last_one", dbname=bench.database) == "1":
+                if bench.target.psql("SELECT n FROM last_one", dbname=bench.database).strip() == "1":
                     seconds = time.monotonic() - begun
                     return f"{seconds:.1f} s, {'the same rows' if bench.same() else '**other rows than the source**'}"
                 if process.poll() is not None:

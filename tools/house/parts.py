@@ -150,6 +150,7 @@ class Leftovers(Pytest):
         "tests/integration/test_never_the_ends.py",
         "--numprocesses=2",
         "--dist=loadfile",
+        "--no-loadscope-reorder",
         "--durations=5",
     )
 
