@@ -21,7 +21,8 @@ from pathlib import Path
 SLOT = "pgcopydb"
 SETUP_SECONDS = 30
 MOST_SECONDS = 90  # for a backlog
-APPLIED = "SELECT COALESCE(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables"
+# Where on the source the transaction ends that was applied last.
+REACHED = f"SELECT remote_lsn FROM pg_replication_origin_status WHERE external_id = '{SLOT}'"
 
 
 def uri(words: dict) -> str:
@@ -98,6 +99,7 @@ class Follow:
             return self.problem
         bench = self.bench
         bench.anew()
+        start = bench.source.psql(f"SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '{SLOT}'").strip()
         end = bench.source.psql("SELECT pg_current_wal_flush_lsn()").strip()
         # It reads ahead, and applies nothing before it is told so.
         with open(self.log, "ab") as log:
@@ -122,8 +124,12 @@ class Follow:
                 if process.poll() is None
                 else f"ended with status {process.returncode} without the last row"
             )
-            applied = int(bench.target.psql(APPLIED, dbname=bench.database))
-            return f"{state} after {time.monotonic() - begun:.0f} s, {applied:,} changes applied"
+            seconds = time.monotonic() - begun
+            reached = bench.target.psql(REACHED).strip() or start
+            share = bench.source.psql(
+                f"SELECT round(100 * pg_wal_lsn_diff('{reached}', '{start}') / pg_wal_lsn_diff('{end}', '{start}'))"
+            ).strip()
+            return f"{state} after {seconds:.0f} s, {share}% of the log applied"
         finally:
             self.end(process)
 
