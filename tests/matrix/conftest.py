@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from tools.lab.binaries import CACHE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "matrix.md"
+# What the tests share with those of one pair of servers, and assertions that tell what they saw; both before it is imported.
+sys.path.append(str(ROOT / "tests" / "integration"))
+pytest.register_assert_rewrite("tests.fidelity.suite", "tests.streams.suite")
 PARTS = ("# Verification across major versions", "## Online migrations across major versions")
 TITLE = re.compile("^(#+ .*)$", re.MULTILINE)
 

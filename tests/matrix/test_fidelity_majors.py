@@ -9,11 +9,9 @@ import contextlib
 
 import pytest
 
-pytest.register_assert_rewrite("tests.fidelity.suite")
-
-from tests.fidelity.arena import Arena  # noqa: E402
-from tests.fidelity.cases import CASES  # noqa: E402
-from tests.fidelity.suite import Carried, Fidelity  # noqa: E402
+from tests.fidelity.arena import Arena
+from tests.fidelity.cases import CASES
+from tests.fidelity.suite import Carried, Fidelity
 
 PAIRS = ((11, 17), (13, 18), (15, 18))
 

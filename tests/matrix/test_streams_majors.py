@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import sys
 
 import pytest
-from conftest import CACHE, PARTS, ROOT, write_part, written
+from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.stream import protocol
+from conftest import CACHE, PARTS, write_part, written
+from support.online import CHANGES, make
+from support.servers import SEEDS, USER, Lab, ask, contents
 
-# What follows is found by the path, and rewritten by what is registered: it has to come after both.
-sys.path.append(str(ROOT / "tests" / "integration"))
-pytest.register_assert_rewrite("tests.streams.suite")
-
-from ansible_collections.azpg.migrate.plugins.module_utils._transfer.online.stream import protocol  # noqa: E402
-from support.online import CHANGES, make  # noqa: E402
-from support.servers import SEEDS, USER, Lab, ask, contents  # noqa: E402
-
-from tests.streams.suite import WAYS, carry, empty, start  # noqa: E402
-from tools.lab import dataset  # noqa: E402
+from tests.streams.suite import WAYS, carry, empty, start
+from tools.lab import dataset
 
 SOURCES, TARGET = (11, 13, 15, 17), 18
 

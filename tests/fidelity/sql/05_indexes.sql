@@ -64,7 +64,7 @@ INSERT INTO e VALUES ('new', 1), ('old', 2);
 CREATE INDEX e_new ON e (id) WHERE s = 'new';
 -- look
 SELECT pg_get_indexdef('e_new'::regclass)
--- case: statistics_objects
+-- case: statistics_objects (from 12)
 CREATE TABLE s (a int, b int, c text);
 INSERT INTO s SELECT g % 10, g % 5, md5(g::text) FROM generate_series(1, 200) g;
 CREATE STATISTICS s_plain (ndistinct, dependencies) ON a, b FROM s;
@@ -72,6 +72,15 @@ COMMENT ON STATISTICS s_plain IS 'a comment';
 -- look
 SELECT stxname, stxkeys::text, stxkind::text, obj_description(oid, 'pg_statistic_ext') FROM pg_statistic_ext
  WHERE stxnamespace = 'statistics_objects'::regnamespace ORDER BY 1
+-- case: statistics_of_every_kind (until 11)
+-- A definition that holds all kinds that its server knows names none of them, and a newer server knows one more.
+CREATE TABLE s (a int, b int, c text);
+INSERT INTO s SELECT g % 10, g % 5, md5(g::text) FROM generate_series(1, 200) g;
+CREATE STATISTICS s_plain (ndistinct, dependencies) ON a, b FROM s;
+COMMENT ON STATISTICS s_plain IS 'a comment';
+-- look
+SELECT stxname, stxkeys::text, array_remove(stxkind, 'm')::text, obj_description(oid, 'pg_statistic_ext')
+  FROM pg_statistic_ext WHERE stxnamespace = 'statistics_of_every_kind'::regnamespace ORDER BY 1
 -- case: statistics_expressions (from 14)
 CREATE TABLE s (a int, b int, c text);
 INSERT INTO s SELECT g % 10, g % 5, md5(g::text) FROM generate_series(1, 200) g;
