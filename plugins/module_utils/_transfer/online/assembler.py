@@ -148,10 +148,7 @@ class Assembler:
             raise StreamError("A change came outside of any transaction.")
         if not self.is_open:
             return
-        try:
-            table = self.known[data[1:5]]
-        except KeyError:
-            raise StreamError(f"A change of table {data[1:5].hex()} came before its description.") from None
+        table = self.described(data[1:5])
         if table.relation.oid in self.skipped:
             return
         batch, head = self.batch, data[:HEAD]
@@ -160,6 +157,17 @@ class Assembler:
         batch.weight += len(data) + CHANGE_WEIGHT
         if batch.weight >= FULL_WEIGHT:
             self.cut()
+
+    def described(self, key: bytes):
+        """Return the table that a change is about.
+
+        :param key: its oid, as messages have it
+        :raises StreamError: when the stream has not described it
+        """
+        try:
+            return self.known[key]
+        except KeyError:
+            raise StreamError(f"A change of table {key.hex()} came before its description.") from None
 
     def control(self, message) -> None:
         """Take in a message that is no change of a row."""
@@ -229,8 +237,7 @@ class Assembler:
         """Take in that tables were emptied: what came before is written first."""
         if not self.is_open:
             return
-        tables = [self.known.get(oid.to_bytes(4, "big")) for oid in message.relations]
-        tables = [table for table in tables if table is not None and table.relation.oid not in self.skipped]
+        tables = [self.described(oid.to_bytes(4, "big")) for oid in message.relations if oid not in self.skipped]
         if tables:
             self.batch.truncate = (tables, message.cascade, message.restart_identity)
             self.cut()

@@ -107,6 +107,12 @@ def test_tables_are_emptied_in_their_place(bench):
     assert (len(second.log), second.truncate, second.whole) == (1, None, True)
 
 
+@pytest.mark.parametrize("change", [insert(1, "a", "b"), b"T" + struct.pack(">IBI", 1, 0, OID)], ids=["row", "emptied"])
+def test_a_change_of_a_table_that_was_not_described_is_no_change_to_pass_over(bench, change):
+    with pytest.raises(StreamError, match="came before its description"):
+        bench.feed(begin(100), change, commit(100))
+
+
 def test_a_table_that_is_described_anew_ends_what_was_gathered_of_it(bench):
     bench.feed(
         begin(100),
